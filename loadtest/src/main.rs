@@ -1,0 +1,2 @@
+//! The `lectern-loadtest` binary.
+fn main() {}

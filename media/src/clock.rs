@@ -1,0 +1,115 @@
+//! The three kinds of time, never mixed: monotonic ([`std::time::Instant`]), media ([`MediaTime`]) and wall ([`UnixMillis`]).
+
+use serde::{Deserialize, Serialize};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Ticks per second of a media clock. Never zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClockRate(NonZeroU32);
+
+impl ClockRate {
+    /// 90 kHz, the clock of every video payload format in use (RFC 6184 §8.2.1, RFC 7741 §4.1).
+    pub const VIDEO: Self = Self::of(90_000);
+    /// 48 kHz, the clock of Opus (RFC 7587 §4.1).
+    pub const OPUS: Self = Self::of(48_000);
+
+    /// A clock of `hz` ticks per second.
+    ///
+    /// # Panics
+    /// If `hz` is zero (at compile time when used in a constant).
+    #[must_use]
+    pub const fn of(hz: u32) -> Self {
+        match NonZeroU32::new(hz) {
+            Some(n) => Self(n),
+            None => panic!("a clock rate is at least one tick per second"),
+        }
+    }
+
+    /// Ticks per second.
+    #[must_use]
+    pub const fn hz(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The number of whole ticks in `d`.
+    #[must_use]
+    pub fn ticks(self, d: Duration) -> u64 {
+        (d.as_nanos() * u128::from(self.hz()) / 1_000_000_000) as u64
+    }
+
+    /// The length of `ticks` ticks.
+    #[must_use]
+    pub fn duration(self, ticks: u64) -> Duration {
+        Duration::from_nanos((u128::from(ticks) * 1_000_000_000 / u128::from(self.hz())) as u64)
+    }
+}
+
+/// A point on a media clock, in ticks, extended to 64 bits so that it does not wrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MediaTime {
+    /// Ticks since the (arbitrary) zero of this clock.
+    pub ticks: u64,
+    /// The clock that counts them.
+    pub rate: ClockRate,
+}
+
+impl MediaTime {
+    /// The time since `earlier` on the same clock; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.rate.duration(self.ticks.saturating_sub(earlier.ticks))
+    }
+}
+
+/// Wall time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ts_rs::TS,
+    utoipa::ToSchema,
+)]
+#[serde(transparent)]
+#[ts(type = "number")]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// The wall clock now. For shells only: cores are handed the time.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::from(SystemTime::now())
+    }
+
+    /// This moment plus `d`.
+    #[must_use]
+    pub fn plus(self, d: Duration) -> Self {
+        Self(self.0.saturating_add(d.as_millis().min(i64::MAX as u128) as i64))
+    }
+
+    /// The time since `earlier`; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0).max(0) as u64)
+    }
+}
+
+impl From<SystemTime> for UnixMillis {
+    fn from(t: SystemTime) -> Self {
+        match t.duration_since(UNIX_EPOCH) {
+            Ok(d) => Self(d.as_millis() as i64),
+            Err(before) => Self(-(before.duration().as_millis() as i64)),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A bounded hand-off of media from the forwarding plane to a slower reader (recorder, relay, HLS).
+//!
+//! The writer never waits. When the reader falls behind by the channel's capacity, video is dropped through to the next
+//! keyframe and audio until there is room, and the hole is announced to the reader as [`TapEvent::Hole`] before the next
+//! packet, so that nothing is ever missing without a trace (DESIGN laws 2 and 6).
+
+use crate::{ExtSeq, ExtTimestamp, TrackId, TrackInfo, TrackKind, UnixMillis};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// One RTP packet of one track, opened (decrypted) and in the order of arrival.
+#[derive(Debug, Clone)]
+pub struct TapPacket {
+    /// The track it belongs to.
+    pub track: TrackId,
+    /// The sequence number, extended. Continuous within one [`TapEvent::Layer`] span; RTX is already undone.
+    pub seq: ExtSeq,
+    /// The RTP timestamp, extended, on the clock of the track's codec.
+    pub timestamp: ExtTimestamp,
+    /// Wall time of arrival at the server.
+    pub arrival: UnixMillis,
+    /// The marker bit.
+    pub marker: bool,
+    /// Whether this packet starts a keyframe (always true for audio).
+    pub keyframe: bool,
+    /// The payload, as received, without padding.
+    pub payload: Bytes,
+}
+
+/// Why a stretch of a track is missing from a tap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoleCause {
+    /// The reader was slower than the media and the tap was full.
+    ReaderTooSlow,
+}
+
+/// What a tap's reader receives.
+#[derive(Debug, Clone)]
+pub enum TapEvent {
+    /// A track begins; its packets follow.
+    Started(TrackInfo),
+    /// The tapped simulcast layer changed (or the publisher restarted its encoder): sequence numbers and timestamps of what
+    /// follows are on a new base, and a keyframe comes first.
+    Layer {
+        /// The track.
+        track: TrackId,
+        /// The layer that follows, lowest is 0.
+        layer: crate::Layer,
+    },
+    /// A packet.
+    Packet(TapPacket),
+    /// A sender report tied the RTP clock to the sender's wall clock (RFC 3550 §6.4.1).
+    SenderReport {
+        /// The track.
+        track: TrackId,
+        /// The sender's wall clock.
+        ntp: UnixMillis,
+        /// The RTP timestamp at that moment, extended on the same base as the packets.
+        timestamp: ExtTimestamp,
+    },
+    /// The publisher muted or unmuted the track: silence that is not a loss.
+    Muted {
+        /// The track.
+        track: TrackId,
+        /// Whether it is muted from now on.
+        muted: bool,
+    },
+    /// Packets between `after` and the next packet of this track were not handed over.
+    Hole {
+        /// The track.
+        track: TrackId,
+        /// When the hole began.
+        since: UnixMillis,
+        /// How many packets are missing.
+        packets: u64,
+        /// Why.
+        cause: HoleCause,
+    },
+    /// The track ended.
+    Ended(TrackId),
+}
+
+/// The writing end: one per track, owned by the forwarding plane.
+#[derive(Debug)]
+pub struct TapSender {
+    tx: mpsc::Sender<TapEvent>,
+    track: TrackId,
+    kind: TrackKind,
+    hole: Option<(UnixMillis, u64)>,
+}
+
+/// The reading end.
+pub type TapReceiver = mpsc::Receiver<TapEvent>;
+
+/// What became of an offered packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// The reader will get it.
+    Taken,
+    /// The reader is too slow; the packet was dropped and the hole counted.
+    Full,
+    /// Nobody reads any more.
+    Closed,
+}
+
+/// How many slots are kept free for events other than packets, so that starts, ends and holes are not lost to a full tap.
+const EVENT_RESERVE: usize = 16;
+
+/// Makes a tap for one room. `capacity` is in events: ten seconds of a 1080p class (≈ 250 video packets and 50 audio
+/// packets a second and track) are about 3,000 a track.
+#[must_use]
+pub fn channel(capacity: usize) -> (TapHandle, TapReceiver) {
+    let (tx, rx) = mpsc::channel(capacity + EVENT_RESERVE);
+    (TapHandle { tx }, rx)
+}
+
+/// A cloneable handle from which a [`TapSender`] is made for each track.
+#[derive(Debug, Clone)]
+pub struct TapHandle {
+    tx: mpsc::Sender<TapEvent>,
+}
+
+impl TapHandle {
+    /// Announces the track and returns its writing end; `None` if nobody reads or the tap is full.
+    #[must_use]
+    pub fn start(&self, info: &TrackInfo) -> Option<TapSender> {
+        self.tx.try_send(TapEvent::Started(info.clone())).ok()?;
+        Some(TapSender { tx: self.tx.clone(), track: info.id, kind: info.codec.kind(), hole: None })
+    }
+
+    /// Whether the reader is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.tx.is_closed()
+    }
+}
+
+impl TapSender {
+    /// Offers one packet. Never waits and does not allocate.
+    pub fn offer(&mut self, packet: TapPacket) -> Offered {
+        if let Some((since, packets)) = self.hole {
+            let resumable = self.kind == TrackKind::Audio || packet.keyframe;
+            // Half the channel must be free again, or the hole would reopen at once.
+            if !resumable || self.tx.capacity() < self.tx.max_capacity() / 2 {
+                self.hole = Some((since, packets + 1));
+                return if self.tx.is_closed() { Offered::Closed } else { Offered::Full };
+            }
+            let hole = TapEvent::Hole { track: self.track, since, packets, cause: HoleCause::ReaderTooSlow };
+            if self.tx.try_send(hole).is_err() {
+                return Offered::Closed;
+            }
+            self.hole = None;
+        }
+        if self.tx.capacity() <= EVENT_RESERVE {
+            self.hole = Some((packet.arrival, 1));
+            return Offered::Full;
+        }
+        let arrival = packet.arrival;
+        match self.tx.try_send(TapEvent::Packet(packet)) {
+            Ok(()) => Offered::Taken,
+            Err(mpsc::error::TrySendError::Closed(_)) => Offered::Closed,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.hole = Some((arrival, 1));
+                Offered::Full
+            }
+        }
+    }
+
+    /// Hands over an event that is not a packet (layer change, sender report, mute). Dropped if even the reserve is full.
+    pub fn event(&mut self, event: TapEvent) -> Offered {
+        match self.tx.try_send(event) {
+            Ok(()) => Offered::Taken,
+            Err(mpsc::error::TrySendError::Closed(_)) => Offered::Closed,
+            Err(mpsc::error::TrySendError::Full(_)) => Offered::Full,
+        }
+    }
+}
+
+impl Drop for TapSender {
+    fn drop(&mut self) {
+        // A full tap loses this notice; the reader also ends every track when the room's handle is gone.
+        if self.tx.try_send(TapEvent::Ended(self.track)).is_err() {
+            // Nothing to undo: the reader is gone or will see the channel close.
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Codec, ParticipantId, TrackSource};
+
+    fn packet(track: TrackId, seq: u64, keyframe: bool) -> TapPacket {
+        let payload = Bytes::from_static(b"x");
+        let (seq, timestamp) = (ExtSeq(seq), ExtTimestamp(seq * 3600));
+        TapPacket { track, seq, timestamp, arrival: UnixMillis(seq.0 as i64), marker: true, keyframe, payload }
+    }
+
+    #[test]
+    fn a_slow_reader_gets_a_hole_and_then_a_keyframe() {
+        let (tap, mut rx) = channel(8);
+        let info = TrackInfo {
+            id: TrackId::generate(),
+            participant: ParticipantId::generate(),
+            source: TrackSource::Camera,
+            codec: Codec::H264,
+            layers: 1,
+        };
+        let mut tx = tap.start(&info).unwrap();
+        let taken = (0..20).filter(|i| tx.offer(packet(info.id, *i, *i == 0)) == Offered::Taken).count();
+        assert_eq!(taken, 7, "eight slots, one of them used by Started");
+        while rx.try_recv().is_ok() {}
+        assert_eq!(tx.offer(packet(info.id, 20, false)), Offered::Full, "video resumes at a keyframe only");
+        assert_eq!(tx.offer(packet(info.id, 21, true)), Offered::Taken);
+        match rx.try_recv().unwrap() {
+            TapEvent::Hole { packets, since, .. } => assert_eq!((packets, since), (14, UnixMillis(7))),
+            other => panic!("expected the hole first, got {other:?}"),
+        }
+        assert!(matches!(rx.try_recv().unwrap(), TapEvent::Packet(p) if p.seq == ExtSeq(21)));
+        drop(tx);
+        assert!(matches!(rx.try_recv().unwrap(), TapEvent::Ended(t) if t == info.id));
+    }
+}
