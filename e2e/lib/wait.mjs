@@ -1,0 +1,36 @@
+// Waiting for states. A test never waits for a moment: it says what shall become true, and how long that may take at worst
+// on a busy machine.
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Waits until `check` returns something truthy, and returns that.
+ * @template T
+ * @param {string} what names the state in the failure
+ * @param {() => Promise<T> | T} check may throw; the last error is part of the failure
+ * @param {number} withinMs at worst
+ * @param {{ everyMs?: number, fatal?: (error: Error) => boolean, detail?: () => unknown }} options
+ * @returns {Promise<T>}
+ */
+export async function until(what, check, withinMs = 30_000, { everyMs = 100, fatal, detail } = {}) {
+  const end = Date.now() + withinMs;
+  let last;
+  for (;;) {
+    try {
+      const value = await check();
+      if (value) return value;
+      last = undefined;
+    } catch (error) {
+      if (fatal?.(error)) throw error;
+      last = error;
+    }
+    if (Date.now() > end) {
+      const more = detail ? `\n${JSON.stringify(await detail(), null, 1)?.slice(0, 4000)}` : "";
+      throw new Error(`not within ${withinMs / 1000} s: ${what}${last ? ` (${last.message})` : ""}${more}`);
+    }
+    await pause(everyMs);
+  }
+}
+
+/** Lets a measured stretch of time pass. Only for measuring: what is waited for is the time itself. */
+export const measureFor = (ms) => pause(ms);
