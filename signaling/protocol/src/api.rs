@@ -12,7 +12,6 @@ macro_rules! body {
     ($(#[$m:meta])* pub struct $name:ident { $($(#[$fm:meta])* pub $f:ident : $t:ty,)* }) => {
         $(#[$m])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
-        #[ts(export, export_to = "index.ts")]
         pub struct $name { $($(#[$fm])* pub $f: $t,)* }
     };
 }
@@ -22,7 +21,6 @@ macro_rules! words {
         $(#[$m])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
         #[serde(rename_all = "snake_case")]
-        #[ts(export, export_to = "index.ts")]
         pub enum $name { $($(#[$vm])* $v,)* }
     };
 }
@@ -569,7 +567,6 @@ body! {
 /// What can happen in class; kept as the recording's timeline track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 #[non_exhaustive]
 pub enum ClassEvent {
     /// The lesson began.
@@ -657,4 +654,44 @@ body! {
         /// Milliseconds from the start.
         pub position_ms: u64,
     }
+}
+
+/// Shows every body to `visitor`, for the TypeScript twin.
+pub(crate) fn visit_types(visitor: &mut impl ts_rs::TypeVisitor) {
+    visitor.visit::<Problem>();
+    visitor.visit::<PlaceLevel>();
+    visitor.visit::<Role>();
+    visitor.visit::<Place>();
+    visitor.visit::<NewPlace>();
+    visitor.visit::<RoleAt>();
+    visitor.visit::<Account>();
+    visitor.visit::<NewAccount>();
+    visitor.visit::<Invitation>();
+    visitor.visit::<SignIn>();
+    visitor.visit::<ChoosePassword>();
+    visitor.visit::<Me>();
+    visitor.visit::<ClassMode>();
+    visitor.visit::<Repeat>();
+    visitor.visit::<NewClass>();
+    visitor.visit::<Class>();
+    visitor.visit::<LessonItem>();
+    visitor.visit::<ImportResult>();
+    visitor.visit::<ImportError>();
+    visitor.visit::<JoinRequest>();
+    visitor.visit::<JoinGrant>();
+    visitor.visit::<ClassPreview>();
+    visitor.visit::<DeviceToken>();
+    visitor.visit::<Attendance>();
+    visitor.visit::<RecordingStatus>();
+    visitor.visit::<RecordingItem>();
+    visitor.visit::<TextHit>();
+    visitor.visit::<RecordingPage>();
+    visitor.visit::<RecordingDetail>();
+    visitor.visit::<RecordedTrack>();
+    visitor.visit::<GapCause>();
+    visitor.visit::<RecordedGap>();
+    visitor.visit::<Chapter>();
+    visitor.visit::<TimelineEvent>();
+    visitor.visit::<ClassEvent>();
+    visitor.visit::<Position>();
 }

@@ -3,6 +3,7 @@
 //! writes them to `web/src/protocol/generated/`), and golden JSON in the tests keeps the wire form still.
 
 pub mod api;
+pub mod typescript;
 pub mod ws;
 
 /// The version of the WebSocket protocol. A client names the version it speaks in [`ws::ClientMessage::Hello`].

@@ -20,7 +20,6 @@ pub type Req = u32;
 /// What someone is in a room. Decided by the server from rights and invitation, never by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum RoomRole {
     /// Teaches: opens and ends the class, calls on people, admits, mutes, removes.
     Teacher,
@@ -35,7 +34,6 @@ pub enum RoomRole {
 /// Why the class cannot be entered, or was left against the client's will. Each has its own words in the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum CloseReason {
     /// There is no such class.
     UnknownRoom,
@@ -62,7 +60,6 @@ pub enum CloseReason {
 /// Why a request was refused. The connection stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum RefusalCode {
     /// Only the teacher may do this.
     NotTeacher,
@@ -86,7 +83,6 @@ pub enum RefusalCode {
 
 /// A published track as offered by a client: which media line carries which source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct PublishLine {
     /// The SDP media id (RFC 8843 §15) of the line.
     pub mid: String,
@@ -96,7 +92,6 @@ pub struct PublishLine {
 
 /// What one receiving media line shall carry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct LineAssignment {
     /// The SDP media id of the receiving line.
     pub mid: String,
@@ -111,7 +106,6 @@ pub struct LineAssignment {
 /// Who gets bandwidth first: screen > pinned > speaker > rest (DESIGN §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum LinePriority {
     /// Everything else.
     Rest,
@@ -126,7 +120,6 @@ pub enum LinePriority {
 /// From client to server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 #[non_exhaustive]
 pub enum ClientMessage {
     /// First message. `grant` comes from `POST /api/v1/classes/{code}/join`.
@@ -252,7 +245,6 @@ pub enum ClientMessage {
 
 /// Someone in the class, as others see them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct Participant {
     /// Id.
     pub id: ParticipantId,
@@ -277,7 +269,6 @@ pub struct Participant {
 /// How good a line is, in three steps that people understand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum Quality {
     /// Not known yet.
     #[default]
@@ -292,7 +283,6 @@ pub enum Quality {
 
 /// A published track with its owner's source and size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct Track {
     /// The track itself.
     #[serde(flatten)]
@@ -303,7 +293,6 @@ pub struct Track {
 
 /// A line of chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct ChatLine {
     /// Counts from 1 within the lesson.
     pub id: u32,
@@ -319,7 +308,6 @@ pub struct ChatLine {
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct Question {
     /// Counts from 1 within the lesson.
     pub id: u32,
@@ -344,7 +332,6 @@ pub struct Question {
 /// Where a lesson stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum LessonState {
     /// Not opened yet.
     Scheduled,
@@ -357,7 +344,6 @@ pub enum LessonState {
 /// Whether the lesson is being recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 pub enum RecordingState {
     /// Nothing is kept.
     Off,
@@ -369,7 +355,6 @@ pub enum RecordingState {
 
 /// The room as it is: sent whole in [`ServerMessage::Welcome`], then kept current by changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-#[ts(export, export_to = "index.ts")]
 pub struct RoomSnapshot {
     /// The room.
     pub room: RoomId,
@@ -404,7 +389,6 @@ pub struct RoomSnapshot {
 /// From server to client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "index.ts")]
 #[non_exhaustive]
 pub enum ServerMessage {
     /// You are in.
