@@ -16,7 +16,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lectern_auth::session::csrf_matches;
-use std::convert::Infallible;
 use tracing::Instrument as _;
 
 /// Every table, in the order of the description.
@@ -32,7 +31,7 @@ pub fn api_router(app: &App) -> Router<App> {
     routes().fold(Router::new(), |router, route| {
         let guard = from_fn_with_state((app.clone(), *route), guard);
         let limit = DefaultBodyLimit::max(route.body_len_max);
-        router.route(route.path, (route.handler)().route_layer::<_, Infallible>(guard).route_layer(limit))
+        router.route(route.path, (route.handler)().route_layer(guard).route_layer(limit))
     })
 }
 
