@@ -25,7 +25,7 @@ const FLAGS = [
 const here = (path) => readFile(new URL(path, import.meta.url), "utf8");
 
 /** A page script as one self-contained text: the strip's functions first, without `export`. */
-async function pageScript(name, options) {
+export async function pageScript(name, options) {
   const strip = (await here("./strip.mjs")).replace(/^export /gm, "");
   const script = (await here(`../page/${name}.js`)).replace("__OPTIONS__", JSON.stringify(options ?? {}));
   return `(() => {\n${strip}\n${script}\n})();`;

@@ -79,7 +79,7 @@
 
   /** All pictures and the beep, driven by one timer that never drifts. */
   const clock = {
-    outputs: [], // { picture, firstFrame, track }
+    outputs: [], // { picture, firstFrame, track, owner }
     number: -1,
     started: 0,
     audio: undefined,
@@ -108,7 +108,7 @@
           output.picture.draw((output.firstFrame + this.number) % FRAME_NUMBERS, now);
           drawn.add(output.picture);
         }
-        output.track.requestFrame();
+        output.owner.requestFrame();
       }
       if (this.audio && this.number % options.fps === 0) {
         const from = this.audio.context.currentTime;
@@ -136,8 +136,10 @@
     },
 
     video(picture, firstFrame) {
-      const track = picture.canvas.captureStream(0).getVideoTracks()[0];
-      this.outputs.push({ picture, firstFrame, track });
+      const stream = picture.canvas.captureStream(0);
+      const [track] = stream.getVideoTracks();
+      const owner = track.requestFrame ? track : stream; // Firefox has it on the stream, the standard on the track
+      this.outputs.push({ picture, firstFrame, track, owner });
       return track;
     },
   };
