@@ -58,10 +58,11 @@ bench: web
 install: web
 	$(CARGO) build --release -p lectern-server
 	install -D -m 755 target/release/lectern $(DESTDIR)$(PREFIX)/bin/lectern
-	install -D -m 644 packaging/lectern.service $(DESTDIR)$(UNITDIR)/lectern.service
+	install -d $(DESTDIR)$(UNITDIR)
+	sed -e 's|@BINDIR@|$(PREFIX)/bin|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|' packaging/lectern.service > $(DESTDIR)$(UNITDIR)/lectern.service
 	install -D -m 644 packaging/lectern.example.toml $(DESTDIR)$(PREFIX)/share/lectern/lectern.example.toml
 	test -e $(DESTDIR)$(SYSCONFDIR)/lectern/lectern.toml || \
-	    install -D -m 640 packaging/lectern.example.toml $(DESTDIR)$(SYSCONFDIR)/lectern/lectern.toml
+	    install -D -m 644 packaging/lectern.example.toml $(DESTDIR)$(SYSCONFDIR)/lectern/lectern.toml
 
 fmt:
 	$(CARGO) fmt --all

@@ -42,22 +42,25 @@ export class Server {
 
   /**
    * @param {string} name names the log file under target/e2e/
-   * @param {Record<string, Record<string, unknown>>} settings sections of lectern.toml that differ from the test's own
+   * @param {{ prefix?: string[], url?: (port: number) => string }} place how to start it elsewhere, and its address from here
    */
-  constructor(name, settings = {}) {
-    this.name = name;
-    this.settings = settings;
+  constructor(name, { prefix = [], url = (port) => `http://localhost:${port}` } = {}) {
+    Object.assign(this, { name, prefix, urlOf: url });
   }
 
-  /** Makes the data directory and starts; resolves when /readyz says yes. */
-  static async start(name, settings) {
+  /**
+   * Makes the data directory and starts; resolves when /readyz says yes.
+   * @param {string} name
+   * @param {Record<string, Record<string, unknown>>} settings sections of lectern.toml that differ from the test's own
+   */
+  static async start(name, settings, place) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: cargo build -p lectern-server`);
-    const server = new Server(name, settings);
+    const server = new Server(name, place);
     server.directory = await mkdtemp(join(tmpdir(), `lectern-e2e-${name}-`));
     server.data = join(server.directory, "data");
     server.port = await freeTcpPort();
     server.mediaPort = await freeUdpPort();
-    server.url = `http://localhost:${server.port}`;
+    server.url = server.urlOf(server.port);
     const own = { http: { listen: `127.0.0.1:${server.port}` }, media: { listen: [`0.0.0.0:${server.mediaPort}`] } };
     const sections = { ...settings, http: { ...own.http, ...settings?.http }, media: { ...own.media, ...settings?.media } };
     server.config = join(server.directory, "lectern.toml");
@@ -73,7 +76,8 @@ export class Server {
 
   /** Starts the process (again) on the same ports and data. */
   async launch() {
-    const child = spawn(BINARY, ["serve", "--config", this.config, "--data", this.data], {
+    const [command, ...words] = [...this.prefix, BINARY, "serve", "--config", this.config, "--data", this.data];
+    const child = spawn(command, words, {
       env: { ...process.env, RUST_BACKTRACE: "1", RUST_LOG: process.env.RUST_LOG ?? "info" },
       stdio: ["ignore", "pipe", "pipe"],
     });
