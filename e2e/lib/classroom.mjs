@@ -1,0 +1,57 @@
+// What people do in the class page, in their own words: the buttons are found as a person or a screen reader finds them.
+
+import { pictureFigures } from "./measure.mjs";
+import { until } from "./wait.mjs";
+
+/** Frame numbers tell who is seen: participant k's camera counts from k * 100,000, a shared screen from 400,000 above that. */
+export const SPAN = 100_000;
+export const sourceOf = (index) => ({ firstFrame: index * SPAN });
+const isFrom = (index) => (frame) => frame >= index * SPAN && frame < (index + 1) * SPAN;
+
+/** Makes the page a signed-in one, without the form. */
+export const signedIn = (person, api) => person.context.addCookies(api.cookies());
+
+/** Goes through the lobby into the class; returns when the button was pressed. */
+export async function enter(person, server, code, { name, button = "进入课堂" } = {}) {
+  const { page } = person;
+  await page.goto(`${server.url}/c/${code}`);
+  if (name) await page.getByLabel("您的姓名").fill(name);
+  const press = page.getByRole("button", { name: button, exact: true });
+  await press.click();
+  return Date.now();
+}
+
+/** The teacher opens the class from the lobby. */
+export const openClass = (teacher, server, code) => enter(teacher, server, code, { button: "开始上课" });
+
+/** The probe's record of a participant's camera, once the page has decoded at least `frames` of it since `since`. */
+export function seesCamera(person, index, { frames = 1, since = 0, within = 60_000 } = {}) {
+  return until(`${person.name} sees ${frames} frames of participant ${index}`, async () => {
+    const report = await person.report();
+    const mine = (video) => video.frames.filter(([frame, , , at]) => isFrom(index)(frame) && at >= since);
+    const video = report.videos.find((one) => mine(one).length >= frames);
+    return video && { ...video, frames: mine(video), sound: report.audios, report };
+  }, within, {
+    detail: async () => (await person.report()).videos.map((video) => ({ mid: video.mid, decoded: video.decoded, ...pictureFigures(video), delayMs: undefined })),
+  });
+}
+
+/** The beeps heard since `since`, of the sound track that has most. */
+export async function hears(person, { beeps = 2, since = 0, within = 60_000 } = {}) {
+  return until(`${person.name} hears ${beeps} beeps`, async () => {
+    const { audios } = await person.report();
+    const heard = audios.map((audio) => ({ ...audio, beeps: audio.beeps.filter((at) => at >= since) }));
+    return heard.find((audio) => audio.beeps.length >= beeps);
+  }, within, { detail: async () => (await person.report()).audios.map(({ mid, chunks, beeps }) => ({ mid, chunks, beeps: beeps.length })) });
+}
+
+export const raiseHand = ({ page }) => page.getByRole("button", { name: "举手" }).click();
+
+/** Teacher: calls the one whose hand is up. */
+export const callOn = ({ page }, name) => page.getByRole("button", { name: `请 ${name} 发言` }).first().click();
+
+/** Teacher: ends the class for all, and says yes. */
+export async function endClass({ page }) {
+  await page.getByRole("button", { name: "下课", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "下课", exact: true }).click();
+}

@@ -1,0 +1,108 @@
+// A recording as it lies on disk and as players see it: frame numbers read from the archive's own files, ffprobe, GStreamer,
+// hls.js and Shaka.
+
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { decodeStrip, stripHeight, STRIP_CELLS } from "./strip.mjs";
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+
+/** The directory of a recording: <data>/recordings/<day>/<id>. */
+export async function recordingDirectory(server, id) {
+  const root = join(server.data, "recordings");
+  for (const day of await readdir(root)) {
+    if ((await readdir(join(root, day))).includes(id)) return join(root, day, id);
+  }
+  throw new Error(`no directory of recording ${id} under ${root}`);
+}
+
+/** What ffprobe finds: { format, streams }. */
+export async function probe(file) {
+  const { stdout } = await run("ffprobe", ["-v", "error", "-show_format", "-show_streams", "-of", "json", file], { maxBuffer: 1 << 24 });
+  return JSON.parse(stdout);
+}
+
+/** The strips of every decoded picture of a file, in order: [{ frame, ms } | null]. Only the strip's row leaves the decoder. */
+export async function stripsOf(file) {
+  const video = (await probe(file)).streams.find((stream) => stream.codec_type === "video");
+  if (!video) return [];
+  const { width, height } = video;
+  const row = Math.floor(stripHeight(height) / 2) & ~1;
+  const { stdout } = await run("ffmpeg", ["-v", "error", "-i", file, "-map", "0:v:0", "-vsync", "passthrough", "-vf", `crop=${width}:2:0:${row}`,
+    "-f", "rawvideo", "-pix_fmt", "gray", "-"], { maxBuffer: 1 << 30, encoding: "buffer" });
+  const strips = [];
+  for (let from = 0; from + width * 2 <= stdout.length; from += width * 2) {
+    strips.push(decodeStrip((cell) => stdout[from + Math.floor(((cell + 0.5) * width) / STRIP_CELLS)]));
+  }
+  return strips;
+}
+
+/** All frame numbers of a recording's pictures, per file: { "<track>.<n>.cmf": { numbers, unreadable } }. */
+export async function archivedFrames(directory) {
+  const files = (await readdir(directory)).filter((name) => name.endsWith(".cmf")).sort();
+  const found = {};
+  for (const name of files) {
+    const strips = await stripsOf(join(directory, name));
+    if (strips.length > 0) found[name] = { numbers: strips.filter(Boolean).map(({ frame }) => frame), unreadable: strips.filter((strip) => !strip).length };
+  }
+  return found;
+}
+
+/** Whether GStreamer decodes a file to its end: the number of decoded video buffers. */
+export async function gstreamerDecodes(file) {
+  const { stdout } = await run("gst-launch-1.0", ["-v", "filesrc", `location=${file}`, "!", "decodebin", "!", "identity", "silent=false", "!", "fakesink"],
+    { maxBuffer: 1 << 28, timeout: 120_000 });
+  return (stdout.match(/chain {3}\*{7}/g) ?? []).length;
+}
+
+/** Plays a playlist in a page with hls.js or Shaka, and reads the strip of what is drawn until `frames` were read. */
+export async function playInPage(page, player, playlist, { frames = 25, from = 0 } = {}) {
+  const library = { "hls.js": "hls.js/dist/hls.min.js", shaka: "shaka-player/dist/shaka-player.compiled.js" }[player];
+  await page.evaluate(`${await readFile(require.resolve(library), "utf8")};undefined`);
+  await page.evaluate(`${(await readFile(new URL("./strip.mjs", import.meta.url), "utf8")).replace(/^export /gm, "").replace(/^const /gm, "var ")};undefined`);
+  return page.evaluate(async ([name, url, wanted, start]) => {
+    document.body.replaceChildren();
+    const video = document.body.appendChild(document.createElement("video"));
+    Object.assign(video, { muted: true, playsInline: true });
+    const errors = [];
+    if (name === "hls.js") {
+      const hls = new window.Hls({ enableWorker: false });
+      hls.on(window.Hls.Events.ERROR, (_, data) => errors.push(`${data.type} ${data.details} ${data.fatal ? "fatal" : ""}`));
+      hls.loadSource(url);
+      hls.attachMedia(video);
+    } else {
+      const shaka = new window.shaka.Player();
+      shaka.addEventListener("error", ({ detail }) => errors.push(`shaka ${detail.code}`));
+      await shaka.attach(video);
+      await shaka.load(url, start).catch((error) => errors.push(`shaka ${error.code} ${error.message}`));
+    }
+    const seen = [];
+    const canvas = new OffscreenCanvas(64, 1);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    await new Promise((done) => {
+      const deadline = setTimeout(done, 30_000);
+      const frame = () => {
+        const { videoWidth: width, videoHeight: height } = video;
+        canvas.width = width;
+        context.drawImage(video, 0, Math.floor(stripHeight(height) / 2), width, 1, 0, 0, width, 1);
+        const row = context.getImageData(0, 0, width, 1).data;
+        const found = decodeStrip((cell) => row[Math.floor(((cell + 0.5) * width) / STRIP_CELLS) * 4 + 1]);
+        if (found) seen.push(found.frame);
+        if (seen.length < wanted) return video.requestVideoFrameCallback(frame);
+        clearTimeout(deadline);
+        return done();
+      };
+      video.requestVideoFrameCallback(frame);
+      video.addEventListener("loadedmetadata", () => {
+        if (start && name === "hls.js") video.currentTime = start;
+        video.play().catch((error) => errors.push(String(error)));
+      }, { once: true });
+      if (video.readyState > 0) video.play().catch((error) => errors.push(String(error)));
+    });
+    return { seen, errors, duration: video.duration, width: video.videoWidth };
+  }, [player, playlist, frames, from]);
+}

@@ -1,0 +1,81 @@
+// kill -9 in mid-class: everybody is back by themselves, nothing that was received a second before is lost, and the lesson
+// is one recording with the downtime as a marked gap.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser } from "../lib/browser.mjs";
+import { endClass, enter, hears, openClass, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
+import { archivedFrames, recordingDirectory } from "../lib/recording.mjs";
+import { pick, record } from "../lib/report.mjs";
+import { Server } from "../lib/server.mjs";
+import { measureFor, until } from "../lib/wait.mjs";
+import { makeWorld } from "../lib/world.mjs";
+
+const KILLS = pick(1, 10);
+let failed = true;
+let server;
+let browser;
+let world;
+let teacher;
+let student;
+const figures = { kills: [] };
+const aims = {};
+/** Frames that the student had decoded more than a second before a kill: these must be in the recording. */
+const safe = new Set();
+
+before(async () => {
+  server = await Server.start("crash");
+  browser = await Browser.launch();
+  world = await makeWorld(server);
+  teacher = await browser.person("teacher", { source: sourceOf(0) });
+  await signedIn(teacher, world.teacher);
+  await openClass(teacher, server, world.lesson.code);
+  student = await browser.person("小明", { source: sourceOf(1) });
+  await enter(student, server, world.lesson.code, { name: "小明" });
+  await seesCamera(student, 0, { frames: 50 });
+});
+
+after(async () => {
+  await record("crash", figures, aims).finally(async () => {
+    await browser?.close({ failed, suite: "crash" });
+    await server?.close({ keep: failed });
+  });
+});
+
+test(`kill -9, ${KILLS} times: everybody is back by themselves`, async () => {
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    await measureFor(2000 + Math.random() * pick(1000, 4000)); // any moment
+    await server.kill();
+    const lost = server.killedAt - 1000;
+    for (const video of (await student.report()).videos) {
+      for (const [frame, age, , at] of video.frames) if (frame < 100_000 && at - age < lost) safe.add(frame);
+    }
+    await server.launch();
+    const back = await seesCamera(student, 0, { frames: 5, since: server.readyAt, within: 60_000 });
+    await hears(student, { beeps: 1, since: server.readyAt });
+    await until("the teacher's page says that it is recorded", () => teacher.page.getByText("正在录制").first().isVisible());
+    figures.kills.push({ downMs: server.readyAt - server.killedAt, backMs: Math.round(back.frames[0][3] - server.readyAt) });
+  }
+  aims.backWithinMsWorst = [Math.max(...figures.kills.map(({ backMs }) => backMs)), "<=", 5000];
+});
+
+test("the lesson is one recording, with each downtime as a gap, and plays without repair", async () => {
+  await endClass(teacher);
+  const page = await until("the lesson is in the library", async () => {
+    const found = await world.teacher.get("/recordings");
+    return found.items.some((item) => item.status === "done") && found;
+  }, 60_000);
+  assert.equal(page.items.length, 1, "one recording");
+  const detail = await world.teacher.get(`/recordings/${page.items[0].id}`);
+  const restarts = detail.gaps.filter((gap) => gap.cause === "restart" && gap.track === null);
+  assert.equal(restarts.length, KILLS, `each restart is a gap: ${JSON.stringify(detail.gaps)}`);
+  const directory = await recordingDirectory(server, detail.id);
+  const { code, stdout, stderr } = server.command("recorder", "check", directory);
+  assert.equal(code, 0, stdout + stderr);
+  const kept = new Set(Object.values(await archivedFrames(directory)).flatMap(({ numbers }) => numbers));
+  const missing = [...safe].filter((frame) => !kept.has(frame));
+  Object.assign(figures, { frames: kept.size, safe: safe.size, missing, gaps: detail.gaps });
+  aims.missingFrames = [missing.length, "<=", 0];
+  assert.deepEqual(missing, [], "every frame received a second before a kill is in the recording");
+  failed = false;
+});
