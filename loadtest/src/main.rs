@@ -1,2 +1,61 @@
-//! The `lectern-loadtest` binary.
-fn main() {}
+//! `lectern-loadtest`: the marked clip, real clients, a viewer's measures, the forwarding floor.
+//!
+//! Knows of a server only what a client may know: the HTTP API, the WebSocket, WHIP and WHEP.
+
+mod clip;
+mod report;
+mod stats;
+mod strip;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Clips, clients and measures for Lectern.
+#[derive(Parser)]
+#[command(name = "lectern-loadtest", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the marked clip: slides, a moving picture, speech, a beep on the second, the strip.
+    Clip {
+        /// Length in seconds.
+        #[arg(long, default_value_t = 60)]
+        secs: u32,
+        /// Picture size.
+        #[arg(long, default_value = "1280x720")]
+        size: clip::Size,
+        /// Frames per second.
+        #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=60))]
+        fps: u32,
+        /// Rate of the picture in an MP4, in kilobits per second.
+        #[arg(long, default_value_t = 1500)]
+        kbps: u32,
+        /// Where to; the ending says how: .y4m, .mjpeg, .mp4 or .wav.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(2), // measured, but not good enough
+        Err(error) => {
+            eprintln!("lectern-loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<bool> {
+    match command {
+        Command::Clip { secs, size, fps, kbps, out } => {
+            clip::write(clip::Order { size, fps, secs }, &out, kbps).map(|()| true)
+        }
+    }
+}
