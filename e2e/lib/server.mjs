@@ -61,8 +61,19 @@ export class Server {
     server.port = await freeTcpPort();
     server.mediaPort = await freeUdpPort();
     server.url = server.urlOf(server.port);
-    const own = { http: { listen: `127.0.0.1:${server.port}` }, media: { listen: [`0.0.0.0:${server.mediaPort}`] } };
-    const sections = { ...settings, http: { ...own.http, ...settings?.http }, media: { ...own.media, ...settings?.media } };
+    // The data is small and the disk of a test machine may be, too. A port 0 in a setting stands for the free one.
+    const own = {
+      http: { listen: `127.0.0.1:${server.port}` },
+      media: { listen: [`[::]:${server.mediaPort}`, `0.0.0.0:${server.mediaPort}`] },
+      storage: { reserve_mib: 64 },
+    };
+    const withPort = (value, port) => (typeof value === "string" ? value.replace(/:0$/, `:${port}`) : value);
+    const sections = { ...own };
+    for (const [section, keys] of Object.entries(settings ?? {})) {
+      const port = section === "http" ? server.port : server.mediaPort;
+      const filled = Object.entries(keys).map(([key, value]) => [key, Array.isArray(value) ? value.map((one) => withPort(one, port)) : withPort(value, port)]);
+      sections[section] = { ...own[section], ...Object.fromEntries(filled) };
+    }
     server.config = join(server.directory, "lectern.toml");
     await writeFile(server.config, Object.entries(sections)
       .map(([section, keys]) => `[${section}]\n${Object.entries(keys).map(([key, value]) => `${key} = ${toml(value)}\n`).join("")}`)

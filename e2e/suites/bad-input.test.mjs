@@ -1,0 +1,137 @@
+// When something is wrong, the page says what happened, what still works and what to do, in its own words.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser } from "../lib/browser.mjs";
+import { endClass, enter, openClass, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
+import { record } from "../lib/report.mjs";
+import { Server } from "../lib/server.mjs";
+import { until } from "../lib/wait.mjs";
+import { makeClass, makeWorld } from "../lib/world.mjs";
+
+let failed = true;
+let server;
+let browser;
+let world;
+let teacher;
+
+before(async () => {
+  server = await Server.start("bad-input", { class: { participants_max: 4 } });
+  browser = await Browser.launch();
+  world = await makeWorld(server);
+  teacher = await browser.person("teacher", { source: sourceOf(0) });
+  await signedIn(teacher, world.teacher);
+  await openClass(teacher, server, world.lesson.code);
+});
+
+after(async () => {
+  await record("bad-input", { complaints: Object.fromEntries(browser.people.map((person) => [person.name, person.faults])) });
+  await browser?.close({ failed, suite: "bad-input" });
+  await server?.close({ keep: failed });
+});
+
+/** Waits until the page shows all of these texts. */
+const says = async ({ page, name }, ...texts) => {
+  for (const text of texts) await until(`${name}'s page says “${text}”`, () => page.getByText(text).first().isVisible());
+};
+
+test("a class that does not exist", async () => {
+  const person = await browser.person("lost");
+  await person.page.goto(`${server.url}/c/NoSuchOne`);
+  await says(person, "没有这个课堂。", "请检查链接");
+});
+
+test("the same in English", async () => {
+  const person = await browser.person("lost in English", { locale: "en-GB" });
+  await person.page.goto(`${server.url}/c/NoSuchOne`);
+  await until("English words", async () => /class/i.test(await person.page.locator("body").innerText()) &&
+    !/[\u4e00-\u9fff]{4,}/.test(await person.page.locator("main").innerText()));
+});
+
+test("a denied camera and microphone: it says how to allow them, and one can go in without", async () => {
+  const person = await browser.person("denied", { source: { fail: "denied" } });
+  await person.page.goto(`${server.url}/c/${world.lesson.code}`);
+  await says(person, "浏览器没有允许使用");
+  await person.page.getByLabel("您的姓名").fill("无权");
+  await person.page.getByRole("button", { name: /进入课堂|只听课，继续|不用摄像头，继续/ }).first().click();
+  await seesCamera(person, 0, { frames: 3 });
+  await person.context.close();
+});
+
+for (const [fail, words] of [["no-camera", "没有找到摄像头。"], ["busy", "摄像头正被别的程序使用。"]]) {
+  test(`${fail}: it says so, and the microphone still works`, async () => {
+    const person = await browser.person(fail, { source: { fail } });
+    await person.page.goto(`${server.url}/c/${world.lesson.code}`);
+    await says(person, words);
+    await person.context.close();
+  });
+}
+
+test("a second tab of the teacher takes over, and the first says so", async () => {
+  const second = await teacher.context.newPage();
+  teacher.listen(second);
+  await second.goto(`${server.url}/c/${world.lesson.code}`);
+  await second.getByRole("button", { name: /开始上课|进入课堂|回到课堂/ }).first().click();
+  await says(teacher, "您在另一个窗口或设备上打开了这节课。");
+  await second.close();
+  await teacher.page.reload();
+  await teacher.page.getByRole("button", { name: /开始上课|进入课堂|回到课堂/ }).first().click();
+  await until("the teacher is back", () => teacher.page.getByText("正在录制").first().isVisible());
+});
+
+test("someone is removed, and their page says so", async () => {
+  const person = await browser.person("removed", { source: sourceOf(1) });
+  await enter(person, server, world.lesson.code, { name: "淘气" });
+  await seesCamera(person, 0, { frames: 3 });
+  await removeByTeacher("淘气");
+  await says(person, "老师将您移出了课堂。");
+  await person.context.close();
+});
+
+async function removeByTeacher(name) {
+  const { page } = teacher;
+  const tab = page.getByRole("tab", { name: "成员" }).or(page.getByRole("button", { name: "成员" })).first();
+  await tab.click();
+  const row = page.getByRole("listitem").filter({ hasText: name }).first();
+  await row.getByRole("button", { name: /更多|移出课堂/ }).first().click();
+  const item = page.getByRole("menuitem", { name: "移出课堂" }).or(page.getByRole("button", { name: "移出课堂" })).first();
+  if (await item.isVisible()) await item.click();
+}
+
+test("a full class says so", async () => {
+  const crowd = [];
+  for (let index = 0; index < 3; index += 1) {
+    const person = await browser.person(`crowd ${index}`, { source: { fail: "no-devices" } });
+    crowd.push(person);
+    await person.page.goto(`${server.url}/c/${world.lesson.code}`);
+    await person.page.getByLabel("您的姓名").fill(`同学${index}`);
+    await person.page.getByRole("button", { name: /进入课堂|只听课，继续/ }).first().click();
+    await seesCamera(person, 0, { frames: 1 });
+  }
+  const late = await browser.person("late", { source: { fail: "no-devices" } });
+  await late.page.goto(`${server.url}/c/${world.lesson.code}`);
+  await late.page.getByLabel("您的姓名").fill("迟到");
+  await late.page.getByRole("button", { name: /进入课堂|只听课，继续/ }).first().click();
+  await says(late, "课堂人数已满。");
+  for (const person of [...crowd, late]) await person.context.close();
+});
+
+test("a class that is over says so, and where the recording is", async () => {
+  const person = await browser.person("last", { source: sourceOf(2) });
+  await enter(person, server, world.lesson.code, { name: "最后" });
+  await seesCamera(person, 0, { frames: 3 });
+  await endClass(teacher);
+  await says(person, "下课了。", "录播几秒钟后就在资源库里。");
+});
+
+test("a class that has not begun lets people wait", async () => {
+  const lesson = await makeClass(world.admin, world.teacher, world.school, { title: "明天的课", starts: Date.now() + 3_600_000 });
+  const person = await browser.person("early", { source: sourceOf(3) });
+  await enter(person, server, lesson.code, { name: "早到" });
+  await says(person, "还没有开始上课");
+});
+
+test("no page had an uncaught error or broke the content security policy", () => {
+  for (const person of browser.people) assert.deepEqual(person.faults, [], person.name);
+  failed = false;
+});
