@@ -1,5 +1,8 @@
 //! Valid inputs, small and varied; mutation does the rest.
 
+use bytes::Bytes;
+use lectern_fmp4::{Sample, TrackConfig, config::AvcConfig, fragment::fragment, init::init_segment};
+
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
@@ -44,4 +47,50 @@ pub(crate) fn api_bodies() -> Vec<Vec<u8>> {
         r#"{"login":"li","name":"李老师","roles":[{"role":"teacher","place":"01JD0000000000000000000000"}]}"#,
         r#"{"title":"三角形","subject":"数学","grade":"四年级","teacher":"01JD0000000000000000000000","place":"01JD0000000000000000000000","mode":"dedicated","starts":1790000000000,"duration_min":40,"repeat":"weekly","until":null,"waiting_room":true,"record":true}"#,
     ])
+}
+
+/// A sequence parameter set of 1280x720 constrained baseline.
+const SPS: [u8; 23] =
+    [0x67, 0x42, 0xc0, 0x1f, 0xda, 1, 0x40, 0x16, 0xec, 4, 0x40, 0, 0, 3, 0, 0x40, 0, 0, 0x0f, 3, 0xc6, 0x0c, 0xa8];
+const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
+
+/// Payloads as the depacketizer targets take them: each behind its sequence step, time step, marker, delay and length.
+fn packets(payloads: &[&[u8]]) -> Vec<u8> {
+    payloads.iter().flat_map(|payload| [&[1, 90, 1, 20, payload.len() as u8][..], payload].concat()).collect()
+}
+
+/// An aggregation packet with parameter sets and a keyframe slice; a slice in fragments; a single slice (RFC 6184 §5).
+pub(crate) fn h264_packets() -> Vec<Vec<u8>> {
+    let mut key = vec![0x78, 0, SPS.len() as u8];
+    key.extend(SPS);
+    key.extend([0, PPS.len() as u8]);
+    key.extend(PPS);
+    key.extend([0, 3, 0x65, 0xb8, 1]);
+    vec![
+        packets(&[&key, &[0x7c, 0x81, 0x9a, 1], &[0x7c, 0x41, 2], &[0x41, 0x9a]]),
+        packets(&[&[0x65, 0xb8], &[0x41, 0x9a]]),
+    ]
+}
+
+/// A keyframe and an inter frame with 15-bit picture ids (RFC 7741 §4.2).
+pub(crate) fn vp8_packets() -> Vec<Vec<u8>> {
+    vec![packets(&[&[0x90, 0x80, 0x80, 1, 0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0], &[0x90, 0x80, 0x80, 2, 0x11, 1]])]
+}
+
+pub(crate) fn opus_packets() -> Vec<Vec<u8>> {
+    vec![packets(&[&[0xfc, 0xff, 0xfe], &[0xfb, 3, 1]])]
+}
+
+fn avc_config() -> Option<AvcConfig> {
+    AvcConfig::new(vec![Bytes::from_static(&SPS)], vec![Bytes::from_static(&PPS)])
+}
+
+pub(crate) fn parameter_sets() -> Vec<Vec<u8>> {
+    [SPS.to_vec(), PPS.to_vec()].into_iter().chain(avc_config().map(|config| config.record())).collect()
+}
+
+pub(crate) fn archive_files() -> Vec<Vec<u8>> {
+    let sample = |keyframe| Sample { duration: 3000, keyframe, data: Bytes::from_static(b"data") };
+    let fragments = [fragment(1, 5, &[sample(true), sample(false)]), fragment(2, 5, &[sample(true)])];
+    avc_config().map(|config| init_segment(&TrackConfig::Avc(config))).into_iter().chain(fragments).collect()
 }

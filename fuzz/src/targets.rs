@@ -1,6 +1,7 @@
 //! The table itself. What a crate can say best about its own parser stands in that crate's `fuzz` module and is only named here.
 
 use crate::{Target, seeds};
+use lectern_fmp4::fuzz as fmp4;
 use lectern_media::RtpView;
 use lectern_protocol::{api, ws};
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,6 +12,11 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "rtp", run: rtp, seeds: seeds::rtp },
         Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages },
         Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies },
+        Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets },
+        Target { name: "depay_vp8", run: fmp4::vp8, seeds: seeds::vp8_packets },
+        Target { name: "depay_opus", run: fmp4::opus, seeds: seeds::opus_packets },
+        Target { name: "parameter_sets", run: fmp4::parameter_sets, seeds: seeds::parameter_sets },
+        Target { name: "archive_files", run: fmp4::files, seeds: seeds::archive_files },
     ]
 }
 
