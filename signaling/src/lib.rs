@@ -9,4 +9,5 @@ pub mod error;
 pub mod extract;
 pub mod http;
 pub mod ports;
+pub mod room;
 pub mod route;

@@ -75,7 +75,7 @@ pub enum MediaError {
 /// The answer to a publishing offer.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// The new peer. It replaces the participant's former publishing peer.
+    /// The peer that was made, or renewed.
     pub peer: PeerId,
     /// SDP answer, complete with candidates.
     pub sdp: String,
@@ -86,7 +86,7 @@ pub struct Published {
 /// The answer to a receiving offer.
 #[derive(Debug, Clone)]
 pub struct Subscribed {
-    /// The new peer. It replaces the participant's former receiving peer.
+    /// The peer that was made, or renewed.
     pub peer: PeerId,
     /// SDP answer, complete with candidates.
     pub sdp: String,
@@ -104,7 +104,7 @@ pub struct IceCredentials {
 /// The SFU as signaling sees it. Calls that return nothing never fail: what they name may just have ended.
 #[async_trait]
 pub trait MediaPlane: Send + Sync {
-    /// Makes or renews the publishing peer of a participant.
+    /// Makes a publishing peer of a participant, or renews the one it `replaces`.
     ///
     /// # Errors
     /// [`MediaError`]
@@ -112,15 +112,22 @@ pub trait MediaPlane: Send + Sync {
         &self,
         room: RoomId,
         participant: ParticipantId,
+        replaces: Option<PeerId>,
         sdp: &str,
         lines: &[PublishLine],
     ) -> Result<Published, MediaError>;
 
-    /// Makes or renews the receiving peer of a participant.
+    /// Makes a receiving peer of a participant, or renews the one it `replaces`.
     ///
     /// # Errors
     /// [`MediaError`]
-    async fn subscribe(&self, room: RoomId, participant: ParticipantId, sdp: &str) -> Result<Subscribed, MediaError>;
+    async fn subscribe(
+        &self,
+        room: RoomId,
+        participant: ParticipantId,
+        replaces: Option<PeerId>,
+        sdp: &str,
+    ) -> Result<Subscribed, MediaError>;
 
     /// Replaces what the lines of a receiving peer carry; a line not named carries nothing.
     async fn assign(&self, peer: PeerId, lines: &[LineAssignment]);
@@ -158,8 +165,6 @@ pub enum MediaEvent {
     },
     /// The peer is gone: consent expired, DTLS closed or failed.
     PeerLost {
-        /// Its room.
-        room: RoomId,
         /// Which.
         peer: PeerId,
     },
@@ -179,8 +184,6 @@ pub enum MediaEvent {
     },
     /// A receiving line carries something else now.
     LineChanged {
-        /// Its room.
-        room: RoomId,
         /// The receiving peer.
         peer: PeerId,
         /// The line.
@@ -199,16 +202,16 @@ pub enum MediaEvent {
         /// Whose; nobody = silence.
         participant: Option<ParticipantId>,
     },
-    /// How good a peer's line is. At most once a second.
+    /// How good a peer's connection is.
     Quality {
-        /// Its room.
-        room: RoomId,
         /// The peer.
         peer: PeerId,
-        /// The measure.
-        quality: Quality,
-        /// For a receiving peer: the estimate of what it may receive.
-        estimate: Option<Bitrate>,
+        /// What it sends; unknown for receiving peers.
+        up: Quality,
+        /// What it receives; unknown for publishing peers.
+        down: Quality,
+        /// The estimate of what it may receive.
+        estimate: Bitrate,
     },
 }
 

@@ -1,0 +1,344 @@
+//! The room itself: who is in it, the lesson's life, coming, going and waiting.
+
+use super::{
+    ConnId, Entrant, MediaCommand, Now, Output, Policy,
+    board::Board,
+    limits::{COUNT_EVERY, KEEP_PLACE, REMOVED_MAX},
+    member::{Member, Place, Rates},
+    view::sees,
+    watch::Watch,
+};
+use lectern_media::{AccountId, ParticipantId, PeerId, TrackId, UnixMillis};
+use lectern_protocol::{
+    api::ClassEvent,
+    ws::{CloseReason, LessonState, RecordingState, RoomRole, ServerMessage, Track},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+/// One room. See the module's description for the contract.
+#[derive(Debug)]
+pub struct Room {
+    pub(super) policy: Policy,
+    pub(super) state: LessonState,
+    pub(super) live_since: Option<UnixMillis>,
+    pub(super) recording: RecordingState,
+    pub(super) waiting_room: bool,
+    pub(super) members: BTreeMap<ParticipantId, Member>,
+    pub(super) tracks: BTreeMap<TrackId, Track>,
+    pub(super) watchers: BTreeMap<PeerId, Watch>,
+    pub(super) board: Board,
+    pub(super) removed: VecDeque<(ParticipantId, Option<AccountId>)>,
+    pub(super) speaker: Option<ParticipantId>,
+    count_told: (u32, Duration),
+    teacher_away: Option<Duration>,
+}
+
+impl Room {
+    /// A room whose lesson is not open yet.
+    #[must_use]
+    pub fn new(policy: Policy, waiting_room: bool) -> Self {
+        Self {
+            policy,
+            state: LessonState::Scheduled,
+            live_since: None,
+            recording: RecordingState::Off,
+            waiting_room,
+            members: BTreeMap::new(),
+            tracks: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            board: Board::default(),
+            removed: VecDeque::new(),
+            speaker: None,
+            count_told: (0, Duration::ZERO),
+            teacher_away: None,
+        }
+    }
+
+    /// Where the lesson stands.
+    #[must_use]
+    pub fn state(&self) -> LessonState {
+        self.state
+    }
+
+    /// What is fixed about the lesson.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Since when it is live.
+    #[must_use]
+    pub fn live_since(&self) -> Option<UnixMillis> {
+        self.live_since
+    }
+
+    /// How many are in class.
+    #[must_use]
+    pub fn present(&self) -> usize {
+        self.members.values().filter(|m| m.in_class()).count()
+    }
+
+    /// Whether nobody is here and nothing runs, so that the room can be forgotten.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state != LessonState::Live && self.members.is_empty()
+    }
+
+    /// Names that the recording shall know, of everybody in class: for a recording that starts now.
+    pub fn introductions(&self) -> impl Iterator<Item = Output> {
+        self.members.values().filter(|m| m.in_class()).map(|m| Output::Introduce {
+            participant: m.id,
+            name: m.name.clone(),
+            teacher: m.is_teacher(),
+        })
+    }
+
+    /// Someone with a valid grant opened a socket.
+    pub fn enter(&mut self, now: Now, conn: ConnId, who: Entrant, out: &mut Vec<Output>) {
+        if let Some(reason) = self.refusal(&who) {
+            out.push(Output::Close { conn, reason });
+            return;
+        }
+        self.take_over(now, &who, out);
+        let id = who.participant;
+        if let Some(member) = self.members.get_mut(&id) {
+            // Back again: after a reload, a change of network, or a restart of the server.
+            if let Some(old) = member.conn.replace(conn) {
+                out.push(Output::Close { conn: old, reason: CloseReason::TakenOver });
+            }
+            member.gone = None;
+            member.rates = Rates::new(now.mono);
+            member.name = who.name;
+        } else {
+            let mut member = Member::new(now, who, Place::Waiting);
+            member.conn = Some(conn);
+            self.members.insert(id, member);
+        }
+        let member = &self.members[&id];
+        if member.in_class() {
+            self.welcome(id, now, out);
+        } else if self.admits(member) {
+            self.admit(now, id, out);
+        } else {
+            self.ask_to_wait(conn, out);
+            self.show_waiting(out);
+        }
+        self.note_teacher(now);
+        out.push(Output::Keep);
+    }
+
+    /// Why someone can't come in at all.
+    fn refusal(&self, who: &Entrant) -> Option<CloseReason> {
+        let is_removed =
+            |(id, account): &(ParticipantId, Option<AccountId>)| {
+                *id == who.participant || (account.is_some() && *account == who.account)
+            };
+        let known = self.members.contains_key(&who.participant);
+        match who.role {
+            _ if self.state == LessonState::Over => Some(CloseReason::Ended),
+            RoomRole::Teacher => None,
+            _ if self.removed.iter().any(is_removed) => Some(CloseReason::Removed),
+            _ if !known && self.members.len() >= self.policy.participants_max => Some(CloseReason::RoomFull),
+            _ => None,
+        }
+    }
+
+    /// A person is in class once: the older tab or device of the same account makes way.
+    fn take_over(&mut self, now: Now, who: &Entrant, out: &mut Vec<Output>) {
+        let Some(account) = who.account else { return };
+        let same = |m: &&Member| m.account == Some(account) && m.id != who.participant && !m.device;
+        let older: Vec<_> = self.members.values().filter(same).map(|m| m.id).collect();
+        for id in older {
+            if let Some(conn) = self.members.get_mut(&id).and_then(|m| m.conn.take()) {
+                out.push(Output::Close { conn, reason: CloseReason::TakenOver });
+            }
+            self.forget(now, id, out);
+        }
+    }
+
+    /// Whether someone may go straight in.
+    fn admits(&self, member: &Member) -> bool {
+        // Signed-in people were let in by their right; only those who come by link wait for the teacher.
+        let open = self.state == LessonState::Live && (!self.waiting_room || member.account.is_some());
+        member.is_teacher() || open
+    }
+
+    /// Lets someone in.
+    pub(super) fn admit(&mut self, now: Now, id: ParticipantId, out: &mut Vec<Output>) {
+        let stage_free = self.stage_free();
+        let to_stage = self.policy.classrooms_on_stage;
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.place = Place::InClass(now.wall);
+        if to_stage && member.role == RoomRole::Classroom && stage_free {
+            member.on_stage = true;
+        }
+        let (name, role, on_stage) = (member.name.clone(), member.role, member.on_stage);
+        out.extend(member.presence(None).map(Output::Attendance));
+        let teacher = role == RoomRole::Teacher;
+        out.push(Output::Introduce { participant: id, name: name.clone(), teacher });
+        out.push(Output::Timeline(ClassEvent::Joined { participant: id, name: name.clone(), role }));
+        if on_stage && !teacher {
+            out.push(Output::Timeline(ClassEvent::Stage { participant: id, name, on: true }));
+        }
+        self.welcome(id, now, out);
+        self.show_waiting(out);
+        out.push(Output::Keep);
+    }
+
+    pub(super) fn stage_free(&self) -> bool {
+        self.members.values().filter(|m| m.on_stage && !m.is_teacher()).count() < self.policy.stage_max
+    }
+
+    /// The socket is gone. The place is kept for [`KEEP_PLACE`]; media goes on by itself.
+    pub fn disconnected(&mut self, now: Now, conn: ConnId, out: &mut Vec<Output>) {
+        let Some(member) = self.members.values_mut().find(|m| m.conn == Some(conn)) else { return };
+        member.conn = None;
+        member.gone = Some(now.mono);
+        let (id, in_class) = (member.id, member.in_class());
+        if in_class {
+            self.show(id, out);
+        } else {
+            self.show_waiting(out);
+        }
+        self.note_teacher(now);
+    }
+
+    /// Takes someone out of the room, with all they publish. The socket, if any, is the caller's to close first.
+    pub(super) fn forget(&mut self, now: Now, id: ParticipantId, out: &mut Vec<Output>) {
+        let Some(member) = self.members.get(&id) else { return };
+        let seen_by = self.audience(|viewer| viewer.id != id && sees(viewer, member));
+        self.end_tracks_of(id, out);
+        let Some(member) = self.members.remove(&id) else { return };
+        for peer in [member.publish, member.subscribe].into_iter().flatten() {
+            out.push(Output::Media(MediaCommand::ClosePeer(peer)));
+        }
+        if member.in_class() {
+            out.extend(member.presence(Some(now.wall)).map(Output::Attendance));
+            out.push(Output::Timeline(ClassEvent::Left { participant: id }));
+            self.tell(seen_by, ServerMessage::ParticipantLeft { participant: id }, out);
+        } else {
+            self.show_waiting(out);
+        }
+        self.note_teacher(now);
+        out.push(Output::Keep);
+    }
+
+    /// The teacher sent someone out, who shall not come back with the same grant.
+    pub(super) fn banish(&mut self, now: Now, id: ParticipantId, reason: CloseReason, out: &mut Vec<Output>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if self.removed.len() == REMOVED_MAX {
+            self.removed.pop_front();
+        }
+        self.removed.push_back((id, member.account));
+        if let Some(conn) = member.conn.take() {
+            out.push(Output::Close { conn, reason });
+        }
+        self.forget(now, id, out);
+    }
+
+    /// Makes the lesson live. Nothing happens if it is.
+    pub fn open(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.state != LessonState::Scheduled {
+            return;
+        }
+        self.state = LessonState::Live;
+        self.live_since = Some(now.wall);
+        out.push(Output::Opened { record: self.policy.record });
+        out.push(Output::Timeline(ClassEvent::Opened {}));
+        for member in self.members.values().filter(|m| m.in_class()) {
+            let (participant, name, role) = (member.id, member.name.clone(), member.role);
+            out.push(Output::Timeline(ClassEvent::Joined { participant, name, role }));
+        }
+        let waiting: Vec<_> = self.members.values().filter(|m| !m.in_class()).map(|m| (m.id, m.conn)).collect();
+        for (id, conn) in waiting {
+            if self.members.get(&id).is_some_and(|m| self.admits(m)) {
+                self.admit(now, id, out);
+            } else if let Some(conn) = conn {
+                self.ask_to_wait(conn, out);
+            }
+        }
+        self.show_room(out);
+        self.note_teacher(now);
+        out.push(Output::Keep);
+    }
+
+    /// Ends the lesson for all.
+    pub fn end(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.state == LessonState::Over {
+            return;
+        }
+        let was_live = self.state == LessonState::Live;
+        self.state = LessonState::Over;
+        out.push(Output::Timeline(ClassEvent::Ended {}));
+        for (_, member) in std::mem::take(&mut self.members) {
+            out.extend(member.presence(Some(now.wall)).map(Output::Attendance));
+            out.extend(member.conn.map(|conn| Output::Close { conn, reason: CloseReason::Ended }));
+        }
+        self.tracks.clear();
+        self.watchers.clear();
+        out.push(Output::Media(MediaCommand::CloseRoom));
+        if was_live {
+            out.push(Output::Ended);
+        }
+    }
+
+    /// The server is going down: everybody is asked to come back; nothing is forgotten.
+    pub fn close_for_restart(&mut self, out: &mut Vec<Output>) {
+        let sockets = self.members.values_mut().filter_map(|m| m.conn.take());
+        out.extend(sockets.map(|conn| Output::Close { conn, reason: CloseReason::ServerRestart }));
+        out.push(Output::Keep);
+    }
+
+    /// The recording started, failed or went on.
+    pub fn recording_is(&mut self, state: RecordingState, out: &mut Vec<Output>) {
+        if self.recording == state {
+            return;
+        }
+        let told = self.recording != RecordingState::Off || state == RecordingState::Failed;
+        self.recording = state;
+        if told && state != RecordingState::Off {
+            out.push(Output::Timeline(ClassEvent::Recording { on: state == RecordingState::On }));
+        }
+        self.show_room(out);
+    }
+
+    /// Time passes: about once a second.
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        let expired = |m: &&Member| m.gone.is_some_and(|since| now.mono.saturating_sub(since) >= KEEP_PLACE);
+        let gone: Vec<_> = self.members.values().filter(expired).map(|m| m.id).collect();
+        for id in gone {
+            self.forget(now, id, out);
+        }
+        let count = self.present() as u32;
+        let (told, at) = self.count_told;
+        if count != told && now.mono.saturating_sub(at) >= COUNT_EVERY {
+            self.count_told = (count, now.mono);
+            self.tell_all(ServerMessage::Count { participants: count }, out);
+        }
+        if self.state == LessonState::Live && self.deserted(now) {
+            tracing::info!(room = %self.policy.room, "the teacher stayed away after the planned end: ending the lesson");
+            self.end(now, out);
+        }
+    }
+
+    /// Whether the planned end is past and the teacher has been away for long enough since.
+    fn deserted(&self, now: Now) -> bool {
+        let opened_late = self.live_since.map(|at| at.plus(self.policy.length));
+        let planned_end = opened_late.map_or(self.policy.ends, |late| late.max(self.policy.ends));
+        let away = self.teacher_away.is_some_and(|since| now.mono.saturating_sub(since) >= self.policy.away_end);
+        away && now.wall >= planned_end.plus(self.policy.away_end)
+    }
+
+    /// Keeps in mind since when no teacher is here.
+    pub(super) fn note_teacher(&mut self, now: Now) {
+        let here = self.members.values().any(|m| m.is_teacher() && m.online());
+        match (here, self.teacher_away) {
+            (true, _) => self.teacher_away = None,
+            (false, None) => self.teacher_away = Some(now.mono),
+            (false, Some(_)) => {}
+        }
+    }
+}

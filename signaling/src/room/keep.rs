@@ -1,0 +1,92 @@
+//! What of a live room survives a restart: everything that people would have to do again by hand.
+//!
+//! Not kept: sockets, peers, tracks. Clients come back by themselves and offer them anew.
+
+use super::{
+    Entrant, Now, Policy,
+    board::Board,
+    core::Room,
+    member::{Member, Place},
+};
+use lectern_media::{AccountId, LessonId, ParticipantId, TrackSource, UnixMillis};
+use lectern_protocol::ws::{LessonState, RoomRole};
+use serde::{Deserialize, Serialize};
+
+/// A room on disk. Fields that are added later get a default, so that an older state stays readable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptRoom {
+    /// The lesson it belongs to: a state of another lesson is worth nothing.
+    pub lesson: LessonId,
+    /// Since when it is live; `None` = not open.
+    pub live_since: Option<UnixMillis>,
+    waiting_room: bool,
+    members: Vec<KeptMember>,
+    board: Board,
+    removed: Vec<(ParticipantId, Option<AccountId>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct KeptMember {
+    id: ParticipantId,
+    account: Option<AccountId>,
+    name: String,
+    role: RoomRole,
+    present_since: Option<UnixMillis>,
+    joined: UnixMillis,
+    on_stage: bool,
+    hand_since: Option<UnixMillis>,
+    muted: Vec<TrackSource>,
+}
+
+impl Room {
+    /// What is to be kept now.
+    #[must_use]
+    pub fn keep(&self) -> KeptRoom {
+        // Devices reconnect with their own token and are made anew.
+        let members = self.members.values().filter(|m| !m.device).map(|m| KeptMember {
+            id: m.id,
+            account: m.account,
+            name: m.name.clone(),
+            role: m.role,
+            present_since: match m.place {
+                Place::InClass(since) => Some(since),
+                Place::Waiting => None,
+            },
+            joined: m.joined,
+            on_stage: m.on_stage,
+            hand_since: m.hand_since,
+            muted: m.muted.iter().copied().collect(),
+        });
+        KeptRoom {
+            lesson: self.policy.lesson,
+            live_since: self.live_since,
+            waiting_room: self.waiting_room,
+            members: members.collect(),
+            board: self.board.clone(),
+            removed: self.removed.iter().copied().collect(),
+        }
+    }
+
+    /// The room again, with everybody in their place but away: they have [`super::limits::KEEP_PLACE`] to come back.
+    #[must_use]
+    pub fn restore(now: Now, policy: Policy, kept: KeptRoom) -> Self {
+        let mut room = Self::new(policy, kept.waiting_room);
+        room.live_since = kept.live_since;
+        room.state = if kept.live_since.is_some() { LessonState::Live } else { LessonState::Scheduled };
+        room.board = kept.board;
+        room.removed = kept.removed.into();
+        for kept in kept.members {
+            let place = kept.present_since.map_or(Place::Waiting, Place::InClass);
+            let who = Entrant { participant: kept.id, account: kept.account, name: kept.name, role: kept.role };
+            let mut member = Member::new(now, who, place);
+            member.gone = Some(now.mono);
+            member.joined = kept.joined;
+            member.on_stage = kept.on_stage;
+            member.hand_since = kept.hand_since;
+            member.muted = kept.muted.into_iter().collect();
+            room.members.insert(member.id, member);
+        }
+        room.note_teacher(now);
+        room
+    }
+}

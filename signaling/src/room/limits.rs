@@ -1,0 +1,28 @@
+//! Every bound of a room, with its reason.
+
+use std::time::Duration;
+
+/// A place is kept this long after the socket dropped: a reload, a change of network or a restart of the server fit.
+pub const KEEP_PLACE: Duration = Duration::from_secs(60);
+/// Lines of chat that newcomers are shown; older ones are in the recording.
+pub const CHAT_KEPT_MAX: usize = 200;
+/// Questions of a lesson. At the limit the oldest answered one goes; if none is answered, new ones are refused.
+pub const QUESTIONS_MAX: usize = 200;
+/// Voters remembered per question: more than a room holds, so only churn could reach it.
+pub const VOTERS_MAX: usize = 4_000;
+/// Characters of a line of chat.
+pub const CHAT_CHARS_MAX: usize = 2_000;
+/// Characters of a question or an answer.
+pub const QUESTION_CHARS_MAX: usize = 1_000;
+/// Removed people remembered, so that they don't come back with the same grant. The oldest is forgotten.
+pub const REMOVED_MAX: usize = 200;
+/// Lines of one sending connection: camera, microphone, screen and its sound.
+pub const PUBLISH_LINES_MAX: usize = 4;
+/// Lines that one `Assign` may name: the thirty of a receiving connection, with room.
+pub const ASSIGN_LINES_MAX: usize = 64;
+/// Characters of an SDP media id; RFC 8843 leaves it open, browsers use one or two.
+pub const MID_CHARS_MAX: usize = 32;
+/// WHEP players per room.
+pub const WATCHERS_MAX: usize = 500;
+/// The number of people is told at most this often.
+pub const COUNT_EVERY: Duration = Duration::from_secs(1);
