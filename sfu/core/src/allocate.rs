@@ -1,5 +1,8 @@
-//! Which line of a subscriber gets which layer, all lines together.
+//! Which line of a subscriber gets which layer, all lines together: the lowest layer for every line before a better one for
+//! any, in the order screen, pinned, speaker, rest; hidden lines nothing; never more than a tile can show. Pure: what the
+//! line carries is [`crate::bwe`]'s to know, and sound is taken off the budget before it comes here.
 
+use crate::selector::Target;
 use lectern_media::{Bitrate, Layer};
 
 /// How much a viewer cares about a line, most first.
@@ -15,14 +18,236 @@ pub enum Priority {
     Rest,
 }
 
+impl Priority {
+    /// All of them, most important first.
+    pub const ALL: [Self; 4] = [Self::Screen, Self::Pinned, Self::Speaker, Self::Rest];
+}
+
 /// One layer a line could carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LayerOffer {
-    /// Its measured rate; zero means the publisher does not send it now.
+    /// What it costs ([`StreamIngest::bitrate`](crate::ingest::StreamIngest::bitrate)); zero means the publisher does not
+    /// send it now.
     pub bitrate: Bitrate,
     /// Its height in pixels, if known.
     pub height: Option<u16>,
 }
 
-/// What the sources of a line offer, lowest layer first; absent layers have a rate of zero.
+/// What the source of a line offers, lowest layer first; absent layers have a rate of zero.
 pub type Offers = [LayerOffer; Layer::COUNT_MAX];
+
+/// What one line asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// How much the viewer cares.
+    pub priority: Priority,
+    /// The height of the tile in device pixels; 0 while hidden.
+    pub tile_height: u16,
+    /// What there is.
+    pub offers: Offers,
+    /// What was chosen last time.
+    pub previous: Target,
+    /// Whether a step up may be tried ([`Selector::may_rise`](crate::selector::Selector::may_rise)).
+    pub may_rise: bool,
+}
+
+/// The sum of an allocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What all chosen layers cost.
+    pub spent: Bitrate,
+    /// The budget at which the next better choice would be made; `None` if everything is at its best.
+    pub wanted: Option<Bitrate>,
+}
+
+/// A tile may be this much taller than the layer it shows before the next layer is worth its rate.
+const UPSCALE_MAX_PERCENT: u32 = 125;
+/// A better layer is chosen only if the budget exceeds its cost by this much; one already carried is kept while it fits.
+const RISE_HEADROOM: f64 = 1.1;
+
+/// Chooses a target for every demand, into `targets` (of the same length).
+///
+/// `proven` tells that `budget` was measured; before that the lowest layer of every line is tried whatever it costs, for
+/// nothing would be learnt about the line otherwise.
+pub fn allocate(budget: Bitrate, proven: bool, demands: &[Demand], targets: &mut [Target]) -> Outcome {
+    debug_assert_eq!(demands.len(), targets.len());
+    let mut outcome = Outcome::default();
+    let classes = || Priority::ALL.into_iter();
+    for class in classes() {
+        for (d, t) in demands.iter().zip(targets.iter_mut()).filter(|(d, _)| d.priority == class) {
+            *t = first_choice(budget, proven, d, &mut outcome);
+        }
+    }
+    for class in classes() {
+        // One step at a time, so that equals rise together.
+        let mut risen = true;
+        while risen {
+            risen = false;
+            for (d, t) in demands.iter().zip(targets.iter_mut()).filter(|(d, _)| d.priority == class) {
+                risen |= rise(budget, d, t, &mut outcome);
+            }
+        }
+    }
+    outcome
+}
+
+/// The lowest layer, if it fits.
+fn first_choice(budget: Bitrate, proven: bool, d: &Demand, outcome: &mut Outcome) -> Target {
+    if d.tile_height == 0 {
+        return Target::Hidden;
+    }
+    let Some(lowest) = (0..Layer::COUNT_MAX).find(|i| d.offers[*i].bitrate > Bitrate::ZERO) else {
+        // Nothing arrives at the moment (a still screen, a publisher that begins): stay, or be ready for the lowest.
+        return Target::Layer(d.previous.layer().unwrap_or(Layer(0)));
+    };
+    let cost = d.offers[lowest].bitrate;
+    let needed = outcome.spent + if d.previous == Target::Paused { cost.scale(RISE_HEADROOM) } else { cost };
+    if proven && needed > budget {
+        want(outcome, needed);
+        return Target::Paused;
+    }
+    outcome.spent += cost;
+    Target::Layer(Layer(lowest as u8))
+}
+
+/// One step up, if there is one and it fits.
+fn rise(budget: Bitrate, d: &Demand, target: &mut Target, outcome: &mut Outcome) -> bool {
+    let Target::Layer(now) = *target else { return false };
+    let sent = |i: &usize| d.offers[*i].bitrate > Bitrate::ZERO;
+    let Some(next) = (now.index() + 1..Layer::COUNT_MAX).find(sent) else { return false };
+    if tall_enough(d, now) || !sent(&now.index()) {
+        return false;
+    }
+    let step = d.offers[next].bitrate.saturating_sub(d.offers[now.index()].bitrate);
+    let new = d.previous.layer().is_none_or(|p| next > p.index());
+    if new && !d.may_rise {
+        return false;
+    }
+    let needed = outcome.spent + if new { step.scale(RISE_HEADROOM) } else { step };
+    if needed > budget {
+        want(outcome, needed);
+        return false;
+    }
+    outcome.spent += step;
+    *target = Target::Layer(Layer(next as u8));
+    true
+}
+
+/// Whether the tile shows no more than `layer` has.
+fn tall_enough(d: &Demand, layer: Layer) -> bool {
+    d.offers[layer.index()].height.is_some_and(|h| u32::from(h) * UPSCALE_MAX_PERCENT >= u32::from(d.tile_height) * 100)
+}
+
+fn want(outcome: &mut Outcome, needed: Bitrate) {
+    outcome.wanted = Some(outcome.wanted.map_or(needed, |w| w.min(needed)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Priority::{Pinned, Rest, Screen, Speaker};
+    use Target::{Hidden, Paused};
+
+    const fn on(n: u8) -> Target {
+        Target::Layer(Layer(n))
+    }
+
+    /// 120, 500 and 1,500 kbit/s; 180, 360 and 720 lines.
+    fn camera() -> Offers {
+        [(120, 180), (500, 360), (1_500, 720)].map(|(k, h)| LayerOffer { bitrate: Bitrate::kbps(k), height: Some(h) })
+    }
+
+    fn screen() -> Offers {
+        let mut o = Offers::default();
+        o[0] = LayerOffer { bitrate: Bitrate::kbps(800), height: Some(1_080) };
+        o
+    }
+
+    fn line(priority: Priority, tile_height: u16, offers: Offers, previous: Target) -> Demand {
+        Demand { priority, tile_height, offers, previous, may_rise: true }
+    }
+
+    fn run(kbps: u64, demands: &[Demand]) -> (Vec<Target>, Outcome) {
+        let mut targets = vec![Hidden; demands.len()];
+        let outcome = allocate(Bitrate::kbps(kbps), true, demands, &mut targets);
+        (targets, outcome)
+    }
+
+    #[test]
+    fn the_budget_is_spent_in_the_right_order() {
+        let teacher_and_three = [
+            line(Rest, 200, camera(), on(0)),
+            line(Speaker, 720, camera(), on(0)),
+            line(Rest, 200, camera(), on(0)),
+            line(Rest, 0, camera(), on(0)),
+        ];
+        let screen_first = [line(Speaker, 360, camera(), on(0)), line(Screen, 1_080, screen(), Paused)];
+        let two_pinned = [line(Pinned, 720, camera(), on(0)), line(Pinned, 720, camera(), on(0))];
+        for (what, kbps, demands, want) in [
+            ("plenty", 9_000, &teacher_and_three[..], &[on(0), on(2), on(0), Hidden][..]),
+            ("middle for the speaker", 1_000, &teacher_and_three, &[on(0), on(1), on(0), Hidden]),
+            ("lowest for all", 400, &teacher_and_three, &[on(0), on(0), on(0), Hidden]),
+            ("the speaker before the rest", 250, &teacher_and_three, &[on(0), on(0), Paused, Hidden]),
+            ("the speaker alone", 130, &teacher_and_three, &[Paused, on(0), Paused, Hidden]),
+            ("nothing fits", 100, &teacher_and_three, &[Paused, Paused, Paused, Hidden]),
+            ("screen before speaker", 900, &screen_first, &[Paused, on(0)]),
+            ("both", 1_050, &screen_first, &[on(0), on(0)]),
+            ("equals rise together", 1_100, &two_pinned, &[on(1), on(1)]),
+            ("one of two equals rises", 800, &two_pinned, &[on(1), on(0)]),
+        ] {
+            assert_eq!(run(kbps, demands).0, want, "{what} at {kbps} kbit/s");
+        }
+    }
+
+    #[test]
+    fn what_is_carried_is_kept_on_less_than_what_a_step_up_needs() {
+        for (kbps, previous, want, wanted) in [
+            (510, on(1), on(1), Some(1_600)),
+            (510, on(0), on(0), Some(538)),
+            (540, on(0), on(1), Some(1_600)),
+            (490, on(1), on(0), Some(500)),
+            (125, on(0), on(0), Some(500)),
+            (125, Paused, Paused, Some(132)),
+            (119, on(0), Paused, Some(120)),
+        ] {
+            let (targets, outcome) = run(kbps, &[line(Speaker, 720, camera(), previous)]);
+            assert_eq!(targets, [want], "{kbps} kbit/s from {previous:?}");
+            // A level reached before is wanted at cost, a new one with headroom.
+            if previous != on(0) || kbps != 125 {
+                assert_eq!(outcome.wanted.map(|w| w.as_bps() / 1_000), wanted, "{kbps} kbit/s from {previous:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_get_no_more_than_they_show() {
+        for (height, want) in [(0, Hidden), (90, on(0)), (225, on(0)), (226, on(1)), (450, on(1)), (451, on(2))] {
+            assert_eq!(run(9_000, &[line(Rest, height, camera(), on(0))]).0, [want], "tile of {height} lines");
+        }
+    }
+
+    #[test]
+    fn layers_that_are_not_sent_are_passed_over() {
+        let mut gone = camera();
+        gone[1].bitrate = Bitrate::ZERO;
+        assert_eq!(run(9_000, &[line(Pinned, 720, gone, on(0))]).0, [on(2)]);
+        gone[2].bitrate = Bitrate::ZERO;
+        assert_eq!(run(9_000, &[line(Pinned, 720, gone, on(2))]).0, [on(0)]);
+        gone[0].bitrate = Bitrate::ZERO;
+        assert_eq!(run(9_000, &[line(Screen, 720, gone, on(1))]).0, [on(1)], "a still screen stays as it is");
+    }
+
+    #[test]
+    fn before_anything_is_measured_the_lowest_layer_is_tried() {
+        let mut targets = [Hidden];
+        allocate(Bitrate::kbps(100), false, &[line(Screen, 720, screen(), Hidden)], &mut targets);
+        assert_eq!(targets, [on(0)]);
+    }
+
+    #[test]
+    fn a_pause_after_a_failed_step_up_is_kept() {
+        let mut d = line(Speaker, 720, camera(), on(0));
+        d.may_rise = false;
+        assert_eq!(run(9_000, &[d]), (vec![on(0)], Outcome { spent: Bitrate::kbps(120), wanted: None }));
+    }
+}

@@ -21,14 +21,14 @@ impl KeyframeRequests {
     /// Someone needs a keyframe of this layer. Returns `true` if the publisher is to be asked now; otherwise the wish is
     /// kept and [`poll`](Self::poll) releases it when it is due.
     pub fn ask(&mut self, now: Instant) -> bool {
-        self.coalesced += u64::from(self.wanted || self.next(now).is_some_and(|at| at > now));
+        self.coalesced += u64::from(self.wanted || self.too_early(now));
         self.wanted = true;
         self.poll(now)
     }
 
     /// Whether a kept wish is due; call at [`next_timeout`](Self::next_timeout). `true` means: ask the publisher now.
     pub fn poll(&mut self, now: Instant) -> bool {
-        if !self.wanted || self.next(now).is_some_and(|at| at > now) {
+        if !self.wanted || self.too_early(now) {
             return false;
         }
         self.wanted = false;
@@ -60,7 +60,28 @@ impl KeyframeRequests {
         self.coalesced
     }
 
-    fn next(&self, _now: Instant) -> Option<Instant> {
-        self.last.map(|l| l + KEYFRAME_REQUEST_INTERVAL)
+    fn too_early(&self, now: Instant) -> bool {
+        self.last.is_some_and(|l| now < l + KEYFRAME_REQUEST_INTERVAL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_viewers_cost_one_request_a_second() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        let mut k = KeyframeRequests::default();
+        assert!(k.ask(at(0)), "the first is passed on at once");
+        assert!((1..1_000).all(|ms| !k.ask(at(ms))));
+        assert_eq!((k.asked(), k.coalesced(), k.next_timeout()), (1, 999, Some(at(1_000))));
+        assert!(k.poll(at(1_000)));
+        assert_eq!(k.next_timeout(), None);
+        assert!(!k.ask(at(1_500)));
+        k.on_keyframe();
+        assert!(!k.poll(at(2_000)), "the keyframe that came fulfilled the wish");
+        assert!(k.ask(at(2_000)));
     }
 }

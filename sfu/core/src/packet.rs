@@ -62,6 +62,14 @@ pub struct PacketMeta {
     pub shape: PayloadShape,
 }
 
+impl PacketMeta {
+    /// Whether the packet held nothing but padding.
+    #[must_use]
+    pub const fn payload_is_padding(&self) -> bool {
+        matches!(self.shape, PayloadShape::Padding)
+    }
+}
+
 /// One packet of one layer, opened (decrypted), in the order of arrival.
 #[derive(Debug, Clone, Copy)]
 pub struct SourcePacket<'a> {

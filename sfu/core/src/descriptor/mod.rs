@@ -89,6 +89,15 @@ impl PayloadShape {
         }
     }
 
+    /// Whether a receiver of lower temporal layers can step up at this frame.
+    #[must_use]
+    pub const fn temporal_sync(&self) -> bool {
+        match self {
+            Self::Vp8(Vp8Descriptor { temporal: Some(t), .. }) => t.sync,
+            _ => true,
+        }
+    }
+
     /// The picture size, where this packet tells it (VP8 keyframe header, H.264 SPS).
     #[must_use]
     pub const fn resolution(&self) -> Option<Resolution> {

@@ -175,3 +175,63 @@ fn keyframe_size(frame: &[u8]) -> Option<Resolution> {
     let height = u16::from_le_bytes([h[5], h[6]]) & 0x3fff;
     Some(Resolution { width, height })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first packet of a Chromium keyframe: X, S; I, L, T; 15-bit picture id 0x1234, TL0PICIDX 7, TID 0 with Y.
+    const KEY: &[u8] =
+        &[0x90, 0xe0, 0x92, 0x34, 7, 0x20, 0x10, 0x02, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00, 0xff];
+
+    #[test]
+    fn reads_a_keyframe() {
+        let d = Vp8Descriptor::parse(KEY).unwrap();
+        assert!(d.keyframe && d.frame_start && d.picture_id_long && !d.discardable);
+        assert_eq!((d.len_bytes, d.picture_id, d.tl0_pic_idx), (6, Some(0x1234), Some(7)));
+        assert_eq!(d.temporal, Some(Temporal { id: 0, sync: true }));
+        assert_eq!(d.resolution, Some(Resolution { width: 320, height: 180 }));
+    }
+
+    #[test]
+    fn what_starts_a_keyframe() {
+        for (what, payload, want) in [
+            ("no extension, key", &[0x10, 0x00][..], true),
+            ("no extension, inter", &[0x10, 0x01][..], false),
+            ("continuation of partition 0", &[0x00, 0x00][..], false),
+            ("start of partition 1", &[0x11, 0x00][..], false),
+        ] {
+            assert_eq!(Vp8Descriptor::parse(payload).unwrap().keyframe, want, "{what}");
+        }
+    }
+
+    #[test]
+    fn rewrites_every_shape() {
+        let numbers = Vp8Numbers { picture_id: 0x7ffe, tl0_pic_idx: 0xaa };
+        for (what, before, after) in [
+            ("bare", &[0x10, 1][..], &[0x10][..]),
+            ("extension without fields", &[0x90, 0x00, 1], &[0x90, 0x00]),
+            ("7-bit id grows to 15", &[0x90, 0x80, 0x05, 1], &[0x90, 0x80, 0xff, 0xfe]),
+            ("15-bit id", &[0xb0, 0x80, 0x81, 0x05, 1], &[0xb0, 0x80, 0xff, 0xfe]),
+            ("tl0", &[0x80, 0x40, 9, 1], &[0x80, 0x40, 0xaa]),
+            ("tid and key index stay", &[0x80, 0x30, 0x95, 1], &[0x80, 0x30, 0x95]),
+            ("key index alone", &[0x80, 0x10, 0x15, 1], &[0x80, 0x10, 0x15]),
+            ("all", &[0x90, 0xf0, 0x80, 1, 2, 0x63, 1], &[0x90, 0xf0, 0xff, 0xfe, 0xaa, 0x63]),
+        ] {
+            let d = Vp8Descriptor::parse(before).unwrap();
+            let mut out = [0; DESCRIPTOR_LEN_MAX];
+            let n = d.write(numbers, &mut out).unwrap();
+            assert_eq!(&out[..n], after, "{what}");
+            assert!(d.write(numbers, &mut out[..n - 1]).is_none(), "{what}: a short buffer is refused");
+        }
+    }
+
+    #[test]
+    fn refuses_truncation_everywhere() {
+        for n in 0..=6 {
+            assert_eq!(Vp8Descriptor::parse(&KEY[..n]), Err(DescriptorError::Truncated), "{n} bytes");
+        }
+        let d = Vp8Descriptor::parse(&KEY[..9]).unwrap();
+        assert!(d.keyframe && d.resolution.is_none(), "a cut frame header has no size");
+    }
+}

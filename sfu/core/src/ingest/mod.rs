@@ -3,14 +3,29 @@
 //!
 //! Not here: decryption (the shell), keeping packets ([`crate::packet_ring`]), who gets them ([`crate::downtrack`]).
 
+mod nack;
+mod rate;
+mod reception;
+mod sequence;
+
+pub use rate::RateMeter;
+
 use crate::{
+    descriptor::{PayloadShape, Resolution},
     drop::DropReason,
-    packet::SourcePacket,
+    packet::{AudioLevel, PAYLOAD_LEN_MAX, PacketMeta, SourcePacket},
     rtcp::{ReportBlock, SenderInfo},
-    time::NtpTime,
+    time::{NtpTime, to_compact_ntp},
 };
-use lectern_media::{Bitrate, Codec, ExtSeq, ExtTimestamp, Layer, RtpView, Ssrc};
+use lectern_media::{Bitrate, Codec, ExtSeq, ExtTimestamp, Layer, RtpView, Ssrc, TrackKind};
+use nack::NackList;
+use reception::Reception;
+use sequence::SeqWindow;
 use std::time::{Duration, Instant};
+
+/// What a packet costs on a subscriber's line besides its payload: RTP header 12, extensions 16, SRTP tag 16, UDP 8, IP 20.
+/// Added to every packet that [`StreamIngest::bitrate`] counts, for small packets are mostly this.
+pub const WIRE_OVERHEAD_BYTES: usize = 72;
 
 /// What a stream is.
 #[derive(Debug, Clone, Copy)]
@@ -36,17 +51,67 @@ pub struct NackPoll {
     pub keyframe_needed: bool,
 }
 
+/// Counters of one stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StreamStats {
+    /// Packets taken, repaired ones included.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub payload_bytes: u64,
+    /// Packets that came by RTX.
+    pub repaired: u64,
+    /// Numbers asked for by NACK, repetitions included.
+    pub asked: u64,
+    /// Packets given up.
+    pub given_up: u64,
+}
+
 /// The ingest of one stream.
 #[derive(Debug)]
 pub struct StreamIngest {
     config: StreamConfig,
+    window: SeqWindow,
+    timestamp: ExtTimestamp,
+    reception: Option<Reception>,
+    nack: Option<NackList>,
+    rate: RateMeter,
+    resolution: Option<Resolution>,
+    report: Option<Report>,
+    stats: StreamStats,
+}
+
+/// The last sender report.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    ntp: NtpTime,
+    arrived: Instant,
+    clock_offset: Option<i64>,
+}
+
+/// The parts of a packet that differ between the stream and its RTX stream.
+struct Parts<'a> {
+    seq: u16,
+    timestamp: u32,
+    marker: bool,
+    payload: &'a [u8],
+    audio_level: Option<AudioLevel>,
 }
 
 impl StreamIngest {
     /// A stream of which nothing has arrived.
     #[must_use]
     pub fn new(config: StreamConfig) -> Self {
-        Self { config }
+        Self {
+            window: SeqWindow::default(),
+            timestamp: ExtTimestamp(1 << 32),
+            reception: None,
+            nack: config.nack.then(NackList::new),
+            rate: RateMeter::default(),
+            resolution: None,
+            report: None,
+            stats: StreamStats::default(),
+            config,
+        }
     }
 
     /// What the stream is.
@@ -61,8 +126,19 @@ impl StreamIngest {
     /// # Errors
     /// [`DropReason::Duplicate`], [`DropReason::TooOld`], [`DropReason::Malformed`], [`DropReason::TooLarge`].
     pub fn receive<'a>(&mut self, now: Instant, packet: &RtpView<'a>) -> Result<SourcePacket<'a>, DropReason> {
-        let _ = (now, packet);
-        Err(DropReason::Malformed)
+        let parts = Parts {
+            seq: packet.seq(),
+            timestamp: packet.timestamp(),
+            marker: packet.marker(),
+            payload: packet.payload(),
+            audio_level: self.audio_level(packet),
+        };
+        let taken = self.take(now, &parts)?;
+        let first = taken.meta.seq;
+        let rate = self.config.codec.clock_rate();
+        let reception = self.reception.get_or_insert_with(|| Reception::new(now, rate, first));
+        reception.on_packet(now, taken.meta.seq, parts.timestamp);
+        Ok(taken)
     }
 
     /// Takes one opened packet of this stream's RTX stream and gives back the original (RFC 4588 §4).
@@ -70,45 +146,136 @@ impl StreamIngest {
     /// # Errors
     /// As [`receive`](Self::receive); [`DropReason::PaddingOnly`] for RTX packets that carry nothing (probing).
     pub fn receive_rtx<'a>(&mut self, now: Instant, packet: &RtpView<'a>) -> Result<SourcePacket<'a>, DropReason> {
-        let _ = (now, packet);
-        Err(DropReason::PaddingOnly)
+        let (osn, payload) = packet.payload().split_at_checked(2).ok_or(DropReason::PaddingOnly)?;
+        if self.window.highest().is_none() {
+            // Probes may come before the stream itself; there is nothing they could repair.
+            return Err(DropReason::PaddingOnly);
+        }
+        let parts = Parts {
+            seq: u16::from_be_bytes([osn[0], osn[1]]),
+            timestamp: packet.timestamp(),
+            marker: packet.marker(),
+            payload,
+            audio_level: self.audio_level(packet),
+        };
+        let taken = self.take(now, &parts)?;
+        self.stats.repaired += 1;
+        Ok(taken)
     }
 
     /// Takes a sender report of this stream and returns the RTP timestamp in it, extended on the base of the packets;
     /// `None` before the first packet.
     pub fn on_sender_report(&mut self, now: Instant, report: &SenderInfo) -> Option<(NtpTime, ExtTimestamp)> {
-        let _ = (now, report);
-        None
+        let started = self.window.highest().is_some();
+        let timestamp = self.timestamp.extend(report.rtp_timestamp);
+        // RFC 3550 §6.4.1: a sender without a wall clock may set the NTP timestamp to zero; that maps nothing.
+        let mapped = started && report.ntp != NtpTime::default();
+        let before = self.report.and_then(|r| r.clock_offset);
+        let clock_offset = if mapped {
+            Some(report.ntp.ticks(self.config.codec.clock_rate()).wrapping_sub_unsigned(timestamp.0))
+        } else {
+            before
+        };
+        self.report = Some(Report { ntp: report.ntp, arrived: now, clock_offset });
+        mapped.then_some((report.ntp, timestamp))
     }
 
     /// The report block for the next receiver report (RFC 3550 §6.4.1); starts a new interval. `None` before the first
     /// packet.
     pub fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
-        let _ = now;
-        None
+        let s = self.reception.as_mut()?.summarise();
+        let (last_sr, delay) =
+            self.report.map_or((0, 0), |r| (r.ntp.middle(), to_compact_ntp(now.saturating_duration_since(r.arrived))));
+        Some(ReportBlock {
+            ssrc: self.config.ssrc,
+            fraction_lost: s.fraction_lost,
+            cumulative_lost: s.cumulative_lost,
+            highest_seq: s.highest_seq,
+            jitter: s.jitter,
+            last_sr,
+            delay_since_last_sr: delay,
+        })
     }
 
-    /// Which packets to ask for again now. Writes at most `lost.len()` numbers.
+    /// Which packets to ask for again now. Writes at most `lost.len()` numbers, ascending.
     pub fn poll_nack(&mut self, now: Instant, rtt: Duration, lost: &mut [u16]) -> NackPoll {
-        let _ = (now, rtt, lost);
-        NackPoll::default()
+        let Some(nack) = &mut self.nack else { return NackPoll::default() };
+        let lost = nack.poll(now, rtt, lost);
+        self.stats.asked += lost as u64;
+        self.stats.given_up = nack.given_up();
+        let keyframe_needed = nack.take_keyframe_needed() && self.config.codec.kind() == TrackKind::Video;
+        NackPoll { lost, keyframe_needed }
     }
 
     /// When [`poll_nack`](Self::poll_nack) has something to do next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        self.nack.as_ref()?.next_timeout()
     }
 
-    /// The rate of the last second, RTP payloads only. Zero when the publisher stopped sending this layer.
+    /// What this layer costs a subscriber: payloads of the last two seconds plus [`WIRE_OVERHEAD_BYTES`] each. Zero when
+    /// the publisher stopped sending the layer.
     pub fn bitrate(&mut self, now: Instant) -> Bitrate {
-        let _ = now;
-        Bitrate::ZERO
+        self.rate.rate(now)
+    }
+
+    /// The picture size, as last told by a keyframe.
+    #[must_use]
+    pub const fn resolution(&self) -> Option<Resolution> {
+        self.resolution
     }
 
     /// The highest sequence number so far.
     #[must_use]
-    pub fn highest_seq(&self) -> Option<ExtSeq> {
-        None
+    pub const fn highest_seq(&self) -> Option<ExtSeq> {
+        self.window.highest()
+    }
+
+    /// Counters.
+    #[must_use]
+    pub const fn stats(&self) -> StreamStats {
+        self.stats
+    }
+
+    fn audio_level(&self, packet: &RtpView<'_>) -> Option<AudioLevel> {
+        self.config.audio_level_id.and_then(|id| packet.extension(id)).and_then(AudioLevel::from_extension)
+    }
+
+    fn take<'a>(&mut self, now: Instant, p: &Parts<'a>) -> Result<SourcePacket<'a>, DropReason> {
+        if p.payload.len() > PAYLOAD_LEN_MAX {
+            return Err(DropReason::TooLarge);
+        }
+        let shape = PayloadShape::describe(self.config.codec, p.payload).map_err(|_| DropReason::Malformed)?;
+        let fresh = self.window.accept(p.seq)?;
+        self.timestamp = match fresh.previous_highest {
+            None => ExtTimestamp((1 << 32) + u64::from(p.timestamp)),
+            Some(_) => self.timestamp.extend(p.timestamp),
+        };
+        if let Some(nack) = &mut self.nack {
+            match fresh.previous_highest {
+                Some(highest) if fresh.seq > highest => nack.on_gap(now, ExtSeq(highest.0 + 1), fresh.seq),
+                Some(_) => nack.on_late(fresh.seq),
+                None => {}
+            }
+            if shape.is_keyframe_start() {
+                nack.on_keyframe(fresh.seq);
+            }
+        }
+        self.rate.add(now, p.payload.len() + WIRE_OVERHEAD_BYTES);
+        self.resolution = shape.resolution().or(self.resolution);
+        self.stats.packets += 1;
+        self.stats.payload_bytes += p.payload.len() as u64;
+        let meta = PacketMeta {
+            codec: self.config.codec,
+            layer: self.config.layer,
+            seq: fresh.seq,
+            timestamp: self.timestamp,
+            clock_offset: self.report.and_then(|r| r.clock_offset),
+            arrival: now,
+            marker: p.marker,
+            audio_level: p.audio_level,
+            shape,
+        };
+        Ok(SourcePacket { meta, payload: p.payload })
     }
 }

@@ -1,0 +1,293 @@
+//! Which packets of a source one line forwards: the layer it carries, the one it is meant to carry, and when it changes
+//! over. Up only at a keyframe of the better layer; down at the first keyframe of a lower one, and not a moment longer than
+//! [`DOWN_GRACE`] on the old. Not here: which layer it should be ([`crate::allocate`]).
+
+use crate::{drop::DropReason, packet::PacketMeta};
+use lectern_media::Layer;
+use std::time::{Duration, Instant};
+
+/// How long a line keeps the higher layer while it waits for a keyframe of the lower: about two round trips and an
+/// encoder's turn. Longer would fill the subscriber's queue, shorter would freeze the picture at every step.
+pub const DOWN_GRACE: Duration = Duration::from_millis(600);
+/// The first pause after a forced step down before the next step up.
+const RISE_PAUSE_MIN: Duration = Duration::from_secs(3);
+/// The longest such pause.
+const RISE_PAUSE_MAX: Duration = Duration::from_secs(24);
+/// A step down within this time of a step up doubles the pause: the line did not carry it.
+const RISE_FAILED: Duration = Duration::from_secs(10);
+
+/// What a line is meant to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing: the viewer does not look.
+    Hidden,
+    /// Nothing: the subscriber's line is too thin.
+    Paused,
+    /// This layer.
+    Layer(Layer),
+}
+
+impl Target {
+    /// The layer, if there is one.
+    #[must_use]
+    pub const fn layer(self) -> Option<Layer> {
+        match self {
+            Self::Layer(l) => Some(l),
+            Self::Hidden | Self::Paused => None,
+        }
+    }
+}
+
+/// What to do with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// Forward it; it continues the layer carried so far.
+    Forward,
+    /// Forward it; another layer (or the first) begins here.
+    Switch,
+    /// Leave it out and close over its number.
+    Skip(DropReason),
+    /// It is of no concern to this line.
+    Ignore(DropReason),
+}
+
+/// The selector of one line.
+#[derive(Debug)]
+pub struct Selector {
+    target: Target,
+    current: Option<Layer>,
+    /// When the line leaves a layer that is too high, keyframe or not.
+    leave_at: Option<Instant>,
+    temporal_max: u8,
+    temporal: u8,
+    rise_pause: Duration,
+    rise_after: Option<Instant>,
+    rose_at: Option<Instant>,
+}
+
+impl Default for Selector {
+    fn default() -> Self {
+        Self {
+            target: Target::Hidden,
+            current: None,
+            leave_at: None,
+            temporal_max: u8::MAX,
+            temporal: u8::MAX,
+            rise_pause: RISE_PAUSE_MIN,
+            rise_after: None,
+            rose_at: None,
+        }
+    }
+}
+
+impl Selector {
+    /// Sets what the line is meant to carry. `forced` tells a step down that the subscriber's line made necessary from one
+    /// that the viewer wished for.
+    pub fn set_target(&mut self, now: Instant, target: Target, forced: bool) {
+        if target == self.target {
+            return;
+        }
+        let (old, new) = (self.target.layer(), target.layer());
+        if new > old && old.is_some() {
+            self.rose_at = Some(now);
+        } else if forced && new < old {
+            let failed = self.rose_at.is_some_and(|at| now.saturating_duration_since(at) < RISE_FAILED);
+            self.rise_pause = if failed { (self.rise_pause * 2).min(RISE_PAUSE_MAX) } else { RISE_PAUSE_MIN };
+            self.rise_after = Some(now + self.rise_pause);
+        }
+        self.target = target;
+        self.leave_at = None;
+        match new {
+            None => self.current = None,
+            Some(layer) if self.current > Some(layer) => self.leave_at = Some(now + DOWN_GRACE),
+            Some(_) => {}
+        }
+    }
+
+    /// Temporal layers above `max` are left out from the next frame on; steps up wait for a frame that allows it.
+    pub fn set_temporal_max(&mut self, max: u8) {
+        self.temporal_max = max;
+    }
+
+    /// Another source, or a decoder that lost its way: wait for a keyframe.
+    pub fn restart(&mut self) {
+        self.current = None;
+        self.leave_at = None;
+    }
+
+    /// Decides about one packet of the line's source.
+    pub fn select(&mut self, now: Instant, meta: &PacketMeta) -> Selection {
+        let target = match self.target {
+            Target::Hidden => return Selection::Ignore(DropReason::NotSubscribed),
+            Target::Paused => return Selection::Ignore(DropReason::Paused),
+            Target::Layer(l) => l,
+        };
+        if self.leave_at.is_some_and(|at| now >= at) {
+            self.restart();
+        }
+        let key = meta.shape.is_keyframe_start();
+        match self.current {
+            Some(current) if current == meta.layer => self.select_temporal(meta),
+            _ if !key => Selection::Ignore(match self.current {
+                None if meta.layer <= target => DropReason::AwaitingKeyframe,
+                _ => DropReason::OtherLayer,
+            }),
+            // A keyframe of a layer on the way to the target, or of any layer the line may carry while it has no picture.
+            Some(current) if between(current, target, meta.layer) => self.switch(meta, target),
+            None if meta.layer <= target => self.switch(meta, target),
+            _ => Selection::Ignore(DropReason::OtherLayer),
+        }
+    }
+
+    /// The layer of which the line needs a keyframe, if it does.
+    #[must_use]
+    pub fn keyframe_wanted(&self) -> Option<Layer> {
+        let target = self.target.layer()?;
+        (self.current != Some(target)).then_some(target)
+    }
+
+    /// What the line carries now.
+    #[must_use]
+    pub const fn current(&self) -> Option<Layer> {
+        self.current
+    }
+
+    /// What the line is meant to carry.
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Whether a step up may be tried; not for a while after the line proved too thin.
+    #[must_use]
+    pub fn may_rise(&self, now: Instant) -> bool {
+        self.rise_after.is_none_or(|at| now >= at)
+    }
+
+    fn switch(&mut self, meta: &PacketMeta, target: Layer) -> Selection {
+        self.current = Some(meta.layer);
+        self.temporal = self.temporal_max;
+        if meta.layer <= target {
+            self.leave_at = None;
+        }
+        Selection::Switch
+    }
+
+    fn select_temporal(&mut self, meta: &PacketMeta) -> Selection {
+        if meta.shape.is_frame_start() && self.temporal != self.temporal_max {
+            let tid = meta.shape.temporal();
+            if self.temporal > self.temporal_max {
+                self.temporal = self.temporal_max;
+            } else if tid > self.temporal && tid <= self.temporal_max && meta.shape.temporal_sync() {
+                // RFC 7741 §4.2: a frame with Y set depends on layer 0 only, so the step up may begin here.
+                self.temporal = tid;
+            }
+        }
+        match meta.payload_is_padding() {
+            true => Selection::Skip(DropReason::PaddingOnly),
+            false if meta.shape.temporal() > self.temporal => Selection::Skip(DropReason::TemporalLayer),
+            false => Selection::Forward,
+        }
+    }
+}
+
+/// Whether going from `current` to `layer` is a step towards `target`.
+fn between(current: Layer, target: Layer, layer: Layer) -> bool {
+    (current < layer && layer <= target) || (target <= layer && layer < current)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{packet, vp8_temporal};
+
+    fn offer(s: &mut Selector, now: Instant, layer: u8, tid: u8, key: bool) -> Selection {
+        let payload = vp8_temporal(1, 1, tid, key, true, 10);
+        s.select(now, &packet(now, layer, 1, 1, true, &payload).meta)
+    }
+
+    const L: fn(u8) -> Target = |n| Target::Layer(Layer(n));
+
+    #[test]
+    fn layers_change_at_keyframes_on_the_way_to_the_target() {
+        use DropReason::{AwaitingKeyframe, NotSubscribed, OtherLayer};
+        use Selection::{Forward, Ignore, Switch};
+        let t0 = Instant::now();
+        let mut s = Selector::default();
+        assert_eq!(offer(&mut s, t0, 0, 0, true), Ignore(NotSubscribed));
+        s.set_target(t0, L(2), false);
+        for (i, (target, layer, key, want, wanted)) in [
+            (2, 0, false, Ignore(AwaitingKeyframe), Some(2)),
+            (2, 0, true, Switch, Some(2)), // any picture is better than none
+            (2, 2, false, Ignore(OtherLayer), Some(2)),
+            (2, 1, true, Switch, Some(2)),
+            (2, 0, true, Ignore(OtherLayer), Some(2)),
+            (2, 1, false, Forward, Some(2)),
+            (2, 2, true, Switch, None),
+            (2, 2, true, Forward, None),
+            (0, 2, false, Forward, Some(0)), // a moment's grace
+            (0, 1, false, Ignore(OtherLayer), Some(0)),
+            (0, 1, true, Switch, Some(0)),
+            (0, 0, true, Switch, None),
+            (0, 1, true, Ignore(OtherLayer), None),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            s.set_target(t0, L(target), true);
+            assert_eq!(offer(&mut s, t0, layer, 0, key), want, "step {i}");
+            assert_eq!(s.keyframe_wanted(), wanted.map(Layer), "step {i}");
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_too_high_is_left_after_the_grace() {
+        let t0 = Instant::now();
+        let mut s = Selector::default();
+        s.set_target(t0, L(2), false);
+        assert_eq!(offer(&mut s, t0, 2, 0, true), Selection::Switch);
+        s.set_target(t0, L(0), true);
+        assert_eq!(offer(&mut s, t0 + DOWN_GRACE / 2, 2, 0, false), Selection::Forward);
+        assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 2, 0, false), Selection::Ignore(DropReason::OtherLayer));
+        assert_eq!(s.current(), None);
+        assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 0, 0, true), Selection::Switch);
+        s.set_target(t0, Target::Paused, true);
+        assert_eq!(offer(&mut s, t0, 0, 0, true), Selection::Ignore(DropReason::Paused));
+    }
+
+    #[test]
+    fn steps_up_pause_longer_each_time_they_fail() {
+        let t0 = Instant::now();
+        let at = |s| t0 + Duration::from_secs(s);
+        let mut s = Selector::default();
+        s.set_target(at(0), L(1), false);
+        s.set_target(at(1), L(0), true);
+        assert!(!s.may_rise(at(3)) && s.may_rise(at(4)));
+        s.set_target(at(4), L(1), false);
+        s.set_target(at(6), L(0), true);
+        assert!(!s.may_rise(at(11)) && s.may_rise(at(12)), "it failed at once: six seconds");
+        s.set_target(at(12), L(1), false);
+        s.set_target(at(40), L(0), true);
+        assert!(s.may_rise(at(43)), "it held for a while: three seconds again");
+        s.set_target(at(50), L(1), false);
+        s.set_target(at(51), L(0), false);
+        assert!(s.may_rise(at(51)), "a smaller tile is no failure");
+    }
+
+    #[test]
+    fn temporal_layers_go_at_once_and_come_back_at_a_sync_frame() {
+        use Selection::{Forward, Skip, Switch};
+        let t0 = Instant::now();
+        let mut s = Selector::default();
+        s.set_target(t0, L(0), false);
+        assert_eq!(offer(&mut s, t0, 0, 0, true), Switch);
+        assert_eq!(offer(&mut s, t0, 0, 2, false), Forward);
+        s.set_temporal_max(0);
+        assert_eq!(offer(&mut s, t0, 0, 1, false), Skip(DropReason::TemporalLayer));
+        assert_eq!(offer(&mut s, t0, 0, 0, false), Forward);
+        s.set_temporal_max(2);
+        assert_eq!(offer(&mut s, t0, 0, 0, false), Forward);
+        assert_eq!(offer(&mut s, t0, 0, 1, false), Forward, "has layer-sync");
+        assert_eq!(offer(&mut s, t0, 0, 2, false), Forward, "has layer-sync too");
+    }
+}
