@@ -10,8 +10,7 @@ mod lecture;
 mod sound;
 mod text;
 
-pub use canvas::Frame;
-pub use file::write;
+pub use file::{feed, raw_input, write};
 pub use lecture::Lecture;
 pub use sound::{SAMPLE_RATE_HZ, soundtrack, write_wav};
 

@@ -3,7 +3,11 @@
 //! Knows of a server only what a client may know: the HTTP API, the WebSocket, WHIP and WHEP.
 
 mod clip;
+mod measure;
+mod pack;
 mod report;
+mod source;
+mod stamp;
 mod stats;
 mod strip;
 
