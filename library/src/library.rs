@@ -1,0 +1,246 @@
+//! The catalogue as the rest of the server uses it: the store, the tree and the search index held together, with rights
+//! applied before anything is counted.
+//!
+//! Does not belong here: HTTP, and what an engine does.
+
+mod classes;
+mod recordings;
+
+pub use classes::Imported;
+pub use recordings::{Found, PAGE_LEN_MAX, Query, SearchPage};
+
+use crate::{
+    error::{Result, StoreError},
+    model::Account,
+    search::{SearchIndex, tokens},
+    sled_store::SledStore,
+    store::Store,
+};
+use jiff::tz::TimeZone;
+use lectern_auth::{
+    Level, PasswordHash, PlaceNode, PlaceTree, Redacted, Rights, Role, RoleAt, Secret, Session, TokenText, password,
+};
+use lectern_media::{AccountId, PlaceId, UnixMillis};
+use parking_lot::RwLock;
+use std::{path::Path, sync::Arc};
+
+/// What the composition decides.
+#[derive(Debug, Clone)]
+pub struct LibraryOptions {
+    /// The server's time zone: which day a lesson is on.
+    pub zone: TimeZone,
+    /// The name of the root place that a first start makes.
+    pub root_name: String,
+}
+
+impl Default for LibraryOptions {
+    fn default() -> Self {
+        let zone = crate::timetable::zone("Asia/Shanghai").unwrap_or(TimeZone::UTC);
+        Self { zone, root_name: "全国".into() }
+    }
+}
+
+/// The catalogue.
+pub struct Library {
+    store: Arc<dyn Store>,
+    options: LibraryOptions,
+    tree: RwLock<Arc<PlaceTree>>,
+    index: Arc<RwLock<SearchIndex>>,
+}
+
+/// The account that a first start makes. The password exists nowhere else; print it once.
+#[derive(Debug)]
+pub struct FirstAdministrator {
+    /// Log-in name.
+    pub login: String,
+    /// Password.
+    pub password: Secret,
+}
+
+/// Somebody with a live session.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// The session.
+    pub session: Session,
+    /// The account.
+    pub account: Account,
+}
+
+impl Library {
+    /// Opens the embedded catalogue in `dir` (made if missing) and reads its recordings into the index.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub async fn open(dir: &Path, options: LibraryOptions) -> Result<Self> {
+        let dir = dir.to_owned();
+        let store =
+            tokio::task::spawn_blocking(move || SledStore::open(&dir)).await.map_err(|_| StoreError::Closed)??;
+        Self::with_store(Arc::new(store), options).await
+    }
+
+    /// The catalogue on any engine.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub async fn with_store(store: Arc<dyn Store>, options: LibraryOptions) -> Result<Self> {
+        let library = Self { store, options, tree: RwLock::default(), index: Arc::default() };
+        library.reload_tree().await?;
+        library.reload_index().await?;
+        Ok(library)
+    }
+
+    /// The store, for what needs no more than that. Places and recordings are changed through the methods here, which
+    /// keep tree and index in step.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The server's time zone.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.options.zone
+    }
+
+    /// The tree of places as it is now.
+    #[must_use]
+    pub fn tree(&self) -> Arc<PlaceTree> {
+        Arc::clone(&self.tree.read())
+    }
+
+    /// Makes the root place and the account `admin`, if there is no account at all.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub async fn first_run(&self, now: UnixMillis) -> Result<Option<FirstAdministrator>> {
+        let root = match self.tree().root().and_then(|id| self.tree().get(id).cloned()) {
+            Some(root) => root,
+            None => PlaceNode {
+                id: PlaceId::generate(),
+                parent: None,
+                level: Level::Nation,
+                name: self.options.root_name.clone(),
+            },
+        };
+        if !self.store.accounts(None, 1).await?.is_empty() {
+            return Ok(None);
+        }
+        let password = Secret::new(password::generate());
+        let account = Account {
+            id: AccountId::generate(),
+            login: "admin".into(),
+            name: Redacted("管理员".into()),
+            roles: vec![RoleAt { role: Role::Administrator, place: root.id }],
+            disabled: false,
+            password: Some(hash_password(password.clone()).await?),
+            created: now,
+        };
+        let login = account.login.clone();
+        let made = self.store.create_first(root, account).await?;
+        self.reload_tree().await?;
+        Ok(made.then_some(FirstAdministrator { login, password }))
+    }
+
+    /// The rights of an account; none if it is disabled.
+    #[must_use]
+    pub fn rights(&self, account: &Account) -> Rights {
+        if account.disabled { Rights::none() } else { Rights::new(account.id, account.roles.clone()) }
+    }
+
+    /// Who is behind a session's token, if the session lives and the account is not disabled. Notes the use.
+    ///
+    /// # Errors
+    /// If the store can't be asked.
+    pub async fn authenticate(&self, token: &TokenText, now: UnixMillis) -> Result<Option<Authenticated>> {
+        let Some(session) = self.store.session(token.hash()).await? else { return Ok(None) };
+        if !session.valid(now) {
+            self.store.close_session(session.hash).await?;
+            return Ok(None);
+        }
+        let Some(account) = self.store.account(session.account).await?.filter(|a| !a.disabled) else { return Ok(None) };
+        if session.touch_due(now) {
+            let store = Arc::clone(&self.store);
+            let hash = session.hash;
+            // Nobody waits for it, and a use that is not noted costs at most a quarter of an hour of a session.
+            tokio::spawn(async move {
+                if let Err(error) = store.touch_session(hash, now).await {
+                    tracing::warn!(%error, "the use of a session was not noted");
+                }
+            });
+        }
+        Ok(Some(Authenticated { session, account }))
+    }
+
+    /// Makes or changes a place.
+    ///
+    /// # Errors
+    /// As [`crate::store::People::put_place`].
+    pub async fn put_place(&self, place: PlaceNode) -> Result<()> {
+        self.store.put_place(place).await?;
+        self.reload_tree().await
+    }
+
+    /// Removes an empty place.
+    ///
+    /// # Errors
+    /// As [`crate::store::People::remove_place`].
+    pub async fn remove_place(&self, place: PlaceId) -> Result<()> {
+        self.store.remove_place(place).await?;
+        self.reload_tree().await
+    }
+
+    async fn reload_tree(&self) -> Result<()> {
+        let places = self.store.places().await?;
+        match PlaceTree::build(places) {
+            Ok(tree) => *self.tree.write() = Arc::new(tree),
+            // Each write is checked, so this is a catalogue that was edited by hand. What is there keeps working.
+            Err(error) => tracing::error!(%error, "the places in the catalogue are no tree"),
+        }
+        Ok(())
+    }
+
+    async fn reload_index(&self) -> Result<()> {
+        const CHUNK: usize = 1_000;
+        let mut after = None;
+        let mut index = SearchIndex::default();
+        loop {
+            let chunk = self.store.recordings(after, CHUNK).await?;
+            let Some(last) = chunk.last() else { break };
+            after = Some(last.recording.id);
+            index = blocking(move || {
+                for summary in chunk {
+                    index.put(summary.recording, summary.lines);
+                }
+                index
+            })
+            .await?;
+        }
+        // The dictionary takes a moment: load it beside the start, not in the first search.
+        tokio::task::spawn_blocking(tokens::warm_up);
+        *self.index.write() = index;
+        Ok(())
+    }
+}
+
+/// Hashes a password on a blocking thread.
+///
+/// # Errors
+/// Only if the runtime is shutting down.
+pub async fn hash_password(password: Secret) -> Result<PasswordHash> {
+    blocking(move || PasswordHash::of(password.expose())).await
+}
+
+/// Checks a password on a blocking thread, in the same time whether there is a hash or not.
+///
+/// # Errors
+/// Only if the runtime is shutting down.
+pub async fn verify_password(password: Secret, hash: Option<PasswordHash>) -> Result<bool> {
+    blocking(move || password::verify(password.expose(), hash.as_ref())).await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! The timetable with rights: lessons of a day, the lesson a link means, opening and ending, CSV import.
+
+use super::Library;
+use crate::{
+    error::{Conflict, Result, StoreError},
+    import::{self, Fault, FaultCode},
+    model::{Class, ClassEntry, Lesson, LessonChange},
+    timetable,
+};
+use jiff::civil::Date;
+use lectern_auth::{Action, Object, PlaceTree, Rights};
+use lectern_media::{LessonId, PlaceId, UnixMillis};
+use lectern_protocol::ws::LessonState;
+
+/// Classes in the timetable.
+const CLASSES_MAX: usize = 100_000;
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Imported {
+    /// Every row became a class.
+    Done(Vec<Class>),
+    /// Nothing was made.
+    Faults(Vec<Fault>),
+}
+
+/// What a class or a lesson of it is to rights.
+impl From<&Class> for Object {
+    fn from(class: &Class) -> Self {
+        Self::from(&class.entry)
+    }
+}
+
+impl From<&ClassEntry> for Object {
+    fn from(entry: &ClassEntry) -> Self {
+        Self { place: entry.place, owner: Some(entry.teacher) }
+    }
+}
+
+impl Library {
+    /// Puts classes into the timetable, all or none; a join code that happens to be in use is replaced.
+    ///
+    /// # Errors
+    /// As [`crate::store::Timetable::create_classes`]; [`StoreError::Full`].
+    pub async fn create_classes(&self, mut classes: Vec<Class>) -> Result<Vec<Class>> {
+        if self.store.classes().await?.len() + classes.len() > CLASSES_MAX {
+            return Err(StoreError::Full { what: "classes", max: CLASSES_MAX });
+        }
+        loop {
+            match self.store.create_classes(classes.clone()).await {
+                Err(StoreError::Conflict(Conflict::CodeTaken)) => {
+                    // One in 2.6 · 10¹³ per class in the timetable.
+                    classes.iter_mut().for_each(|class| class.code = crate::code::generate());
+                }
+                other => return other.map(|()| classes),
+            }
+        }
+    }
+
+    /// The classes that these rights show, by title.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub async fn visible_classes(&self, rights: &Rights) -> Result<Vec<Class>> {
+        let tree = self.tree();
+        let mut classes = self.store.classes().await?;
+        classes.retain(|class| rights.may(Action::ViewClass, class, &tree));
+        classes.sort_by(|a, b| (&a.entry.title, a.id).cmp(&(&b.entry.title, b.id)));
+        Ok(classes)
+    }
+
+    /// The lessons of a day that these rights show, by start; those that are not known yet are made.
+    ///
+    /// # Errors
+    /// If the store can't be read or written.
+    pub async fn lessons_of_day(&self, day: Date, rights: &Rights) -> Result<Vec<(Class, Lesson)>> {
+        let mut due: Vec<(Class, UnixMillis)> = self
+            .visible_classes(rights)
+            .await?
+            .into_iter()
+            .filter_map(|class| timetable::start_on(&class.entry, day, self.zone()).map(|starts| (class, starts)))
+            .collect();
+        due.sort_by_key(|(class, starts)| (*starts, class.id));
+        let lessons = self.store.lessons_at(due.iter().map(|(class, starts)| (class.id, *starts)).collect()).await?;
+        Ok(due.into_iter().map(|(class, _)| class).zip(lessons).collect())
+    }
+
+    /// The lesson that a join link means now: the one that is live, else the one that runs or comes next by the
+    /// timetable.
+    ///
+    /// # Errors
+    /// If the store can't be read or written.
+    pub async fn current_lesson(&self, class: &Class, now: UnixMillis) -> Result<Lesson> {
+        let live = self.store.live_lessons().await?.into_iter().find(|lesson| lesson.class == class.id);
+        if let Some(live) = live {
+            return Ok(live);
+        }
+        let starts = timetable::occurrence_near(&class.entry, now, self.zone());
+        let mut lessons = self.store.lessons_at(vec![(class.id, starts)]).await?;
+        lessons.pop().ok_or(StoreError::NotFound)
+    }
+
+    /// The teacher opened the lesson; opening it again keeps the first moment.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn open_lesson(&self, id: LessonId, now: UnixMillis) -> Result<Lesson> {
+        let lesson = self.store.lesson(id).await?.ok_or(StoreError::NotFound)?;
+        let opened = lesson.opened.unwrap_or(now);
+        let change = LessonChange { state: Some(LessonState::Live), opened: Some(opened), ..LessonChange::default() };
+        self.store.change_lesson(id, change).await
+    }
+
+    /// The lesson ended.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn end_lesson(&self, id: LessonId, now: UnixMillis) -> Result<Lesson> {
+        let change = LessonChange { state: Some(LessonState::Over), ended: Some(now), ..LessonChange::default() };
+        self.store.change_lesson(id, change).await
+    }
+
+    /// Reads a CSV file and, if nothing in it is wrong, puts every row into the timetable.
+    ///
+    /// # Errors
+    /// If the store can't be read or written; what is wrong with the file is in [`Imported::Faults`].
+    pub async fn import_classes(&self, bytes: &[u8], rights: &Rights, now: UnixMillis) -> Result<Imported> {
+        let sheet = match import::parse(bytes, self.zone()) {
+            Ok(sheet) => sheet,
+            Err(faults) => return Ok(Imported::Faults(faults)),
+        };
+        let tree = self.tree();
+        let (mut classes, mut faults) = (Vec::new(), Vec::new());
+        let mut teachers = std::collections::HashMap::new();
+        for row in sheet.rows {
+            let login = row.teacher.to_lowercase();
+            let teacher = match teachers.get(&login) {
+                Some(known) => *known,
+                None => {
+                    let account = self.store.account_by_login(&login).await?.filter(|account| {
+                        !account.disabled
+                            && (rights.account() == Some(account.id) || rights.sees_account(&account.roles, &tree))
+                    });
+                    let found = account.map(|account| account.id);
+                    teachers.insert(login, found);
+                    found
+                }
+            };
+            let mut wrong = |column: &str, code, detail: &str| {
+                faults.push(Fault { line: row.line, column: column.to_owned(), code, detail: detail.to_owned() });
+            };
+            let place = match find_place(&tree, rights, &row.place) {
+                Ok(place) => Some(place),
+                Err(FaultCode::AmbiguousPlace) => {
+                    wrong(
+                        &sheet.place_column,
+                        FaultCode::AmbiguousPlace,
+                        "several places have this name: write the path",
+                    );
+                    None
+                }
+                Err(code) => {
+                    wrong(&sheet.place_column, code, "no place that you may see has this name");
+                    None
+                }
+            };
+            if teacher.is_none() {
+                wrong(&sheet.teacher_column, FaultCode::UnknownTeacher, "no account has this log-in name");
+            }
+            let (Some(place), Some(teacher)) = (place, teacher) else { continue };
+            let entry = ClassEntry {
+                title: row.title,
+                subject: row.subject,
+                grade: row.grade,
+                teacher,
+                place,
+                mode: row.mode,
+                starts: row.starts,
+                duration_min: row.duration_min,
+                repeat: row.repeat,
+                until: row.until,
+                waiting_room: row.waiting_room,
+                record: row.record,
+            };
+            if rights.may(Action::CreateClass, &entry, &tree) {
+                classes.push(Class::new(entry, now));
+            } else {
+                wrong(&sheet.place_column, FaultCode::NotAllowed, "you may not enter a class of this teacher here");
+            }
+        }
+        if !faults.is_empty() {
+            faults.truncate(import::FAULTS_MAX);
+            return Ok(Imported::Faults(faults));
+        }
+        Ok(Imported::Done(self.create_classes(classes).await?))
+    }
+}
+
+/// A place by its name, or by the end of its path (`成都/第一小学`), among those that may be seen.
+fn find_place(tree: &PlaceTree, rights: &Rights, written: &str) -> std::result::Result<PlaceId, FaultCode> {
+    let wanted: Vec<&str> = written.split(['/', '／']).map(str::trim).rev().collect();
+    let fits = |id: PlaceId| {
+        let mut upward = tree.upward(id).map(|node| node.name.as_str());
+        wanted.iter().enumerate().all(|(i, name)| {
+            // The last part is the place itself; the others may leave levels out.
+            if i == 0 { upward.next() == Some(*name) } else { upward.any(|above| above == *name) }
+        })
+    };
+    let mut found =
+        tree.iter().filter(|node| fits(node.id) && rights.may(Action::ViewPlace, node.id, tree)).map(|node| node.id);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(FaultCode::UnknownPlace),
+        (Some(_), Some(_)) => Err(FaultCode::AmbiguousPlace),
+    }
+}

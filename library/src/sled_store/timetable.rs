@@ -1,0 +1,236 @@
+//! Classes, lessons and attendance on the embedded engine.
+
+use super::{SledStore, people::place_exists, writer::Tx};
+use crate::{
+    error::{Conflict, Result, StoreError},
+    model::{AttendanceRow, Class, ClassEntry, Lesson, LessonChange},
+    store::Timetable,
+};
+use async_trait::async_trait;
+use lectern_media::{ClassId, LessonId, RoomId, UnixMillis};
+use lectern_protocol::ws::LessonState;
+
+fn class_key(id: ClassId) -> String {
+    format!("class/{id}")
+}
+
+fn code_key(code: &str) -> String {
+    format!("code/{code}")
+}
+
+fn lesson_key(id: LessonId) -> String {
+    format!("lesson/{id}")
+}
+
+/// Times sort as text: 20 digits, times before 1970 don't occur.
+fn time(at: UnixMillis) -> String {
+    format!("{:020}", at.0.max(0))
+}
+
+fn lesson_at_key(class: ClassId, starts: UnixMillis) -> String {
+    format!("lesson-at/{class}/{}", time(starts))
+}
+
+fn live_key(id: LessonId) -> String {
+    format!("live/{id}")
+}
+
+fn class(tx: &Tx<'_>, id: ClassId) -> Result<Class> {
+    tx.get(&class_key(id))?.ok_or(StoreError::NotFound)
+}
+
+fn lessons_of(tx: &Tx<'_>, id: ClassId) -> Result<Vec<Lesson>> {
+    let ids: Vec<LessonId> = tx.all(&format!("lesson-at/{id}/"))?;
+    ids.iter().filter_map(|id| tx.get(&lesson_key(*id)).transpose()).collect()
+}
+
+/// Forgets the lessons that nobody opened: their times may no longer be in the timetable.
+fn forget_unopened(tx: &mut Tx<'_>, id: ClassId) -> Result<()> {
+    let unopened = lessons_of(tx, id)?.into_iter().filter(|l| l.state == LessonState::Scheduled && l.opened.is_none());
+    for lesson in unopened {
+        tx.remove(lesson_key(lesson.id));
+        tx.remove(lesson_at_key(id, lesson.starts));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Timetable for SledStore {
+    async fn create_classes(&self, classes: Vec<Class>) -> Result<()> {
+        self.writer
+            .write(move |tx| {
+                for class in &classes {
+                    place_exists(tx, class.entry.place)?;
+                    if tx.has(&code_key(&class.code))? {
+                        return Err(Conflict::CodeTaken.into());
+                    }
+                    tx.put(code_key(&class.code), &class.id)?;
+                    tx.put(format!("room-class/{}", class.room), &class.id)?;
+                    tx.put(class_key(class.id), class)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn class(&self, id: ClassId) -> Result<Option<Class>> {
+        self.one(class_key(id)).await
+    }
+
+    async fn class_by_code(&self, code: &str) -> Result<Option<Class>> {
+        let class: Option<Class> = self.via(code_key(code), "class").await?;
+        Ok(class.filter(|c| c.removed.is_none()))
+    }
+
+    async fn class_by_room(&self, room: RoomId) -> Result<Option<Class>> {
+        self.via(format!("room-class/{room}"), "class").await
+    }
+
+    async fn classes(&self) -> Result<Vec<Class>> {
+        let mut classes: Vec<Class> = self.many("class/".into(), None, usize::MAX).await?;
+        classes.retain(|c| c.removed.is_none());
+        Ok(classes)
+    }
+
+    async fn change_class(&self, id: ClassId, entry: ClassEntry) -> Result<Class> {
+        self.writer
+            .write(move |tx| {
+                let mut class = class(tx, id)?;
+                if class.removed.is_some() {
+                    return Err(StoreError::NotFound);
+                }
+                place_exists(tx, entry.place)?;
+                class.entry = entry;
+                forget_unopened(tx, id)?;
+                tx.put(class_key(id), &class)?;
+                Ok(class)
+            })
+            .await
+    }
+
+    async fn remove_class(&self, id: ClassId, removed: Option<UnixMillis>) -> Result<Class> {
+        self.writer
+            .write(move |tx| {
+                let mut class = class(tx, id)?;
+                class.removed = removed;
+                forget_unopened(tx, id)?;
+                tx.put(class_key(id), &class)?;
+                Ok(class)
+            })
+            .await
+    }
+
+    async fn lessons_at(&self, at: Vec<(ClassId, UnixMillis)>) -> Result<Vec<Lesson>> {
+        // Mostly they are there already: look before asking the writer.
+        let wanted = at.clone();
+        let known = self
+            .read(move |index| {
+                let known = wanted.iter().map(|(class, starts)| {
+                    let Some(id) = super::get::<LessonId>(index, &lesson_at_key(*class, *starts))? else {
+                        return Ok(None);
+                    };
+                    super::get::<Lesson>(index, &lesson_key(id))
+                });
+                known.collect::<Result<Option<Vec<Lesson>>>>()
+            })
+            .await?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.writer
+            .write(move |tx| {
+                let mut lessons = Vec::with_capacity(at.len());
+                for (class_id, starts) in at {
+                    class(tx, class_id)?;
+                    let key = lesson_at_key(class_id, starts);
+                    let known = match tx.get::<LessonId>(&key)? {
+                        Some(id) => tx.get::<Lesson>(&lesson_key(id))?,
+                        None => None,
+                    };
+                    if let Some(lesson) = known {
+                        lessons.push(lesson);
+                        continue;
+                    }
+                    let lesson = Lesson {
+                        id: LessonId::generate(),
+                        class: class_id,
+                        starts,
+                        state: LessonState::Scheduled,
+                        opened: None,
+                        ended: None,
+                        recording: None,
+                    };
+                    tx.put(key, &lesson.id)?;
+                    tx.put(lesson_key(lesson.id), &lesson)?;
+                    lessons.push(lesson);
+                }
+                Ok(lessons)
+            })
+            .await
+    }
+
+    async fn lesson(&self, id: LessonId) -> Result<Option<Lesson>> {
+        self.one(lesson_key(id)).await
+    }
+
+    async fn lessons_of(&self, class: ClassId) -> Result<Vec<Lesson>> {
+        self.read(move |index| {
+            let ids = index.scan(&format!("lesson-at/{class}/"), None);
+            let lessons = ids.map(|entry| {
+                let (key, id) = entry?;
+                super::get(index, &lesson_key(super::record(&key, &id)?))
+            });
+            Ok(lessons.collect::<Result<Vec<Option<Lesson>>>>()?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    async fn live_lessons(&self) -> Result<Vec<Lesson>> {
+        self.read(move |index| {
+            let ids = index.scan("live/", None);
+            let lessons = ids.map(|entry| {
+                let (key, id) = entry?;
+                super::get(index, &lesson_key(super::record(&key, &id)?))
+            });
+            Ok(lessons.collect::<Result<Vec<Option<Lesson>>>>()?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    async fn change_lesson(&self, id: LessonId, change: LessonChange) -> Result<Lesson> {
+        self.writer
+            .write(move |tx| {
+                let mut lesson: Lesson = tx.get(&lesson_key(id))?.ok_or(StoreError::NotFound)?;
+                lesson.state = change.state.unwrap_or(lesson.state);
+                lesson.opened = change.opened.or(lesson.opened);
+                lesson.ended = change.ended.or(lesson.ended);
+                lesson.recording = change.recording.or(lesson.recording);
+                if lesson.state == LessonState::Live {
+                    tx.put(live_key(id), &id)?;
+                } else if tx.has(&live_key(id))? {
+                    tx.remove(live_key(id));
+                }
+                tx.put(lesson_key(id), &lesson)?;
+                Ok(lesson)
+            })
+            .await
+    }
+
+    async fn put_attendance(&self, lesson: LessonId, rows: Vec<AttendanceRow>) -> Result<()> {
+        self.writer
+            .write(move |tx| {
+                if !tx.has(&lesson_key(lesson))? {
+                    return Err(StoreError::NotFound);
+                }
+                for row in &rows {
+                    tx.put(format!("attendance/{lesson}/{}/{}", time(row.from), row.participant), row)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn attendance(&self, lesson: LessonId) -> Result<Vec<AttendanceRow>> {
+        self.many(format!("attendance/{lesson}/"), None, usize::MAX).await
+    }
+}

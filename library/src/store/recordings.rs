@@ -1,0 +1,54 @@
+//! Recordings and where people stopped watching them.
+
+use crate::{
+    error::Result,
+    model::{Position, Recording, RecordingSummary, TextLine},
+};
+use async_trait::async_trait;
+use lectern_media::{AccountId, RecordingId, UnixMillis};
+use std::collections::HashMap;
+
+/// Recordings.
+#[async_trait]
+pub trait Recordings {
+    /// Makes or replaces a recording's facts; a deletion that is pending stays.
+    async fn put_recording(&self, recording: Recording) -> Result<()>;
+
+    /// Replaces a recording's lines. What is beyond [`TextLine::LINES_MAX`] or [`TextLine::BYTES_MAX`] is left out.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn put_lines(&self, recording: RecordingId, lines: Vec<TextLine>) -> Result<()>;
+
+    /// A recording, deleted or not.
+    async fn recording(&self, id: RecordingId) -> Result<Option<Recording>>;
+
+    /// At most `limit` recordings after `after` with their lines, in the order of their ids.
+    async fn recordings(&self, after: Option<RecordingId>, limit: usize) -> Result<Vec<RecordingSummary>>;
+
+    /// Marks as deleted, or takes that back.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn mark_deleted(&self, id: RecordingId, deleted: Option<UnixMillis>) -> Result<Recording>;
+
+    /// Forgets a recording that is marked as deleted, with its lines and its lesson's reference; tells whether it was
+    /// (a restored one is kept).
+    async fn purge_recording(&self, id: RecordingId) -> Result<bool>;
+
+    /// Makes the catalogue's recordings exactly these. Positions stay.
+    async fn replace_recordings(&self, summaries: Vec<RecordingSummary>) -> Result<()>;
+
+    /// Notes where somebody stopped.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`] if there is no such recording.
+    async fn set_position(&self, account: AccountId, recording: RecordingId, position: Position) -> Result<()>;
+
+    /// Where somebody stopped, of these recordings.
+    async fn positions(
+        &self,
+        account: AccountId,
+        recordings: Vec<RecordingId>,
+    ) -> Result<HashMap<RecordingId, Position>>;
+}

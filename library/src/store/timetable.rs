@@ -1,0 +1,72 @@
+//! Classes, lessons, attendance.
+
+use crate::{
+    error::Result,
+    model::{AttendanceRow, Class, ClassEntry, Lesson, LessonChange},
+};
+use async_trait::async_trait;
+use lectern_media::{ClassId, LessonId, RoomId, UnixMillis};
+
+/// The timetable and what became of it.
+#[async_trait]
+pub trait Timetable {
+    /// Makes classes, all or none.
+    ///
+    /// # Errors
+    /// [`crate::Conflict::CodeTaken`]; [`crate::Conflict::UnknownPlace`] if a place does not exist.
+    async fn create_classes(&self, classes: Vec<Class>) -> Result<()>;
+
+    /// A class, removed or not.
+    async fn class(&self, id: ClassId) -> Result<Option<Class>>;
+
+    /// A class by its join code, unless it was removed.
+    async fn class_by_code(&self, code: &str) -> Result<Option<Class>>;
+
+    /// A class by its room, removed or not.
+    async fn class_by_room(&self, room: RoomId) -> Result<Option<Class>>;
+
+    /// Every class that was not removed.
+    async fn classes(&self) -> Result<Vec<Class>>;
+
+    /// Changes what was typed in; lessons that were not opened yet are forgotten and made anew when looked at.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`], also if it was removed; [`crate::Conflict::UnknownPlace`].
+    async fn change_class(&self, id: ClassId, entry: ClassEntry) -> Result<Class>;
+
+    /// Takes a class out of the timetable (or, with `None`, puts it back). Lessons that were opened stay.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn remove_class(&self, id: ClassId, removed: Option<UnixMillis>) -> Result<Class>;
+
+    /// The lessons at these starts, in the same order; made if there is none yet.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`] if a class does not exist.
+    async fn lessons_at(&self, at: Vec<(ClassId, UnixMillis)>) -> Result<Vec<Lesson>>;
+
+    /// A lesson.
+    async fn lesson(&self, id: LessonId) -> Result<Option<Lesson>>;
+
+    /// Known lessons of a class, oldest first.
+    async fn lessons_of(&self, class: ClassId) -> Result<Vec<Lesson>>;
+
+    /// Lessons that are live.
+    async fn live_lessons(&self) -> Result<Vec<Lesson>>;
+
+    /// Changes a lesson.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn change_lesson(&self, id: LessonId, change: LessonChange) -> Result<Lesson>;
+
+    /// Writes presences; the same participant and `from` replaces.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`] if there is no such lesson.
+    async fn put_attendance(&self, lesson: LessonId, rows: Vec<AttendanceRow>) -> Result<()>;
+
+    /// The presences of a lesson in the order of coming.
+    async fn attendance(&self, lesson: LessonId) -> Result<Vec<AttendanceRow>>;
+}
