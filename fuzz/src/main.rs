@@ -1,8 +1,9 @@
 //! libFuzzer over one target of the table: `LECTERN_FUZZ_TARGET=name lectern-fuzz [libFuzzer options] [corpus folder]`.
-//! `scripts/fuzz` builds it with coverage and calls it.
+//! With `LECTERN_FUZZ_SEEDS=folder` the target's seeds are written there first. `scripts/fuzz` builds it with coverage and
+//! calls it.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::{fs, path::Path, sync::LazyLock};
 
 static RUN: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let name = std::env::var("LECTERN_FUZZ_TARGET").unwrap_or_default();
@@ -11,7 +12,14 @@ static RUN: LazyLock<fn(&[u8])> = LazyLock::new(|| {
         eprintln!("LECTERN_FUZZ_TARGET must be one of: {}", known.join(", "));
         std::process::exit(2);
     };
+    if let Some(folder) = std::env::var_os("LECTERN_FUZZ_SEEDS") {
+        for (index, seed) in (target.seeds)().iter().enumerate() {
+            if let Err(error) = fs::write(Path::new(&folder).join(format!("seed-{index}")), seed) {
+                eprintln!("a seed could not be written: {error}");
+            }
+        }
+    }
     target.run
 });
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| RUN(data));
+libfuzzer_sys::fuzz_target!(init: { LazyLock::force(&RUN); }, |data: &[u8]| RUN(data));
