@@ -1,0 +1,25 @@
+/** Boots the page: language, theme, menus, router. Everything else loads with the page that needs it. */
+import "./ui/tokens.css";
+import "./ui/base.css";
+import { useLanguage } from "./i18n";
+import { settings } from "./state/settings";
+import { installMenus } from "./ui/menu";
+import { installRouter, show } from "./ui/router";
+import { installTheme } from "./ui/theme";
+
+installTheme();
+installMenus();
+
+let language = settings.get().language;
+settings.subscribe((s) => {
+  if (s.language === language) return;
+  language = s.language;
+  // The words must be there before anything renders with them; then the page is built anew.
+  void useLanguage(language).then(() => settings.commit({ name: settings.get().name })).then(show);
+});
+
+const main = document.createElement("div");
+main.id = "page";
+document.body.append(main);
+installRouter(main);
+void useLanguage(language).then(show);

@@ -1,0 +1,60 @@
+/** What the sending and the receiving connection have in common: configuration, watching whether the path lives. */
+
+/** The server is ICE-lite with reachable addresses in its answer, so a client needs no server of its own to find a path. */
+const CONFIGURATION: RTCConfiguration = { bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] };
+
+/** A path that is `disconnected` often comes back within a second (a Wi-Fi hand-over); after that a new one is quicker. */
+const DISCONNECTED_MS_MAX = 1_500;
+/** A path that has not come about by then is reported: probably no UDP. */
+const CONNECT_MS_MAX = 6_000;
+
+export interface PeerEvents {
+  connected(): void;
+  /** The path is gone for good; a new connection is needed. Told at most once. */
+  lost(): void;
+  /** No path came about in time; it may still come. */
+  stuck(): void;
+}
+
+export function makePeer(events: PeerEvents): RTCPeerConnection {
+  const pc = new RTCPeerConnection(CONFIGURATION);
+  let lostTimer: ReturnType<typeof setTimeout> | undefined;
+  let stuckTimer: ReturnType<typeof setTimeout> | undefined;
+  let told = false;
+  const lost = (): void => {
+    clearTimeout(lostTimer);
+    clearTimeout(stuckTimer);
+    if (told || pc.signalingState === "closed") return;
+    told = true;
+    events.lost();
+  };
+  const look = (): void => {
+    clearTimeout(lostTimer);
+    switch (pc.connectionState) {
+      case "connecting":
+        stuckTimer ??= setTimeout(() => {
+          if (pc.connectionState === "connecting") events.stuck();
+        }, CONNECT_MS_MAX);
+        break;
+      case "connected":
+        clearTimeout(stuckTimer);
+        events.connected();
+        break;
+      case "disconnected":
+        lostTimer = setTimeout(lost, DISCONNECTED_MS_MAX);
+        break;
+      case "failed":
+        lost();
+        break;
+      case "closed":
+        clearTimeout(stuckTimer);
+        break;
+    }
+  };
+  pc.addEventListener("connectionstatechange", look);
+  // Firefox reports a dead path on the ICE state first.
+  pc.addEventListener("iceconnectionstatechange", () => {
+    if (pc.iceConnectionState === "failed") lost();
+  });
+  return pc;
+}

@@ -1,0 +1,92 @@
+/** Requests to `/api/v1`: JSON in and out, problems (RFC 9457) as typed errors. No DOM, no state but the CSRF token. */
+import type { Problem } from "./generated/index";
+
+/** A request that the server refused, or that never reached it (`code` is then `offline` or `timeout`). */
+export class ApiError extends Error {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    readonly detail: string,
+    readonly requestId: string | null = null,
+    readonly field: string | null = null,
+  ) {
+    super(`${code}: ${detail}`);
+    this.name = "ApiError";
+  }
+}
+
+/** How long a request may take before it is given up. A village line answers within two seconds; ten is a dead line. */
+const TIMEOUT_MS = 10_000;
+
+let csrf: string | null = null;
+
+/** The token of `Me`; goes back with every request that changes something. */
+export function setCsrf(token: string | null): void {
+  csrf = token;
+}
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+export interface RequestOptions {
+  body?: unknown;
+  /** Sent as it is, with this type, instead of JSON. */
+  raw?: { type: string; text: string };
+  signal?: AbortSignal;
+  /** Lets the request outlive the page (a position saved while leaving). */
+  keepalive?: boolean;
+}
+
+export async function request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (method !== "GET" && csrf) headers["x-csrf-token"] = csrf;
+  let body: string | undefined;
+  if (options.raw) {
+    headers["content-type"] = options.raw.type;
+    body = options.raw.text;
+  } else if (options.body !== undefined) {
+    headers["content-type"] = "application/json";
+    body = JSON.stringify(options.body);
+  }
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      credentials: "same-origin",
+      keepalive: options.keepalive ?? false,
+      signal: options.signal ? anySignal(options.signal, timeout) : timeout,
+      ...(body === undefined ? {} : { body }),
+    });
+  } catch (cause) {
+    if (options.signal?.aborted) throw cause;
+    if (timeout.aborted) throw new ApiError("timeout", 0, "no answer in time");
+    throw new ApiError("offline", 0, String(cause));
+  }
+  if (!response.ok) throw await problem(response);
+  if (response.status === 204) return undefined as T;
+  const text = await response.text();
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/** `AbortSignal.any` without asking for browsers of 2024. */
+function anySignal(a: AbortSignal, b: AbortSignal): AbortSignal {
+  const both = new AbortController();
+  for (const signal of [a, b]) {
+    if (signal.aborted) both.abort(signal.reason);
+    signal.addEventListener("abort", () => both.abort(signal.reason), { once: true });
+  }
+  return both.signal;
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  try {
+    const p = (await response.json()) as Partial<Problem>;
+    if (typeof p.code === "string") {
+      return new ApiError(p.code, response.status, p.detail ?? p.title ?? "", p.request_id ?? null, p.field ?? null);
+    }
+  } catch {
+    // Not a problem document: a proxy in between answered. The status alone has to do.
+  }
+  return new ApiError(`http_${response.status}`, response.status, response.statusText);
+}

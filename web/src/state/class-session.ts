@@ -1,0 +1,456 @@
+/**
+ * One class, from joining to leaving: dials, enters, keeps the media connections alive, carries requests to the server
+ * and commits to the store what server and browser confirm. Decisions that can be pure are elsewhere: when to dial
+ * (`redial.ts`), what the room is (`room.ts`), which line carries what (`lines.ts`).
+ */
+import { keepAwake } from "../media/wake";
+import { Receiver } from "../media/receiver";
+import { Sender } from "../media/sender";
+import { heardSince, StatsWatch } from "../media/stats";
+import * as api from "../protocol/api";
+import type { ClientMessage, JoinGrant, ServerMessage, TrackSource } from "../protocol/generated/index";
+import { ApiError } from "../protocol/http";
+import { Redial, type RedialOutput } from "../protocol/redial";
+import { PROTOCOL_VERSION, Refusal, RoomSocket, socketUrl } from "../protocol/socket";
+import { initialClassState, type ClassState } from "./class-state";
+import { OwnMedia } from "./own-media";
+import { apply, enter, mainTile, mayPublish, me, tiles, type RoomNews } from "./room";
+import { resumeOf, keepResume, forgetResume } from "./resume";
+import { settings } from "./settings";
+import { createStore, type Store } from "./store";
+import { Viewing } from "./viewing";
+
+/** How long a removed person can still be let stay. */
+export const UNDO_MS = 10_000;
+const STATS_MS = 2_000;
+
+export interface JoinOptions {
+  code: string;
+  name: string;
+  classroom: boolean;
+  /** Open the class as soon as we are in (the teacher pressed "start"). */
+  open: boolean;
+  lines: { video: number; audio: number };
+}
+
+export class ClassSession {
+  readonly store: Store<ClassState>;
+  readonly own: OwnMedia;
+  readonly #redial = new Redial();
+  #socket: RoomSocket | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #grant: JoinGrant | null = null;
+  #options: JoinOptions | null = null;
+  #sender: Sender | null = null;
+  #receiver: Receiver | null = null;
+  #viewing = new Viewing({
+    mids: () => this.#receiver?.mids ?? { audio: [], video: [] },
+    assign: (lines) => this.say({ type: "assign", lines }),
+    moved: () => this.store.commit({ placement: this.store.get().placement + 1 }),
+  });
+  #saidMuted = new Map<TrackSource, boolean>();
+  #downAt: number | null = null;
+  #release: (() => void)[] = [];
+  #statsUp = new StatsWatch();
+  #statsDown = new StatsWatch();
+  #removeTimer: ReturnType<typeof setTimeout> | null = null;
+  /** Told what is worth announcing: a raised hand, a chat line, a stage change. */
+  onNews: (news: RoomNews) => void = () => undefined;
+
+  constructor() {
+    this.store = createStore(initialClassState());
+    this.own = new OwnMedia(
+      () => this.store.get(),
+      (part) => {
+        this.store.commit(part);
+        this.#tellMuted();
+      },
+    );
+    this.own.onTrack = (source, track) => this.#ownTrack(source, track);
+  }
+
+  join(options: JoinOptions): void {
+    this.#options = options;
+    this.store.commit({ phase: { name: "joining" }, link: { state: "connecting" } });
+    this.#receiver = this.#makeReceiver(options.lines);
+    this.#receiver.prepare();
+    const online = (): void => this.#carryOut(this.#redial.handle(Date.now(), { type: "online" }));
+    const offline = (): void => {
+      this.#carryOut(this.#redial.handle(Date.now(), { type: "offline" }));
+      const { link } = this.store.get();
+      if (link.state === "down") this.store.commit({ link: { ...link, offline: true } });
+    };
+    const leaving = (): void => this.#flushRemove();
+    addEventListener("online", online);
+    addEventListener("offline", offline);
+    addEventListener("pagehide", leaving);
+    // Phones report a change of network only here.
+    const network = (navigator as { connection?: EventTarget }).connection;
+    network?.addEventListener?.("change", online);
+    const stats = setInterval(() => void this.#lookAtStats(), STATS_MS);
+    this.#release.push(
+      keepAwake(),
+      () => removeEventListener("online", online),
+      () => removeEventListener("offline", offline),
+      () => removeEventListener("pagehide", leaving),
+      () => network?.removeEventListener?.("change", online),
+      () => clearInterval(stats),
+    );
+    this.#carryOut(this.#redial.handle(Date.now(), { type: "start" }));
+  }
+
+  // --- Requests. Each says what is wanted; the store changes when it is confirmed. ---
+
+  say(message: ClientMessage): boolean {
+    return this.#socket?.send(message) ?? false;
+  }
+
+  get code(): string {
+    return this.#options?.code ?? "";
+  }
+
+  /** Calls on someone: on stage, hand down. */
+  call(participant: string): void {
+    const raised = this.store.get().room?.participants.get(participant)?.hand_since ?? null;
+    this.say({ type: "stage", participant, on: true });
+    if (raised !== null) this.say({ type: "lower_hand", participant });
+  }
+
+  muteAll(): void {
+    this.say({ type: "mute", participant: null });
+  }
+
+  leave(): void {
+    this.#flushRemove();
+    this.say({ type: "leave" });
+    if (this.#options) forgetResume(this.#options.code);
+    this.store.commit({ phase: { name: "closed", reason: "left" } });
+    this.close();
+  }
+
+  setAudioOnly(on: boolean): void {
+    if (this.say({ type: "audio_only", on })) this.store.commit({ audioOnly: on });
+  }
+
+  pin(key: string | null): void {
+    this.store.commit({ pinned: this.store.get().pinned === key ? null : key });
+    this.#updateViewing();
+  }
+
+  /** Takes someone's voice and picture away at once; they leave for good when the time to undo is over. */
+  remove(participant: string): void {
+    this.#flushRemove();
+    const name = this.store.get().room?.participants.get(participant)?.name ?? "";
+    this.say({ type: "mute", participant });
+    this.say({ type: "stage", participant, on: false });
+    this.store.commit({ removing: { participant, name, until: Date.now() + UNDO_MS } });
+    this.#removeTimer = setTimeout(() => this.#flushRemove(), UNDO_MS);
+  }
+
+  undoRemove(): void {
+    if (this.#removeTimer) clearTimeout(this.#removeTimer);
+    this.#removeTimer = null;
+    this.store.commit({ removing: null });
+  }
+
+  #flushRemove(): void {
+    const { removing } = this.store.get();
+    this.undoRemove();
+    if (removing) this.say({ type: "remove", participant: removing.participant });
+  }
+
+  dismissRefusal(): void {
+    this.store.commit({ refusal: null });
+  }
+
+  async unblockSound(): Promise<void> {
+    await this.#receiver?.unblock();
+  }
+
+  setSpeaker(id: string): void {
+    this.#receiver?.setSpeaker(id);
+  }
+
+  /** A picture is on the page, this high. */
+  show(track: string, px: number): void {
+    this.#viewing.show(track, px);
+  }
+
+  hide(track: string): void {
+    this.#viewing.hide(track);
+  }
+
+  /** The stream that shows a track, and whether the server confirmed that this line carries it now. */
+  streamOf(track: string): { stream: MediaStream; confirmed: boolean; paused: boolean } | null {
+    const mid = this.#viewing.midOf(track);
+    const stream = mid === null ? undefined : this.#receiver?.stream(mid);
+    if (mid === null || !stream) return null;
+    const line = this.store.get().room?.lines.get(mid);
+    return { stream, confirmed: line?.track === track, paused: line?.track === track && line.layer === null };
+  }
+
+  /** Takes back a class that was opened elsewhere, or tries again after a refusal. */
+  again(): void {
+    location.reload();
+  }
+
+  close(): void {
+    this.#carryOut(this.#redial.handle(Date.now(), { type: "stop" }));
+    for (const release of this.#release.splice(0)) release();
+    this.#sender?.close();
+    this.#sender = null;
+    this.#receiver?.close();
+    this.#viewing.close();
+    this.own.close();
+  }
+
+  // --- The line to the server ---
+
+  #carryOut(output: RedialOutput): void {
+    if (output === "dial") void this.#dial();
+    if (output === "hang_up") this.#socket?.close();
+    if (output === "ping") {
+      this.#socket?.ask({ type: "ping" }).catch(() => undefined);
+    }
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    const { wakeAt } = this.#redial;
+    if (wakeAt !== null) {
+      this.#timer = setTimeout(() => this.#carryOut(this.#redial.tick(Date.now())), Math.max(0, wakeAt - Date.now()));
+    }
+  }
+
+  #failed(): void {
+    const { link } = this.store.get();
+    if (link.state !== "down") {
+      this.#downAt ??= Date.now();
+      this.store.commit({ link: { state: "down", since: this.#downAt, offline: navigator.onLine === false } });
+    }
+    this.#carryOut(this.#redial.handle(Date.now(), { type: "failed" }));
+  }
+
+  async #dial(): Promise<void> {
+    const options = this.#options as JoinOptions;
+    const attempt = this.#redial.tries;
+    try {
+      this.#grant = await api.joinClass(options.code, {
+        name: options.name,
+        classroom: options.classroom,
+        resume: resumeOf(options.code),
+      });
+    } catch (error) {
+      if (this.#redial.state !== "dialing" || this.#redial.tries !== attempt) return;
+      const permanent =
+        error instanceof ApiError && (error.code === "room_full" || (error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429));
+      if (!permanent) return this.#failed();
+      if (error.code === "bad_resume") forgetResume(options.code);
+      this.store.commit({ phase: { name: "refused", code: error.code, detail: error.detail } });
+      return this.close();
+    }
+    if (this.#redial.state !== "dialing" || this.#redial.tries !== attempt) return;
+    keepResume(options, this.#grant.resume);
+    const grant = this.#grant.grant;
+    const socket: RoomSocket = new RoomSocket(socketUrl(location), {
+      open: () => socket.send({ type: "hello", version: PROTOCOL_VERSION, grant }),
+      message: (message) => socket === this.#socket && this.#receive(message),
+      closed: () => socket === this.#socket && this.#failed(),
+    });
+    this.#socket = socket;
+  }
+
+  #receive(message: ServerMessage): void {
+    const now = Date.now();
+    this.#carryOut(this.#redial.handle(now, { type: "heard" }));
+    switch (message.type) {
+      case "welcome":
+        this.#carryOut(this.#redial.handle(now, { type: "opened" }));
+        this.store.commit({ phase: { name: "in" }, link: { state: "up" }, room: enter(message, now) });
+        void this.#entered();
+        return;
+      case "waiting":
+        this.#carryOut(this.#redial.handle(now, { type: "opened" }));
+        this.store.commit({
+          phase: { name: "waiting", title: message.title, teacher: message.teacher, open: message.open },
+          link: { state: "up" },
+        });
+        return;
+      case "closed":
+        if (message.reason === "server_restart") return void this.#socket?.close();
+        if (this.#options && message.reason !== "taken_over") forgetResume(this.#options.code);
+        this.store.commit({ phase: { name: "closed", reason: message.reason } });
+        return this.close();
+      case "refused":
+        this.store.commit({ refusal: { code: message.code, at: now } });
+        return;
+      case "peer_lost":
+        if (message.publish) void this.#sender?.restart().catch(() => undefined);
+        else void this.#receiver?.connect();
+        return;
+      case "please_mute":
+        // The store turns when the browser has muted; the server hears it from `#tellMuted`.
+        if (message.source === "microphone") void this.own.turn("microphone", false);
+        if (message.source === "camera") void this.own.turn("camera", false);
+        break;
+    }
+    const { room } = this.store.get();
+    if (!room) return;
+    const next = apply(room, message);
+    if (next.room !== room) this.store.commit({ room: next.room });
+    for (const news of next.news) this.onNews(news);
+    this.#roomChanged();
+  }
+
+  async #entered(): Promise<void> {
+    const downAt = this.#downAt;
+    this.#downAt = null;
+    this.#saidMuted.clear();
+    const { room, audioOnly } = this.store.get();
+    if (!room) return;
+    if (this.#options?.open && room.state !== "live" && room.role === "teacher") {
+      this.#options = { ...this.#options, open: false };
+      this.say({ type: "open" });
+    }
+    if (audioOnly) this.say({ type: "audio_only", on: true });
+    this.#updateViewing();
+    this.#roomChanged();
+    if (downAt === null) {
+      void this.#receiver?.connect();
+      return;
+    }
+    // Media may have outlived the socket (it goes another way): what still arrives is kept, what stopped is offered anew.
+    const margin = downAt + 500;
+    const receiving = this.#receiver?.pc ? await heardSince(this.#receiver.pc, margin) : false;
+    if (receiving) this.#viewing.renew();
+    else void this.#receiver?.connect();
+    const sender = this.#sender;
+    if (sender?.pc && !(await heardSince(sender.pc, margin))) void sender.restart().catch(() => undefined);
+  }
+
+  #roomChanged(): void {
+    this.#updateViewing();
+    this.#syncPublishing();
+    this.#tellMuted();
+  }
+
+  #updateViewing(): void {
+    const { room, pinned } = this.store.get();
+    if (room) this.#viewing.update(room, mainTile(room, tiles(room), pinned)?.track?.id ?? null);
+  }
+
+  // --- Sending ---
+
+  /** Publishes while the server lets us, lets go of the devices when it no longer does. */
+  #syncPublishing(): void {
+    const { room } = this.store.get();
+    if (!room) return;
+    const should = mayPublish(room) && room.state === "live";
+    if (should && !this.#sender) {
+      const sender = (this.#sender = this.#makeSender());
+      const { cameraOn, microphoneOn } = settings.get();
+      const start = async (kind: "microphone" | "camera", wanted: boolean): Promise<void> => {
+        const track = this.own.track(kind);
+        if (track) await sender.set(kind, track);
+        else if (wanted) await this.own.turn(kind, true);
+      };
+      void start("microphone", microphoneOn).catch(() => undefined);
+      void start("camera", cameraOn).catch(() => undefined);
+      if (this.own.track("screen")) void sender.set("screen", this.own.track("screen")).catch(() => undefined);
+    } else if (!should && this.#sender) {
+      this.#sender.close();
+      this.#sender = null;
+      this.#saidMuted.clear();
+      // Off stage one is neither seen nor heard, and the camera's lamp says so. A teacher before the class keeps the preview.
+      if (room.role !== "teacher") this.#releaseDevices();
+    } else if (!should && room.role !== "teacher" && room.state === "live" && (this.own.track("camera") || this.own.track("microphone"))) {
+      this.#releaseDevices();
+    }
+  }
+
+  /** Without changing what the person chose to join with. */
+  #releaseDevices(): void {
+    this.own.release();
+  }
+
+  #ownTrack(source: TrackSource, track: MediaStreamTrack | null | undefined): void {
+    if (!this.#sender) return;
+    const done = track === undefined ? this.#sender.remove(source) : this.#sender.set(source, track);
+    done.then(() => this.#tellMuted()).catch(() => undefined);
+  }
+
+  /** Tells the server what the browser confirmed about microphone and camera, once per change. */
+  #tellMuted(): void {
+    const { room, microphone, camera } = this.store.get();
+    const self = room ? me(room) : undefined;
+    if (!self || !this.#sender) return;
+    for (const [source, device] of [["microphone", microphone], ["camera", camera]] as const) {
+      if (device.busy || !this.#sender.trackId(source)) continue;
+      const muted = !device.on;
+      if (this.#saidMuted.get(source) === muted) continue;
+      if (this.say({ type: "mute_self", source, muted })) this.#saidMuted.set(source, muted);
+    }
+  }
+
+  #makeSender(): Sender {
+    const sender: Sender = new Sender({
+      publish: async (sdp, lines) => {
+        const answer = await this.#ask({ type: "publish", sdp, lines });
+        queueMicrotask(() => this.#tellMuted());
+        return answer;
+      },
+      unpublish: (track) => void this.say({ type: "unpublish", track }),
+      connected: () => this.store.commit({ mediaBlocked: false }),
+      lost: () => this.store.get().link.state === "up" && void sender.restart().catch(() => undefined),
+      stuck: () => this.store.commit({ mediaBlocked: true }),
+      refused: (error) => this.#mediaRefused(error, () => sender === this.#sender && void sender.restart().catch(() => undefined)),
+    });
+    return sender;
+  }
+
+  // --- Receiving ---
+
+  #makeReceiver(lines: { video: number; audio: number }): Receiver {
+    const receiver: Receiver = new Receiver(lines, {
+      subscribe: async (sdp) => (await this.#ask({ type: "subscribe", sdp })).sdp,
+      ready: () => {
+        const { room } = this.store.get();
+        // What old lines carried says nothing about the new ones.
+        if (room) this.store.commit({ room: { ...room, lines: new Map() } });
+        this.#viewing.renew();
+      },
+      connected: () => this.store.commit({ receiving: true, mediaBlocked: false }),
+      lost: () => {
+        this.store.commit({ receiving: false });
+        if (this.store.get().link.state === "up") void receiver.connect();
+      },
+      stuck: () => this.store.commit({ mediaBlocked: true }),
+      refused: (error) => this.#mediaRefused(error, () => void receiver.connect()),
+      soundBlocked: (soundBlocked) => this.store.commit({ soundBlocked }),
+    });
+    return receiver;
+  }
+
+  async #ask(question: { type: "publish"; sdp: string; lines: { mid: string; source: TrackSource }[] } | { type: "subscribe"; sdp: string }): Promise<{ sdp: string; tracks: string[] }> {
+    const socket = this.#socket;
+    if (!socket) throw new Refusal("disconnected", "not connected");
+    const answer = await socket.ask(question);
+    if (answer.type !== "answer") throw new Refusal("unknown", `expected an answer, got ${answer.type}`);
+    return answer;
+  }
+
+  /** A busy server is asked again; a lost line is seen to by the redial; anything else is shown. */
+  #mediaRefused(error: unknown, again: () => void): void {
+    const code = error instanceof Refusal ? error.code : "unknown";
+    if (code === "disconnected") return;
+    if (code === "busy" || code === "timeout" || code === "too_often") {
+      setTimeout(() => this.store.get().link.state === "up" && again(), 1_000);
+      return;
+    }
+    if (code !== "not_on_stage") this.store.commit({ refusal: { code, at: Date.now() } });
+  }
+
+  async #lookAtStats(): Promise<void> {
+    const up = this.#sender?.pc ? await this.#statsUp.look(this.#sender.pc).catch(() => null) : null;
+    const down = this.#receiver?.pc ? await this.#statsDown.look(this.#receiver.pc).catch(() => null) : null;
+    if (this.#redial.state !== "stopped") this.store.commit({ up, down });
+  }
+}

@@ -1,0 +1,47 @@
+/** Who is signed in, and what that allows on the pages. The server decides again on every request. */
+import * as api from "../protocol/api";
+import { ApiError } from "../protocol/http";
+import type { Account, Me, Role } from "../protocol/generated/index";
+import { createStore } from "./store";
+
+export interface SessionState {
+  /** `unknown` until the server has answered once. */
+  phase: "unknown" | "in" | "out" | "unreachable";
+  account: Account | null;
+}
+
+export const session = createStore<SessionState>({ phase: "unknown", account: null });
+
+let asking: Promise<void> | null = null;
+
+/** Asks the server who we are; joins a question that is under way. */
+export function loadSession(): Promise<void> {
+  asking ??= api
+    .me()
+    .then(entered)
+    .catch((error: unknown) => {
+      const out = error instanceof ApiError && (error.status === 401 || error.status === 403);
+      session.commit({ phase: out ? "out" : "unreachable", account: null });
+    })
+    .finally(() => {
+      asking = null;
+    });
+  return asking;
+}
+
+function entered(me: Me): void {
+  session.commit({ phase: "in", account: me.account });
+}
+
+export async function signIn(login: string, password: string): Promise<void> {
+  entered(await api.signIn(login, password));
+}
+
+export async function signOut(): Promise<void> {
+  await api.signOut();
+  session.commit({ phase: "out", account: null });
+}
+
+export function hasRole(account: Account | null, ...roles: Role[]): boolean {
+  return account?.roles.some((held) => roles.includes(held.role)) ?? false;
+}

@@ -1,0 +1,100 @@
+/** Who is in class and who waits: admit, call, mute, remove; the attendance list to copy. */
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { Check, ClipboardList, Ellipsis, Hand, Link, MicOff, Monitor, Presentation, Signal, WifiOff, X } from "lucide";
+import { t } from "../../i18n";
+import { clock, day } from "../../i18n/format";
+import { attendance } from "../../protocol/api";
+import type { Participant } from "../../protocol/generated/index";
+import type { ClassSession } from "../../state/class-session";
+import { roster, type RoomState } from "../../state/room";
+import { copyText } from "../clipboard";
+import { icon } from "../icon";
+import { define, View } from "../view";
+
+export class LecPeople extends View {
+  static override properties = { session: { attribute: false }, room: { attribute: false } };
+  declare session: ClassSession;
+  declare room: RoomState;
+
+  override render(): TemplateResult {
+    const { room, session } = this;
+    const teacher = room.role === "teacher";
+    return html`
+      <div class="lines people" tabindex="0" aria-label=${t.room.people}>
+        ${teacher ? this.#waiting() : nothing}
+        <p class="small muted num">${t.room.count(room.count)}</p>
+        <ul>
+          ${repeat(roster(room), (p) => p.id, (p) => this.#person(p, teacher))}
+        </ul>
+      </div>
+      ${teacher
+        ? html`<div class="foot">
+            <label class="check small"><input type="checkbox" .checked=${room.waitingRoom} @change=${(e: Event) => {
+              const box = e.target as HTMLInputElement;
+              session.say({ type: "waiting_room", on: box.checked });
+              box.checked = room.waitingRoom; // until the server confirms
+            }} />${t.room.waitingRoomToggle}</label>
+            <div class="row">
+              <button class="btn small" @click=${() => void copyText(`${location.origin}/c/${session.code}`)}>${icon(Link)}${t.room.copyLink}</button>
+              <button class="btn small" @click=${() => void this.#copyAttendance()}>${icon(ClipboardList)}${t.room.attendance}</button>
+            </div>
+          </div>`
+        : nothing}
+    `;
+  }
+
+  #waiting(): TemplateResult | typeof nothing {
+    const { room, session } = this;
+    if (room.waiting.length === 0) return nothing;
+    return html`<section class="waiting" aria-label=${t.room.waitingRoom}>
+      <h3>${t.room.waitingRoom}<span class="muted num">${room.waiting.length}</span>
+        ${room.waiting.length > 1 ? html`<button class="btn small primary" @click=${() => session.say({ type: "admit", participant: null, admit: true })}>${t.room.admitAll}</button>` : nothing}
+      </h3>
+      <ul>
+        ${repeat(room.waiting, (p) => p.id, (p) => html`<li>
+          <span class="clip">${p.name}</span>
+          <button class="btn small primary" aria-label=${`${t.room.admit}: ${p.name}`} @click=${() => session.say({ type: "admit", participant: p.id, admit: true })}>${icon(Check)}${t.room.admit}</button>
+          <button class="btn quiet icon-only small" aria-label=${`${t.room.turnAway}: ${p.name}`} title=${t.room.turnAway} @click=${() => session.say({ type: "admit", participant: p.id, admit: false })}>${icon(X)}</button>
+        </li>`)}
+      </ul>
+    </section>`;
+  }
+
+  #person(p: Participant, teacher: boolean): TemplateResult {
+    const { session, room } = this;
+    const self = p.id === room.you;
+    return html`<li class=${p.online ? "" : "away"} data-person=${p.id} data-online=${p.online}>
+      <span class="role" title=${t.roomRoles[p.role]}>${p.role === "classroom" ? icon(Monitor) : p.role === "teacher" ? icon(Presentation) : nothing}</span>
+      <span class="name"><span class="clip">${p.name}${self ? t.room.youMarker : ""}</span>
+        <span class="tiny muted">${[p.on_stage && p.role !== "teacher" ? t.room.onStage : "", p.online ? (teacher ? t.room.since(clock(p.joined)) : "") : t.room.away].filter(Boolean).join(" · ") || t.roomRoles[p.role]}</span>
+      </span>
+      ${p.hand_since === null ? nothing : html`<span class="up" title=${t.room.handUp}>${icon(Hand)}</span>`}
+      ${p.on_stage && p.muted.includes("microphone") ? html`<span class="muted" title=${t.room.muteOn}>${icon(MicOff)}</span>` : nothing}
+      ${!p.online ? html`<span class="muted" title=${t.room.away}>${icon(WifiOff)}</span>` : p.quality === "poor" || p.quality === "fair" ? html`<span class="q-${p.quality}" title=${t.quality.short[p.quality]}>${icon(Signal)}</span>` : nothing}
+      ${teacher && !self
+        ? html`<button class="btn small" @click=${() => (p.on_stage ? session.say({ type: "stage", participant: p.id, on: false }) : session.call(p.id))}>${p.on_stage ? t.room.takeOffStage : t.room.putOnStage}</button>
+            <details class="menu">
+              <summary class="btn quiet icon-only small" aria-label=${`${t.common.more}: ${p.name}`}>${icon(Ellipsis)}</summary>
+              <div class="panel">
+                <button class="menu-item" data-closes @click=${() => session.say({ type: "mute", participant: p.id })}>${icon(MicOff)}${t.room.mutePerson}</button>
+                <button class="menu-item" data-closes ?hidden=${p.hand_since === null} @click=${() => session.say({ type: "lower_hand", participant: p.id })}>${icon(Hand)}${t.room.lowerHand}</button>
+                <button class="menu-item" data-closes @click=${() => session.remove(p.id)}>${icon(X)}${t.room.remove}</button>
+              </div>
+            </details>`
+        : nothing}
+    </li>`;
+  }
+
+  /** From the server when it has the list, else what this page saw: who is here, since when. */
+  async #copyAttendance(): Promise<void> {
+    const { room } = this;
+    const line = (name: string, role: string, from: number, to: number | null): string => [name, role, clock(from), to === null ? "" : clock(to)].join("\t");
+    const rows = await attendance(room.lesson).then(
+      (list) => list.map((a) => line(a.name, t.roomRoles[a.role], a.from, a.to)),
+      () => roster(room).map((p) => line(p.name, t.roomRoles[p.role], p.joined, null)),
+    );
+    await copyText([`${room.title}\t${day(Date.now())}`, ...rows].join("\n"));
+  }
+}
+define("lec-people", LecPeople);

@@ -1,0 +1,20 @@
+/** Menus are `details.menu`: this closes them on a click elsewhere, on Escape (focus goes back), and after a choice. */
+export function installMenus(): void {
+  const openMenus = (): HTMLDetailsElement[] => [...document.querySelectorAll<HTMLDetailsElement>("details.menu[open]")];
+  document.addEventListener("click", (event) => {
+    const target = event.target as Element;
+    for (const menu of openMenus()) {
+      const inside = menu.contains(target);
+      const chosen = target.closest("[data-closes]") !== null;
+      if (!inside || chosen) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = openMenus().at(-1);
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+    event.preventDefault();
+  });
+}

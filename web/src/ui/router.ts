@@ -1,0 +1,98 @@
+/** Which page an address shows. Pages load when they are first needed. */
+import { wear } from "./theme";
+
+export interface Route {
+  page: string;
+  params: Record<string, string>;
+}
+
+interface Entry {
+  pattern: RegExp;
+  page: string;
+  names: string[];
+  where: "class" | "page";
+  load: () => Promise<unknown>;
+}
+
+const entry = (path: string, page: string, load: () => Promise<unknown>, where: "class" | "page" = "page"): Entry => {
+  const names: string[] = [];
+  const source = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    names.push(name);
+    return "([^/]+)";
+  });
+  return { pattern: new RegExp(`^${source}/?$`), page, names, load, where };
+};
+
+const entries: Entry[] = [
+  entry("/", "page-today", () => import("./pages/today")),
+  entry("/signin", "page-sign-in", () => import("./pages/sign-in")),
+  entry("/welcome", "page-welcome", () => import("./pages/welcome")),
+  entry("/c/{code}", "page-class", () => import("./pages/class"), "class"),
+  entry("/screen/{code}", "page-screen", () => import("./pages/screen"), "class"),
+  entry("/library", "page-library", () => import("./pages/library")),
+  entry("/watch/{id}", "page-player", () => import("./pages/player")),
+  entry("/manage/people", "page-people", () => import("./pages/people")),
+  entry("/manage/places", "page-places", () => import("./pages/places")),
+  entry("/manage/classes", "page-classes", () => import("./pages/classes")),
+];
+
+/** Pure: the route of a path, or nothing. */
+export function matchRoute(path: string): (Route & { load: () => Promise<unknown>; where: "class" | "page" }) | null {
+  for (const e of entries) {
+    const match = e.pattern.exec(path);
+    if (!match) continue;
+    try {
+      const params = Object.fromEntries(e.names.map((name, i) => [name, decodeURIComponent(match[i + 1] ?? "")]));
+      return { page: e.page, params, load: e.load, where: e.where };
+    } catch {
+      return null; // Broken percent-encoding.
+    }
+  }
+  return null;
+}
+
+let outlet: HTMLElement;
+let turn = 0;
+
+export async function show(): Promise<void> {
+  const mine = ++turn;
+  const route = matchRoute(location.pathname);
+  wear(route?.where ?? "page");
+  const load = route ? route.load() : import("./pages/not-found");
+  try {
+    await load;
+  } catch (error) {
+    // A new version was installed and the old file is gone: the new page is one reload away. Once, not for ever.
+    if (sessionStorage.getItem("lectern.reloaded") !== location.pathname) {
+      sessionStorage.setItem("lectern.reloaded", location.pathname);
+      location.reload();
+      return;
+    }
+    throw error;
+  }
+  if (mine !== turn) return;
+  sessionStorage.removeItem("lectern.reloaded");
+  const page = document.createElement(route?.page ?? "page-not-found");
+  for (const [name, value] of Object.entries(route?.params ?? {})) page.setAttribute(name, value);
+  outlet.replaceChildren(page);
+  scrollTo(0, 0);
+}
+
+export function go(path: string, replace = false): void {
+  if (replace) history.replaceState(null, "", path);
+  else history.pushState(null, "", path);
+  void show();
+}
+
+export function installRouter(into: HTMLElement): void {
+  outlet = into;
+  addEventListener("popstate", () => void show());
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = (event.target as Element).closest<HTMLAnchorElement>("a[href]");
+    if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
+    if (!matchRoute(link.pathname)) return;
+    event.preventDefault();
+    if (link.pathname !== location.pathname || link.search !== location.search) go(link.pathname + link.search + link.hash);
+  });
+}

@@ -1,0 +1,79 @@
+/** The frame of every page outside of class: brand, sections, settings and who is signed in. On a phone the sections
+ *  move to the lower edge, under the thumb. */
+import { html, nothing, type TemplateResult } from "lit";
+import { CalendarDays, LibraryBig, Settings, Users, LogOut, LogIn } from "lucide";
+import { t } from "../i18n";
+import { changeSettings, settings, type Language, type Theme } from "../state/settings";
+import { hasRole, session, signOut } from "../state/session";
+import { icon } from "./icon";
+import { go } from "./router";
+import "./shell.css";
+
+export type Section = "today" | "library" | "admin" | null;
+
+export function shell(section: Section, content: TemplateResult, wide = false): TemplateResult {
+  const { account } = session.get();
+  const link = (id: Section, href: string, label: string, mark: TemplateResult): TemplateResult =>
+    html`<a class="section" href=${href} aria-current=${section === id ? "page" : nothing}>${mark}<span>${label}</span></a>`;
+  return html`
+    <a class="skip" href="#content">${t.common.skip}</a>
+    <header class="bar">
+      <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28" /><span>${t.brand}</span></a>
+      ${account
+        ? html`<nav aria-label=${t.common.sections}>
+            ${link("today", "/", t.nav.today, icon(CalendarDays))} ${link("library", "/library", t.nav.library, icon(LibraryBig))}
+            ${hasRole(account, "administrator") ? link("admin", "/manage/people", t.nav.admin, icon(Users)) : nothing}
+          </nav>`
+        : nothing}
+      ${settingsMenu()}
+    </header>
+    <main id="content" class=${wide ? "wide" : ""} tabindex="-1">${content}</main>
+  `;
+}
+
+/** Language, appearance, sign out. Also used in the corner of the sign-in page and the lobby. */
+export function settingsMenu(): TemplateResult {
+  const { account, phase } = session.get();
+  const now = settings.get();
+  const segment = <V extends string>(name: string, legend: string, value: V, options: [V, string][], choose: (v: V) => void): TemplateResult =>
+    html`<fieldset>
+      <legend class="label">${legend}</legend>
+      <div class="segments">
+        ${options.map(
+          ([option, label]) =>
+            html`<label><input type="radio" name=${name} .checked=${option === value} @change=${() => choose(option)} />${label}</label>`,
+        )}
+      </div>
+    </fieldset>`;
+  return html`<details class="menu settings">
+    <summary class="btn quiet ${account ? "" : "icon-only"}" aria-label=${t.settings.title} title=${t.settings.title}>
+      ${icon(Settings)}${account ? html`<span class="clip who">${account.name}</span>` : nothing}
+    </summary>
+    <div class="panel">
+      ${segment<Language>("language", t.settings.language, now.language, [["zh-CN", "中文"], ["en", "English"]], (language) => changeSettings({ language }))}
+      ${segment<Theme>("theme", t.settings.theme, now.theme, [["system", t.settings.system], ["light", t.settings.light], ["dark", t.settings.dark]], (theme) => changeSettings({ theme }))}
+      ${account
+        ? html`<p class="small muted">${t.settings.signedInAs(account.name)}</p>
+            <button class="menu-item" data-closes @click=${leave}>${icon(LogOut)}${t.settings.signOut}</button>`
+        : phase === "out" && location.pathname !== "/signin"
+          ? html`<a class="menu-item" data-closes href="/signin">${icon(LogIn)}${t.settings.signIn}</a>`
+          : nothing}
+    </div>
+  </details>`;
+}
+
+async function leave(): Promise<void> {
+  await signOut().catch(() => undefined);
+  session.commit({ phase: "out", account: null });
+  go("/signin");
+}
+
+/** Pages for signed-in people: leads to the sign-in page, and back afterwards. Returns whether the page may show. */
+export function needsSignIn(): boolean {
+  const { phase } = session.get();
+  if (phase === "out") {
+    const back = location.pathname + location.search;
+    queueMicrotask(() => go(back === "/" ? "/signin" : `/signin?next=${encodeURIComponent(back)}`, true));
+  }
+  return phase === "in";
+}

@@ -1,0 +1,28 @@
+import { defineConfig } from "vitest/config";
+
+// The server embeds `dist/` and serves every asset under /assets with a hashed name, so it may be cached for ever.
+// During development the page comes from Vite and everything else from a running server (`cargo run … serve`).
+const server = process.env["LECTERN_SERVER"] ?? "http://127.0.0.1:7780";
+
+export default defineConfig({
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0, // nothing inline: the content security policy allows only own files
+    cssCodeSplit: true,
+    reportCompressedSize: false,
+    manifest: "manifest.json",
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    proxy: {
+      "/api": server,
+      "/vod": server,
+      "/hls": server,
+      "/ws": { target: server, ws: true },
+    },
+  },
+  test: {
+    environment: "happy-dom",
+    include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
+  },
+});
