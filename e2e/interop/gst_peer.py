@@ -23,8 +23,10 @@ ENCODERS = {
             "application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000"),
     "H264": ("x264enc tune=zerolatency speed-preset=ultrafast bitrate=900 key-int-max=100 bframes=0 ! video/x-h264,profile=constrained-baseline "
              "! h264parse config-interval=-1 ! rtph264pay pt=96 aggregate-mode=zero-latency config-interval=-1 mtu=1200",
-             "application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000,packetization-mode=(string)1,profile-level-id=(string)42e01f"),
+             "application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000"),
 }
+# What a viewer says of the H.264 that it takes: constrained baseline in fragments (RFC 6184 §8.1).
+WATCHED_H264 = ",packetization-mode=(string)1,profile-level-id=(string)42e01f"
 OPUS = "application/x-rtp,media=audio,encoding-name=OPUS,payload=97,clock-rate=48000,encoding-params=(string)2"
 
 
@@ -53,7 +55,8 @@ class Peer:
         self.webrtc.connect("on-negotiation-needed", self.negotiate)
         self.webrtc.connect("notify::connection-state", self.state)
         if self.options.verb == "watch":
-            for caps in (ENCODERS[self.options.codec][1], OPUS):
+            video = ENCODERS[self.options.codec][1] + (WATCHED_H264 if self.options.codec == "H264" else "")
+            for caps in (video, OPUS):
                 self.webrtc.emit("add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY, Gst.Caps.from_string(caps))
             self.webrtc.connect("pad-added", self.incoming)
         else:
@@ -111,9 +114,11 @@ class Peer:
         if pad.get_direction() != Gst.PadDirection.SRC:
             return
         video = pad.get_current_caps().get_structure(0).get_string("media") == "video"
-        tail = ("queue ! decodebin ! videoconvert ! video/x-raw,format=I420 ! appsink name=s emit-signals=true sync=false max-buffers=8" if video
-                else "queue ! decodebin ! audioconvert ! appsink name=s emit-signals=true sync=false max-buffers=50")
-        branch = Gst.parse_bin_from_description(tail, True)
+        tail = ("queue name=q ! decodebin ! videoconvert ! video/x-raw,format=I420 ! appsink name=s emit-signals=true sync=false max-buffers=8" if video
+                else "queue name=q ! decodebin ! audioconvert ! appsink name=s emit-signals=true sync=false max-buffers=50")
+        branch = Gst.parse_bin_from_description(tail, False)
+        # By hand: behind decodebin another pad is still open, and the parser might choose that one.
+        branch.add_pad(Gst.GhostPad.new("sink", branch.get_by_name("q").get_static_pad("sink")))
         branch.get_by_name("s").connect("new-sample", self.picture if video else self.sound)
         self.pipeline.add(branch)
         branch.sync_state_with_parent()
