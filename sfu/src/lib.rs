@@ -1,1 +1,32 @@
-//! lectern-sfu
+//! The media plane's shell: sockets, threads and the control plane of WebRTC peers around the pure forwarding logic of
+//! `lectern-sfu-core`.
+//!
+//! A publisher's packet travels: socket → [`udp`] (received in batches) → `shard` (which peer?) → [`srtp`] (opened in
+//! place) → core (`StreamIngest`, `PacketRing`, `Subscriber::forward`) → [`srtp`] (sealed in place) → [`udp`] (sent in runs
+//! of equal size). Nothing on that way allocates or locks.
+//!
+//! Control travels beside it: [`Sfu`] parses an offer (module `sdp`), hands it to the shard that owns the room through a
+//! bounded queue, and the shard drives the module `ice` and `dtls` for each peer.
+//!
+//! **Bound of the present design:** all peers of one room live on one shard, so that forwarding never crosses threads; one
+//! room is one core. Fan-out over shards will go through bounded rings between them.
+
+mod api;
+mod config;
+mod dtls;
+mod ice;
+mod sdp;
+mod sfu;
+mod shard;
+mod srtp;
+mod udp;
+
+pub use api::{
+    Assignment, CommandError, Health, OfferError, PublishAnswer, PublishRequest, SfuEvent, SubscribeAnswer,
+    SubscribeRequest,
+};
+pub use config::{SfuConfig, StartError};
+pub use lectern_sfu_core::allocate::Priority;
+pub use sdp::{SdpError, publish_lines};
+pub use sfu::Sfu;
+pub use srtp::Profile;

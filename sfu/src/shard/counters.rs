@@ -1,0 +1,161 @@
+//! What the shard counts: handles registered once, so that counting is an addition.
+
+use crate::{
+    dtls::DtlsError,
+    ice::IceError,
+    srtp::SrtpError,
+    udp::{SendError, Sent},
+};
+use lectern_sfu_core::DropReason;
+use metrics::{Counter, Gauge, counter, gauge};
+
+/// Why a datagram went no further than the door. Reasons of the core, of ICE, DTLS and SRTP have names of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Empty, or longer than a datagram buffer.
+    BadLength,
+    /// The first byte belongs to none of STUN, DTLS, RTP (RFC 7983 §7).
+    UnknownProtocol,
+    /// No peer has this ufrag or is reached at this address.
+    UnknownPeer,
+    /// Media before the keys are there.
+    NoKeys,
+    /// RTP of a source that belongs to no line.
+    UnknownSource,
+    /// RTP from a peer that only receives.
+    NotPublisher,
+    /// RTCP that is malformed.
+    MalformedRtcp,
+    /// RTP that is malformed once opened.
+    MalformedRtp,
+    /// The queue to the shard that owns the peer is full.
+    HandoverFull,
+    /// The event stream's reader is too slow.
+    EventsFull,
+}
+
+const REFUSALS: [(Refusal, &str); 10] = [
+    (Refusal::BadLength, "bad_length"),
+    (Refusal::UnknownProtocol, "unknown_protocol"),
+    (Refusal::UnknownPeer, "unknown_peer"),
+    (Refusal::NoKeys, "no_keys"),
+    (Refusal::UnknownSource, "unknown_source"),
+    (Refusal::NotPublisher, "not_publisher"),
+    (Refusal::MalformedRtcp, "rtcp_malformed"),
+    (Refusal::MalformedRtp, "rtp_malformed"),
+    (Refusal::HandoverFull, "handover_full"),
+    (Refusal::EventsFull, "events_full"),
+];
+
+const SRTP: [(SrtpError, &str); 7] = [
+    (SrtpError::Truncated, "srtp_truncated"),
+    (SrtpError::Authentication, "srtp_authentication"),
+    (SrtpError::Replayed, "srtp_replayed"),
+    (SrtpError::TooManySources, "srtp_too_many_sources"),
+    (SrtpError::NotEncrypted, "srtp_not_encrypted"),
+    (SrtpError::NoRoom, "srtp_no_room"),
+    (SrtpError::KeyExhausted, "srtp_key_exhausted"),
+];
+
+/// The counters of one shard.
+pub(super) struct Counters {
+    refused: [Counter; REFUSALS.len()],
+    srtp: [Counter; SRTP.len()],
+    /// Packets the core dropped on their way to one subscriber, or at a publisher's door.
+    forward_dropped: [Counter; DropReason::ALL.len()],
+    ingest_dropped: [Counter; DropReason::ALL.len()],
+    pub packets_in: Counter,
+    pub bytes_in: Counter,
+    pub packets_out: Counter,
+    pub bytes_out: Counter,
+    pub send_calls: Counter,
+    send_lost: [Counter; 2],
+    pub handed_over: Counter,
+    pub keyframes_asked: Counter,
+    pub nacks_sent: Counter,
+    pub peers: Gauge,
+    pub tracks: Gauge,
+}
+
+impl Counters {
+    pub(super) fn new(shard: u8) -> Self {
+        let shard = shard.to_string();
+        let drops = |name: &'static str| DropReason::ALL.map(|r| counter!(name, "reason" => r.label()));
+        let lost = |e: SendError| counter!("lectern_sfu_send_lost_packets_total", "reason" => e.label());
+        Self {
+            refused: REFUSALS.map(|(_, l)| counter!("lectern_sfu_refused_packets_total", "reason" => l)),
+            srtp: SRTP.map(|(_, l)| counter!("lectern_sfu_refused_packets_total", "reason" => l)),
+            forward_dropped: drops("lectern_sfu_forward_dropped_packets_total"),
+            ingest_dropped: drops("lectern_sfu_ingest_dropped_packets_total"),
+            packets_in: counter!("lectern_sfu_received_packets_total"),
+            bytes_in: counter!("lectern_sfu_received_bytes_total"),
+            packets_out: counter!("lectern_sfu_sent_packets_total"),
+            bytes_out: counter!("lectern_sfu_sent_bytes_total"),
+            send_calls: counter!("lectern_sfu_send_calls_total"),
+            send_lost: [lost(SendError::SocketFull), lost(SendError::Refused)],
+            handed_over: counter!("lectern_sfu_handed_over_packets_total"),
+            keyframes_asked: counter!("lectern_sfu_keyframe_requests_total"),
+            nacks_sent: counter!("lectern_sfu_nack_requested_packets_total"),
+            peers: gauge!("lectern_sfu_peers", "shard" => shard.clone()),
+            tracks: gauge!("lectern_sfu_tracks", "shard" => shard),
+        }
+    }
+
+    pub(super) fn refuse(&self, why: Refusal) {
+        self.refused[why as usize].increment(1);
+    }
+
+    pub(super) fn srtp(&self, e: SrtpError) {
+        if let Some(at) = SRTP.iter().position(|(s, _)| *s == e) {
+            self.srtp[at].increment(1);
+        }
+    }
+
+    /// STUN and DTLS refusals are rare enough to look their counter up.
+    pub(super) fn ice(&self, e: IceError) {
+        counter!("lectern_sfu_refused_packets_total", "reason" => e.label()).increment(1);
+    }
+
+    pub(super) fn dtls(&self, e: DtlsError) {
+        counter!("lectern_sfu_lost_peers_total", "reason" => e.label()).increment(1);
+    }
+
+    pub(super) fn consent_expired(&self) {
+        counter!("lectern_sfu_lost_peers_total", "reason" => "consent_expired").increment(1);
+    }
+
+    pub(super) fn said_goodbye(&self) {
+        counter!("lectern_sfu_lost_peers_total", "reason" => "said_goodbye").increment(1);
+    }
+
+    pub(super) fn forward_dropped(&self, r: DropReason) {
+        self.forward_dropped[r.index()].increment(1);
+    }
+
+    pub(super) fn ingest_dropped(&self, r: DropReason) {
+        self.ingest_dropped[r.index()].increment(1);
+    }
+
+    pub(super) fn sent(&mut self, count: u32, bytes: usize, sent: &Sent) {
+        self.packets_out.increment(u64::from(count - sent.lost));
+        self.bytes_out.increment(bytes as u64);
+        self.send_calls.increment(u64::from(sent.calls));
+        match sent.error {
+            Some(SendError::SocketFull) => self.send_lost[0].increment(u64::from(sent.lost)),
+            Some(SendError::Refused) => self.send_lost[1].increment(u64::from(sent.lost)),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_the_place_of_its_name() {
+        for (i, (r, _)) in REFUSALS.iter().enumerate() {
+            assert_eq!(*r as usize, i);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Packets out: what arrived goes to every line that carries it, in runs; keyframe wishes go back.
+
+use super::{
+    Role, Shard,
+    ingress::Asks,
+    slots::Key,
+    tracks::{PENDING_HOLD, PENDING_MAX},
+    viewer::Io,
+};
+use lectern_media::{ExtSeq, Layer, UnixMillis};
+use lectern_sfu_core::{SourcePacket, gso, rtcp::Builder};
+use std::time::Instant;
+
+impl Shard {
+    /// Fans out the layers whose frame is complete or has waited long enough.
+    pub(super) fn fan_out(&mut self, now: Instant) {
+        let mut at = 0;
+        while at < self.pending.len() {
+            let (track, layer) = self.pending[at];
+            if self.is_ready(now, track, layer) {
+                self.pending.swap_remove(at);
+                self.fan_out_layer(now, track, layer);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn is_ready(&self, now: Instant, track: Key, layer: Layer) -> bool {
+        let pending = self.tracks.0.get(track).and_then(|t| t.layers.get(layer.index())).map(|l| &l.pending);
+        pending.is_none_or(|p| p.complete || p.since.is_none_or(|s| now >= s + PENDING_HOLD))
+    }
+
+    fn fan_out_layer(&mut self, now: Instant, key: Key, layer: Layer) {
+        let mut seqs = [ExtSeq(0); PENDING_MAX];
+        let mut lens = [0usize; PENDING_MAX];
+        let mut pads = [0u8; PENDING_MAX];
+        let mut n = 0;
+        let Some(track) = self.tracks.0.get_mut(key) else { return };
+        let Some(state) = track.layers.get_mut(layer.index()) else { return };
+        for seq in state.pending.seqs.drain(..).take(PENDING_MAX) {
+            seqs[n] = seq;
+            n += 1;
+        }
+        (state.pending.since, state.pending.complete) = (None, false);
+        let ring = &state.ring;
+        for i in 0..n {
+            lens[i] = ring.get(seqs[i]).map_or(0, |p| p.payload.len());
+        }
+        gso::equalise(&lens[..n], &mut pads[..n]);
+
+        for &(viewer_key, line) in &track.carried_by {
+            let Some(peer) = self.peers.get_mut(viewer_key) else { continue };
+            let Role::Viewer(viewer) = &mut peer.role else { continue };
+            let io = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters);
+            let Some(mut io) = io else { continue };
+            let mut packets = (0..n).filter_map(|i| Some((ring.get(seqs[i])?, pads[i])));
+            viewer.forward(now, line, &mut packets, &mut io);
+            if viewer.subscriber.next_timeout().is_some() && !viewer.pacing {
+                viewer.pacing = true;
+                self.pacing.push(viewer_key);
+            }
+        }
+
+        if let Some(tap) = &mut track.tap
+            && tap.layer() == Some(layer)
+        {
+            tap.pump(now, UnixMillis::now(), &state.ring, state.highest);
+        }
+    }
+
+    /// Notes that a viewer's pacer may hold something.
+    pub(super) fn note_pacing(&mut self, key: Key) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && let Role::Viewer(viewer) = &mut peer.role
+            && !viewer.pacing
+            && viewer.subscriber.next_timeout().is_some()
+        {
+            viewer.pacing = true;
+            self.pacing.push(key);
+        }
+    }
+
+    /// Sends what the pacers give out now.
+    pub(super) fn transmit_paced(&mut self, now: Instant) {
+        let mut at = 0;
+        while at < self.pacing.len() {
+            let key = self.pacing[at];
+            let waits = self.transmit_one(now, key);
+            if waits {
+                at += 1;
+            } else {
+                self.pacing.swap_remove(at);
+            }
+        }
+    }
+
+    /// Sends what one viewer's pacer gives out; whether it still holds something.
+    fn transmit_one(&mut self, now: Instant, key: Key) -> bool {
+        let Some(peer) = self.peers.get_mut(key) else { return false };
+        let Role::Viewer(viewer) = &mut peer.role else { return false };
+        let due = viewer.subscriber.next_timeout();
+        if due.is_some_and(|at| at <= now)
+            && let Some(mut io) = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters)
+        {
+            viewer.transmit(now, &self.tracks, &mut io);
+        }
+        viewer.pacing = viewer.subscriber.next_timeout().is_some();
+        viewer.pacing
+    }
+
+    /// Offers the last keyframe of a layer, and what followed it, to a line that just began to carry the track: the viewer
+    /// sees a picture without waiting for the publisher's encoder.
+    pub(super) fn catch_up(
+        &mut self,
+        now: Instant,
+        viewer_key: Key,
+        line: lectern_sfu_core::subscriber::LineId,
+        key: Key,
+    ) {
+        let Some(track) = self.tracks.0.get(key) else { return };
+        let Some(peer) = self.peers.get_mut(viewer_key) else { return };
+        let Role::Viewer(viewer) = &mut peer.role else { return };
+        let Some(layer) = viewer.subscriber.target(line).layer() else { return };
+        let Some(state) = track.layers.get(layer.index()) else { return };
+        let io = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters);
+        let Some(mut io) = io else { return };
+        {
+            let mut packets = state.ring.since_keyframe(now).map(|p: SourcePacket<'_>| (p, 0));
+            viewer.forward(now, line, &mut packets, &mut io);
+        }
+        self.note_pacing(viewer_key);
+    }
+
+    /// Passes keyframe wishes on to the publishers, coalesced per layer.
+    pub(super) fn ask_keyframes(&mut self, now: Instant, asks: &Asks) {
+        for (source, layer) in asks.iter() {
+            let Some((key, _)) = self.tracks.by_source(source) else { continue };
+            self.ask_keyframe(now, key, layer);
+        }
+    }
+
+    /// Someone needs a keyframe of this layer.
+    pub(super) fn ask_keyframe(&mut self, now: Instant, key: Key, layer: Layer) {
+        let Some(state) = self.tracks.0.get_mut(key).and_then(|t| t.layers.get_mut(layer.index())) else { return };
+        if state.keyframes.ask(now) {
+            self.send_keyframe_request(key, layer);
+        }
+    }
+
+    /// Asks the publisher.
+    pub(super) fn send_keyframe_request(&mut self, key: Key, layer: Layer) {
+        let Some(track) = self.tracks.0.get(key) else { return };
+        let Some(peer) = self.peers.get_mut(track.publisher) else { return };
+        let Role::Publisher(publisher) = &mut peer.role else { return };
+        let mut builder = Builder::new(self.out.space());
+        if publisher.ask_keyframe(key, layer, &mut builder) == Ok(true) {
+            let len = builder.len_bytes();
+            self.counters.keyframes_asked.increment(1);
+            peer.transport.send_rtcp(len, &mut self.out, &mut self.ports, &mut self.counters);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The way into a shard from other threads: bounded queues and a wake-up.
+
+use crate::{
+    api::{Assignment, CommandError, OfferError, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest},
+    sdp::Offer,
+    udp::{DATAGRAM_LEN_MAX, Path, Waker},
+};
+use crossbeam_queue::ArrayQueue;
+use lectern_media::{PeerId, RoomId, TrackId, tap::TapHandle};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
+use tokio::sync::oneshot;
+
+/// Commands that may wait. A school's worth of joins in one turn of the loop.
+const COMMANDS_MAX: usize = 4_096;
+/// Datagrams on their way from another shard.
+const HANDOVERS_MAX: usize = 512;
+
+/// What the handle asks of a shard.
+pub(crate) enum Command {
+    Publish {
+        request: Box<PublishRequest>,
+        offer: Box<Offer>,
+        reply: oneshot::Sender<Result<PublishAnswer, OfferError>>,
+    },
+    Subscribe {
+        request: Box<SubscribeRequest>,
+        offer: Box<Offer>,
+        reply: oneshot::Sender<Result<SubscribeAnswer, OfferError>>,
+    },
+    Assign {
+        peer: PeerId,
+        lines: Vec<Assignment>,
+    },
+    AudioOnly {
+        peer: PeerId,
+        on: bool,
+    },
+    RestartIce {
+        peer: PeerId,
+        remote_ufrag: String,
+        reply: oneshot::Sender<Result<(String, String), CommandError>>,
+    },
+    Mute {
+        track: TrackId,
+        muted: bool,
+    },
+    Unpublish {
+        track: TrackId,
+    },
+    ClosePeer {
+        peer: PeerId,
+    },
+    CloseRoom {
+        room: RoomId,
+    },
+    Tap {
+        room: RoomId,
+        tap: TapHandle,
+    },
+}
+
+/// A datagram that the kernel gave to the wrong shard.
+pub(super) struct Handover {
+    pub path: Path,
+    len: usize,
+    data: [u8; DATAGRAM_LEN_MAX],
+}
+
+impl Handover {
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data[..self.len]
+    }
+}
+
+/// The queues of one shard.
+pub(crate) struct Inbox {
+    commands: ArrayQueue<Command>,
+    handovers: ArrayQueue<Handover>,
+    waker: Waker,
+    stopping: AtomicBool,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            commands: ArrayQueue::new(COMMANDS_MAX),
+            handovers: ArrayQueue::new(HANDOVERS_MAX),
+            waker: Waker::new()?,
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn command(&self, command: Command) -> Result<(), CommandError> {
+        if self.is_stopping() {
+            return Err(CommandError::Ended);
+        }
+        self.commands.push(command).map_err(|_| CommandError::Busy)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Ends the shard after its present turn.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    pub(super) fn next_command(&self) -> Option<Command> {
+        self.commands.pop()
+    }
+
+    /// Hands a datagram over; `false` if the queue is full.
+    pub(super) fn hand_over(&self, path: Path, bytes: &[u8]) -> bool {
+        let mut data = [0; DATAGRAM_LEN_MAX];
+        data[..bytes.len()].copy_from_slice(bytes);
+        let taken = self.handovers.push(Handover { path, len: bytes.len(), data }).is_ok();
+        self.waker.wake();
+        taken
+    }
+
+    pub(super) fn next_handover(&self) -> Option<Handover> {
+        self.handovers.pop()
+    }
+}

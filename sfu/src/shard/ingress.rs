@@ -1,0 +1,293 @@
+//! Packets in: whose they are, opened, and noted for fan-out.
+
+use super::{
+    Owner, Role, Shard,
+    counters::Refusal,
+    inbox::Inbox,
+    publisher::{Told, Unaccepted},
+    slots::Key,
+    tracks::PENDING_MAX,
+    transport::Change,
+};
+use crate::{
+    api::SfuEvent,
+    ice::local_ufrag,
+    udp::{Path, RecvBatch},
+};
+use lectern_media::{RtpView, TrackKind, UnixMillis};
+use std::time::Instant;
+
+/// Batches taken from one socket in one turn, so that timers and commands are not starved by a flood.
+const BATCHES_MAX: usize = 4;
+/// Addresses of other shards' peers that are remembered; beyond, all are forgotten and learnt again.
+const FOREIGN_MAX: usize = 20_000;
+/// Datagrams taken over from other shards in one turn.
+const HANDOVERS_MAX: usize = 256;
+
+/// What a datagram is, by its first byte (RFC 7983 §7).
+enum Protocol {
+    Stun,
+    Dtls,
+    Rtp,
+    Rtcp,
+}
+
+fn protocol(data: &[u8]) -> Option<Protocol> {
+    match *data {
+        [0..=3, ..] => Some(Protocol::Stun),
+        [20..=63, ..] => Some(Protocol::Dtls),
+        // RFC 5761 §4: RTCP's packet types are 192 to 223.
+        [128..=191, 192..=223, ..] => Some(Protocol::Rtcp),
+        [128..=191, _, ..] => Some(Protocol::Rtp),
+        _ => None,
+    }
+}
+
+impl Shard {
+    /// Takes in what the sockets and other shards have for us.
+    pub(super) fn receive(&mut self, now: Instant, inbox: &Inbox, batch: &mut RecvBatch) {
+        for port in 0..self.ports.len() {
+            for _ in 0..BATCHES_MAX {
+                let Ok(n) = batch.receive(&self.ports[port]) else { break };
+                self.counters.packets_in.increment(n as u64);
+                for i in 0..n {
+                    match batch.datagram(i, port as u8) {
+                        Some((path, data)) => self.on_datagram(now, &path, data, true),
+                        None => self.counters.refuse(Refusal::BadLength),
+                    }
+                }
+                if n < crate::udp::BATCH {
+                    break;
+                }
+                self.fan_out(now);
+            }
+        }
+        for _ in 0..HANDOVERS_MAX {
+            let Some(mut handover) = inbox.next_handover() else { break };
+            let path = handover.path;
+            self.on_datagram(now, &path, handover.bytes_mut(), false);
+        }
+    }
+
+    /// Takes one datagram. `may_hand_over`: it came from a socket, and so may belong to another shard.
+    fn on_datagram(&mut self, now: Instant, path: &Path, data: &mut [u8], may_hand_over: bool) {
+        self.counters.bytes_in.increment(data.len() as u64);
+        let Some(protocol) = protocol(data) else {
+            let why = if data.is_empty() { Refusal::BadLength } else { Refusal::UnknownProtocol };
+            return self.counters.refuse(why);
+        };
+        // A check says itself whom it is for: the address may have a new owner.
+        if let Protocol::Stun = protocol {
+            return self.on_stun(now, path, data, may_hand_over);
+        }
+        match self.by_path.get(&(path.port, path.remote)) {
+            Some(Owner::Peer(key)) => {
+                let key = *key;
+                match protocol {
+                    Protocol::Dtls => self.on_dtls(now, key, path, data),
+                    Protocol::Rtcp => self.on_rtcp(now, key, data),
+                    _ => self.on_rtp(now, key, data),
+                }
+            }
+            Some(Owner::Shard(shard)) if may_hand_over => self.hand_over(*shard, path, data),
+            _ => self.counters.refuse(Refusal::UnknownPeer),
+        }
+    }
+
+    fn hand_over(&mut self, shard: u8, path: &Path, data: &[u8]) {
+        match self.shared.inboxes.get(usize::from(shard)) {
+            Some(inbox) if inbox.hand_over(*path, data) => self.counters.handed_over.increment(1),
+            _ => self.counters.refuse(Refusal::HandoverFull),
+        }
+    }
+
+    fn on_stun(&mut self, now: Instant, path: &Path, data: &[u8], may_hand_over: bool) {
+        // Our ufrags begin with the shard and the peer's place (see `commands::new_credentials`).
+        let ufrag = local_ufrag(data);
+        let place = ufrag.and_then(|u| Some((u8::from_str_radix(u.get(..2)?, 16).ok()?, u.get(2..6)?)));
+        let Some((shard, place)) = place else { return self.counters.refuse(Refusal::UnknownPeer) };
+        if shard != self.id {
+            if may_hand_over && usize::from(shard) < self.shared.inboxes.len() {
+                if self.by_path.len() > FOREIGN_MAX {
+                    self.by_path.retain(|_, o| matches!(o, Owner::Peer(_)));
+                }
+                self.by_path.insert((path.port, path.remote), Owner::Shard(shard));
+                self.hand_over(shard, path, data);
+            } else {
+                self.counters.refuse(Refusal::UnknownPeer);
+            }
+            return;
+        }
+        let found = u32::from_str_radix(place, 16).ok().and_then(|i| self.peers.at(i));
+        let key = found.filter(|(_, p)| ufrag.is_some_and(|u| p.transport.ice.answers_to(u))).map(|(k, _)| k);
+        let Some(key) = key else { return self.counters.refuse(Refusal::UnknownPeer) };
+        let mut answer = std::mem::take(&mut self.stun_answer);
+        answer.clear();
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let change = peer.transport.on_stun(now, path, data, &mut answer);
+        if let Some(port) = self.ports.get_mut(usize::from(path.port)).filter(|_| !answer.is_empty()) {
+            let sent = port.send(path, &answer, answer.len());
+            self.counters.sent(1, answer.len(), &sent);
+        }
+        self.stun_answer = answer;
+        match change {
+            Ok(change) => {
+                // The address is the client's: DTLS may come from it even before it is nominated.
+                self.learn_path(key, path);
+                if change == Change::Moved && self.peers.get(key).is_some_and(|p| p.connected) {
+                    self.tell_connected(key);
+                }
+            }
+            Err(e) => self.counters.ice(e),
+        }
+    }
+
+    fn on_dtls(&mut self, now: Instant, key: Key, path: &Path, data: &[u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if !peer.transport.knows(path) {
+            return self.counters.refuse(Refusal::UnknownPeer);
+        }
+        let change = peer.transport.on_dtls(now, data);
+        peer.transport.flush_dtls(&mut self.out, &mut self.ports, &mut self.counters);
+        match change {
+            Ok(Change::Connected) => {
+                peer.connected = true;
+                let profile = peer.transport.srtp.as_ref().map(|s| s.profile);
+                tracing::debug!(peer = %peer.id, ?profile, "connected");
+                self.tell_connected(key);
+            }
+            Ok(Change::Gone) => {
+                self.counters.said_goodbye();
+                self.lose_peer(now, key);
+            }
+            Ok(_) => {}
+            Err(e) => {
+                tracing::info!(peer = %peer.id, error = %e, "handshake failed");
+                self.counters.dtls(e);
+                self.lose_peer(now, key);
+            }
+        }
+    }
+
+    fn tell_connected(&mut self, key: Key) {
+        if let Some(peer) = self.peers.get(key) {
+            self.tell(SfuEvent::PeerConnected { peer: peer.id });
+        }
+    }
+
+    fn on_rtp(&mut self, now: Instant, key: Key, data: &mut [u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(srtp) = &mut peer.transport.srtp else { return self.counters.refuse(Refusal::NoKeys) };
+        let Role::Publisher(publisher) = &mut peer.role else {
+            return self.counters.refuse(Refusal::NotPublisher);
+        };
+        let opened = match srtp.opener.open_rtp(data) {
+            Ok(opened) => opened,
+            Err(e) => return self.counters.srtp(e),
+        };
+        let Ok(view) = RtpView::parse(&data[..opened.len]) else {
+            return self.counters.refuse(Refusal::MalformedRtp);
+        };
+        let room = peer.room;
+        let accepted = match publisher.receive(now, &view) {
+            Ok(accepted) => accepted,
+            Err(Unaccepted::UnknownSource) => return self.counters.refuse(Refusal::UnknownSource),
+            Err(Unaccepted::Dropped(reason)) => return self.counters.ingest_dropped(reason),
+        };
+        if accepted.restarted {
+            self.restart_layer(accepted.track, accepted.packet.meta.layer);
+        }
+        let meta = accepted.packet.meta;
+        let Some(track) = self.tracks.0.get_mut(accepted.track) else { return };
+        let top = lectern_media::Layer(track.info.layers.saturating_sub(1));
+        let kind = track.info.codec.kind();
+        let Some(layer) = track.layers.get_mut(meta.layer.index()) else { return };
+        layer.ring.push(&accepted.packet);
+        layer.highest = layer.highest.max(Some(meta.seq));
+        layer.last_packet = Some(now);
+        if accepted.packet.is_keyframe_start() && kind == TrackKind::Video {
+            layer.keyframes.on_keyframe();
+            if let Some(size) = meta.shape.resolution() {
+                layer.offer.height = Some(size.height);
+            }
+        }
+        let pending = &mut layer.pending;
+        if pending.seqs.is_empty() {
+            pending.since = Some(now);
+            self.pending.push((accepted.track, meta.layer));
+        }
+        pending.seqs.push(meta.seq);
+        pending.complete |= meta.marker || kind == TrackKind::Audio || pending.seqs.len() >= PENDING_MAX;
+        let full = pending.seqs.len() >= PENDING_MAX;
+        if let Some(tap) = &mut track.tap {
+            tap.on_packet(now, &accepted.packet, top);
+        }
+        if let Some(level) = meta.audio_level
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.speakers.on_level(now, track.source, level);
+        }
+        let fresh = !std::mem::replace(&mut track.started, true);
+        if fresh {
+            let (room, track) = (track.room, track.info.clone());
+            self.tell(SfuEvent::TrackStarted { room, track });
+        }
+        if full {
+            self.fan_out(now);
+        }
+    }
+
+    fn on_rtcp(&mut self, now: Instant, key: Key, data: &mut [u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(srtp) = &mut peer.transport.srtp else { return self.counters.refuse(Refusal::NoKeys) };
+        let len = match srtp.opener.open_rtcp(data) {
+            Ok(len) => len,
+            Err(e) => return self.counters.srtp(e),
+        };
+        let clear = &data[..len];
+        let read = match &mut peer.role {
+            Role::Publisher(publisher) => {
+                let tracks = &mut self.tracks;
+                publisher.on_rtcp(now, clear, |told| {
+                    let Told::Report { track, layer, ntp, timestamp } = told;
+                    if let Some(tap) = tracks.0.get_mut(track).and_then(|t| t.tap.as_mut()) {
+                        let ntp: UnixMillis = ntp.unix_millis();
+                        tap.on_sender_report(layer, ntp, timestamp);
+                    }
+                })
+            }
+            Role::Viewer(viewer) => {
+                let mut asks = Asks::default();
+                let read = viewer.subscriber.on_rtcp(now, clear, |ask| asks.push(ask));
+                self.note_pacing(key);
+                self.ask_keyframes(now, &asks);
+                read
+            }
+        };
+        if read.is_err() {
+            self.counters.refuse(Refusal::MalformedRtcp);
+        }
+    }
+}
+
+/// Keyframe wishes collected while a viewer is borrowed. Bounded: more than one per line and layer says nothing new.
+#[derive(Default)]
+pub(super) struct Asks {
+    items: [Option<(lectern_sfu_core::SourceId, lectern_media::Layer)>; 16],
+    len: usize,
+}
+
+impl Asks {
+    pub(super) fn push(&mut self, ask: lectern_sfu_core::subscriber::Ask) {
+        let lectern_sfu_core::subscriber::Ask::Keyframe(source, layer) = ask;
+        let item = Some((source, layer));
+        if !self.items[..self.len].contains(&item) && self.len < self.items.len() {
+            self.items[self.len] = item;
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (lectern_sfu_core::SourceId, lectern_media::Layer)> + '_ {
+        self.items[..self.len].iter().flatten().copied()
+    }
+}

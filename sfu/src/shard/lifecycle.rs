@@ -1,0 +1,122 @@
+//! Tracks beginning, restarting and ending.
+
+use super::{Peer, Role, Shard, slots::Key, tap::TapFeed, timers::keyframe_due, tracks::Track};
+use crate::api::SfuEvent;
+use lectern_media::{Layer, TrackInfo, TrackKind, UnixMillis, tap::TapHandle};
+use std::time::Instant;
+
+impl Shard {
+    /// A new track of `publisher` in the room `room`: viewers who wait for it are attached, the tap is told.
+    pub(super) fn start_track(&mut self, now: Instant, room: Key, publisher: Key, info: TrackInfo) -> Key {
+        let id = info.id;
+        let (room_id, tap) = match self.rooms.get(room) {
+            Some(r) => (r.id, r.tap.clone()),
+            None => (lectern_media::RoomId(ulid::Ulid::nil()), None),
+        };
+        let key = self.tracks.0.insert_with(|key| Track::new(key, info, room_id, publisher));
+        self.tracks_by_id.insert(id, key);
+        self.counters.tracks.set(self.tracks.0.len() as f64);
+        if let (Some(tap), Some(track)) = (tap, self.tracks.0.get_mut(key)) {
+            track.start_tap(&tap);
+        }
+        let waiting: Vec<Key> = self
+            .rooms
+            .get(room)
+            .into_iter()
+            .flat_map(|r| &r.peers)
+            .copied()
+            .filter(|k| match self.peers.get(*k) {
+                Some(Peer { role: Role::Viewer(v), .. }) => v.lines.iter().any(|l| l.wanted == Some(id)),
+                _ => false,
+            })
+            .collect();
+        for viewer in waiting {
+            self.attach_wanted(now, viewer);
+        }
+        key
+    }
+
+    /// The numbers of a layer begin anew: its encoder was restarted, or another peer sends it now.
+    pub(super) fn restart_layer(&mut self, key: Key, layer: Layer) {
+        let Some(track) = self.tracks.0.get_mut(key) else { return };
+        track.reset_layer(layer);
+        if let Some(tap) = &mut track.tap {
+            tap.on_restart(layer);
+        }
+        for (viewer, line) in &track.carried_by {
+            if let Some(Peer { role: Role::Viewer(v), .. }) = self.peers.get_mut(*viewer)
+                && v.subscriber.layer(*line).is_none_or(|l| l == layer)
+            {
+                v.subscriber.set_source(*line, None);
+                v.subscriber.set_source(*line, Some(track.source));
+            }
+        }
+        self.pending.retain(|p| *p != (key, layer));
+    }
+
+    /// Ends a track: lines are emptied, the tap and the world are told.
+    pub(super) fn end_track(&mut self, key: Key) {
+        let Some(track) = self.tracks.0.remove(key) else { return };
+        self.tracks_by_id.remove(&track.info.id);
+        self.pending.retain(|(k, _)| *k != key);
+        for (viewer, line) in &track.carried_by {
+            if let Some(Peer { role: Role::Viewer(v), .. }) = self.peers.get_mut(*viewer) {
+                v.subscriber.set_source(*line, None);
+                if let Some(l) = v.lines.iter_mut().find(|l| l.id == *line) {
+                    l.track = None;
+                }
+            }
+        }
+        if let Some(Peer { role: Role::Publisher(p), .. }) = self.peers.get_mut(track.publisher) {
+            for line in p.lines.iter_mut().filter(|l| l.track == Some(key)) {
+                (line.track, line.wanted) = (None, false);
+            }
+        }
+        let room = self.rooms_by_id.get(&track.room).and_then(|k| self.rooms.get_mut(*k));
+        if let Some(room) = room {
+            room.speakers.remove(track.source);
+        }
+        self.counters.tracks.set(self.tracks.0.len() as f64);
+        if track.started {
+            self.tell(SfuEvent::TrackEnded { room: track.room, track: track.info.id });
+        }
+    }
+}
+
+impl Track {
+    /// Feeds the track to a tap from now on.
+    pub(super) fn start_tap(&mut self, tap: &TapHandle) {
+        // Dropped before the new one starts: it says that the track ended there.
+        self.tap = None;
+        self.tap = tap.start(&self.info).map(|s| TapFeed::new(s, self.info.id, self.info.codec.kind()));
+        if let (Some(feed), true) = (&mut self.tap, self.muted) {
+            feed.on_mute(true);
+        }
+    }
+
+    /// The highest layer that lives, and with it what the tap should carry; gives up gaps that waited long enough. Returns
+    /// the layer of which the tap needs a keyframe.
+    pub(super) fn tick_tap(&mut self, now: Instant) -> Option<Layer> {
+        if self.tap.as_ref().is_some_and(TapFeed::is_closed) {
+            self.tap = None;
+        }
+        let tap = self.tap.as_mut()?;
+        if let Some(top) = self.live.iter().rposition(|l| *l) {
+            tap.set_target(Layer(top as u8));
+        }
+        if let Some(state) = tap.layer().and_then(|l| self.layers.get(l.index())) {
+            tap.pump(now, UnixMillis::now(), &state.ring, state.highest);
+        }
+        let video = self.info.codec.kind() == TrackKind::Video;
+        let switching = tap.layer() != Some(tap.target());
+        let due = switching || keyframe_due(now, tap.keyframe_seen);
+        (video && self.started && !self.muted && due).then_some(tap.target())
+    }
+
+    /// The layer that fills a tile of this height: the lowest that is at least as high, else the highest that lives.
+    pub(super) fn layer_for(&self, height: u16) -> Option<Layer> {
+        let live = || self.layers.iter().enumerate().filter(|(i, _)| self.live[*i]);
+        let fills = live().find(|(_, l)| l.offer.height.is_some_and(|h| h >= height));
+        fills.or_else(|| live().last()).map(|(i, _)| Layer(i as u8))
+    }
+}

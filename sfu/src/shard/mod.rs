@@ -1,0 +1,232 @@
+//! One media thread: the peers, tracks and rooms it owns, and its loop.
+//!
+//! The loop waits for one of three things (packets, commands, time), handles all that is there, and goes back to waiting.
+//! `ingress` takes packets in, `fanout` sends them on, `timers` does what is periodic, `commands` what was asked for.
+
+mod commands;
+mod counters;
+mod fanout;
+mod inbox;
+mod ingress;
+mod lifecycle;
+mod outbox;
+mod publisher;
+mod rooms;
+mod slots;
+mod tap;
+mod timers;
+mod tracks;
+mod transport;
+mod viewer;
+
+pub(crate) use inbox::{Command, Inbox};
+
+use crate::{
+    api::SfuEvent,
+    config::SfuConfig,
+    dtls::DtlsIdentity,
+    udp::{Path, RecvBatch, UdpPort, wait},
+};
+use counters::{Counters, Refusal};
+use lectern_media::{Layer, ParticipantId, PeerId, RoomId, TrackId};
+use outbox::Outbox;
+use publisher::Publisher;
+use rooms::Room;
+use slots::{Key, Slots};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+use tracks::Tracks;
+use transport::Transport;
+use viewer::Viewer;
+
+/// The longest wait: periodic work is looked at this often.
+const WAIT_MAX: Duration = Duration::from_millis(20);
+/// Events kept while their reader is behind, besides those in the channel. A join storm of 4,000 makes 4,000.
+const BACKLOG_MAX: usize = 16_384;
+
+/// What all shards and the handle share.
+pub(crate) struct Shared {
+    pub identity: DtlsIdentity,
+    pub candidates: Vec<SocketAddr>,
+    pub inboxes: Vec<Arc<Inbox>>,
+    pub events: mpsc::Sender<SfuEvent>,
+    pub config: SfuConfig,
+    pub draining: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The shard that owns a room and all its peers.
+    pub(crate) fn shard_of_room(&self, room: RoomId) -> u8 {
+        // The low bits of a ULID are random; ids made in tests need not be.
+        let mixed = (room.0.0 as u64 ^ (room.0.0 >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 32) % self.inboxes.len() as u64) as u8
+    }
+
+    /// The shard that made a peer's or track's id: its lowest byte.
+    pub(crate) fn shard_of_id(id: ulid::Ulid) -> u8 {
+        id.0 as u8
+    }
+}
+
+/// What a peer is for.
+enum Role {
+    Publisher(Box<Publisher>),
+    Viewer(Box<Viewer>),
+}
+
+/// One peer.
+struct Peer {
+    id: PeerId,
+    room: Key,
+    participant: ParticipantId,
+    transport: Transport,
+    connected: bool,
+    told: Option<crate::api::Health>,
+    told_at: Instant,
+    role: Role,
+}
+
+/// One media thread.
+pub(crate) struct Shard {
+    id: u8,
+    shared: Arc<Shared>,
+    ports: Vec<UdpPort>,
+    peers: Slots<Peer>,
+    by_id: HashMap<PeerId, Key>,
+    by_path: HashMap<(u8, SocketAddr), Owner>,
+    rooms: Slots<Room>,
+    rooms_by_id: HashMap<RoomId, Key>,
+    tracks: Tracks,
+    tracks_by_id: HashMap<TrackId, Key>,
+    /// Layers with packets that wait to be fanned out.
+    pending: Vec<(Key, Layer)>,
+    /// Viewers whose pacer holds something.
+    pacing: Vec<Key>,
+    /// The peers that send.
+    publishers: Vec<Key>,
+    /// Scratch for walking a table while its entries change.
+    sweep: Vec<Key>,
+    out: Outbox,
+    stun_answer: Vec<u8>,
+    counters: Counters,
+    backlog: VecDeque<SfuEvent>,
+    next_sweep: Instant,
+    next_track_tick: Instant,
+}
+
+/// Who is behind an address.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    Peer(Key),
+    /// A peer of another shard, whose packets the kernel gives to us.
+    Shard(u8),
+}
+
+impl Shard {
+    pub(crate) fn new(id: u8, ports: Vec<UdpPort>, shared: Arc<Shared>) -> Self {
+        Self {
+            id,
+            shared,
+            ports,
+            peers: Slots::new(),
+            by_id: HashMap::new(),
+            by_path: HashMap::new(),
+            rooms: Slots::new(),
+            rooms_by_id: HashMap::new(),
+            tracks: Tracks(Slots::new()),
+            tracks_by_id: HashMap::new(),
+            pending: Vec::with_capacity(64),
+            pacing: Vec::with_capacity(64),
+            publishers: Vec::with_capacity(64),
+            sweep: Vec::with_capacity(64),
+            out: Outbox::new(),
+            stun_answer: Vec::with_capacity(256),
+            counters: Counters::new(id),
+            backlog: VecDeque::new(),
+            next_sweep: Instant::now(),
+            next_track_tick: Instant::now(),
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let inbox = Arc::clone(&self.shared.inboxes[usize::from(self.id)]);
+        let mut batch = RecvBatch::new();
+        while !inbox.is_stopping() {
+            let now = Instant::now();
+            let timeout = self.next_timeout(now).saturating_duration_since(now).min(WAIT_MAX);
+            wait(inbox.waker(), &self.ports, timeout);
+            self.turn(Instant::now(), &inbox, &mut batch);
+        }
+        self.end(Instant::now());
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self, now: Instant, inbox: &Inbox, batch: &mut RecvBatch) {
+        while let Some(command) = inbox.next_command() {
+            self.apply(now, command);
+        }
+        self.receive(now, inbox, batch);
+        self.fan_out(now);
+        self.timers(now);
+        self.flush_events();
+    }
+
+    /// Tells the world, in order. What can be dropped is dropped when the reader is too slow.
+    fn tell(&mut self, event: SfuEvent) {
+        let dispensable = matches!(event, SfuEvent::Quality { .. } | SfuEvent::LineChanged { .. });
+        if self.backlog.is_empty() {
+            match self.shared.events.try_send(event) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+                Err(mpsc::error::TrySendError::Full(_)) if dispensable => self.counters.refuse(Refusal::EventsFull),
+                Err(mpsc::error::TrySendError::Full(event)) => self.backlog.push_back(event),
+            }
+        } else if dispensable || self.backlog.len() >= BACKLOG_MAX {
+            self.counters.refuse(Refusal::EventsFull);
+        } else {
+            self.backlog.push_back(event);
+        }
+    }
+
+    fn flush_events(&mut self) {
+        while let Some(event) = self.backlog.pop_front() {
+            match self.shared.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    self.backlog.push_front(event);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => self.backlog.clear(),
+            }
+        }
+    }
+
+    /// Notes that a peer is reached on `path` from now on.
+    fn learn_path(&mut self, key: Key, path: &Path) {
+        self.by_path.insert((path.port, path.remote), Owner::Peer(key));
+    }
+
+    fn end(&mut self, now: Instant) {
+        let keys: Vec<Key> = self.peers.keys().collect();
+        for key in keys {
+            self.close_peer(now, key);
+        }
+        self.flush_events();
+    }
+}
