@@ -3,6 +3,7 @@
 //! Knows of a server only what a client may know: the HTTP API, the WebSocket, WHIP and WHEP.
 
 mod clip;
+mod light;
 mod measure;
 mod pack;
 mod report;
