@@ -1,7 +1,23 @@
 //! One outgoing line (one SSRC and its RTX SSRC, fixed for the connection): what it carries now, and the packets that go
 //! out on it. Ties [`crate::selector`], [`crate::rewrite`] and [`crate::history`] together.
+//!
+//! A packet passes in two steps: [`Downtrack::accept`] decides, gives it its numbers and notes them; [`Downtrack::write`]
+//! makes the bytes, at once or when the pacer lets it, from the note alone. Repairs and probes take the second step again,
+//! so every packet on the wire is written by the same few lines. Not here: when to send, and with which transport-wide
+//! number ([`crate::subscriber`]).
 
-use lectern_media::{Codec, PayloadType, Ssrc, TrackKind};
+use crate::{
+    descriptor::PayloadShape,
+    drop::DropReason,
+    history::{History, Sent},
+    packet::{PacketSource, SourceId, SourcePacket},
+    rewrite::{Numbers, Rewriter},
+    rtcp::SenderInfo,
+    selector::{Selection, Selector, Target},
+    time::NtpTime,
+};
+use lectern_media::{Codec, Layer, PayloadType, Ssrc, TrackKind};
+use std::time::{Duration, Instant};
 
 /// The payload types of one codec on one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +52,11 @@ pub struct LineConfig {
     pub ssrc: Ssrc,
     /// The SSRC of its RTX, if negotiated.
     pub rtx_ssrc: Option<Ssrc>,
-    /// The codecs the subscriber accepts on it, at most [`CODECS_MAX`].
+    /// The codecs the subscriber accepts on it; those beyond [`CODECS_MAX`] are not used.
     pub payload_types: Vec<PayloadTypes>,
     /// Header extensions.
     pub extensions: ExtensionIds,
-    /// The value of the MID extension, 1 to 16 bytes, if it is to be sent.
+    /// The value of the MID extension, if it is to be sent; cut at 16 bytes.
     pub mid: Option<String>,
     /// The first outgoing sequence number and timestamp and RTX sequence number; random, from the shell.
     pub seed: u64,
@@ -62,4 +78,569 @@ pub struct LineStats {
     pub probes: u64,
     /// Layer switches.
     pub switches: u64,
+}
+
+/// What is stamped on a packet at the moment it leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    /// The transport-wide sequence number.
+    pub twcc: u16,
+    /// 24 bits of send time, 6.18 fixed point seconds.
+    pub abs_send_time: u32,
+}
+
+/// How a packet goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum As {
+    /// As media, with this many bytes of RTP padding.
+    Media(u8),
+    /// As a retransmission that was asked for (RFC 4588).
+    Repair,
+    /// As a retransmission nobody asked for, to probe the line.
+    Probe,
+}
+
+/// A packet that was accepted: its numbers and its size.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted {
+    /// Its numbers on this line.
+    pub numbers: Numbers,
+    /// Whether another layer or source begins with it.
+    pub switched: bool,
+}
+
+/// RTP header without extensions, and the extension profile's own header.
+const HEADER: usize = 12;
+const EXTENSION_HEADER: usize = 4;
+/// The most padding in one packet: the count is one byte and counts itself (RFC 3550 §5.1).
+const PADDING_MAX: usize = 255;
+
+/// One line.
+#[derive(Debug)]
+pub struct Downtrack {
+    kind: TrackKind,
+    ssrc: Ssrc,
+    rtx_ssrc: Option<Ssrc>,
+    payload_types: [Option<PayloadTypes>; CODECS_MAX],
+    extensions: Extensions,
+    epoch: Instant,
+    source: Option<SourceId>,
+    selector: Selector,
+    rewriter: Rewriter,
+    /// What the line carried last, to know whether a switch stays on one clock.
+    carried: Option<SourceId>,
+    history: History,
+    rtx_seq: u16,
+    last: Option<LastSent>,
+    stats: LineStats,
+    reported_packets: u64,
+}
+
+/// The newest media packet: padding on the media SSRC may follow only a whole frame.
+#[derive(Debug, Clone, Copy)]
+struct LastSent {
+    codec: Codec,
+    marker: bool,
+}
+
+impl Downtrack {
+    /// A line that carries nothing yet.
+    #[must_use]
+    pub fn new(now: Instant, config: &LineConfig) -> Self {
+        let mut payload_types = [None; CODECS_MAX];
+        for (slot, pt) in payload_types.iter_mut().zip(&config.payload_types) {
+            *slot = Some(*pt);
+        }
+        Self {
+            kind: config.kind,
+            ssrc: config.ssrc,
+            rtx_ssrc: config.rtx_ssrc,
+            payload_types,
+            extensions: Extensions::new(config.extensions, config.mid.as_deref()),
+            epoch: now,
+            source: None,
+            selector: Selector::default(),
+            rewriter: Rewriter::new(config.seed),
+            carried: None,
+            history: History::new(),
+            rtx_seq: (config.seed >> 40) as u16 & 0x7fff,
+            last: None,
+            stats: LineStats::default(),
+            reported_packets: 0,
+        }
+    }
+
+    /// Changes what the line carries. The picture continues at the source's next keyframe, sound at once.
+    pub fn set_source(&mut self, now: Instant, source: Option<SourceId>) {
+        if self.source != source {
+            self.source = source;
+            self.selector.restart(now);
+            self.history.clear();
+        }
+    }
+
+    /// Decides about one packet, gives it its numbers and notes them.
+    ///
+    /// # Errors
+    /// The reason why it is not forwarded.
+    #[inline]
+    pub fn accept(&mut self, now: Instant, packet: &SourcePacket<'_>) -> Result<Accepted, DropReason> {
+        let meta = &packet.meta;
+        let source = self.source.ok_or(DropReason::NotSubscribed)?;
+        if self.payload_types(meta.codec).is_none() {
+            return Err(DropReason::CodecNotNegotiated);
+        }
+        let mut switched = false;
+        match self.selector.select(now, meta) {
+            Selection::Forward => {}
+            Selection::Switch => {
+                self.rewriter.switch(meta, self.carried == Some(source));
+                self.carried = Some(source);
+                self.stats.switches += 1;
+                switched = true;
+            }
+            Selection::Skip(reason) => {
+                self.rewriter.skip(meta);
+                return Err(reason);
+            }
+            Selection::Ignore(reason) => return Err(reason),
+        }
+        let numbers = self.rewriter.keep(meta)?;
+        if self.kind == TrackKind::Video {
+            self.history.record(self.ms(now), &numbers, meta.layer, meta.seq);
+        }
+        Ok(Accepted { numbers, switched })
+    }
+
+    /// Writes a packet into `out` and returns its length.
+    ///
+    /// # Errors
+    /// [`DropReason::TooLarge`] if `out` is too short, [`DropReason::CodecNotNegotiated`], [`DropReason::NoRtx`].
+    #[inline]
+    pub fn write(
+        &mut self,
+        numbers: &Numbers,
+        packet: &SourcePacket<'_>,
+        how: As,
+        stamp: Stamp,
+        out: &mut [u8],
+    ) -> Result<usize, DropReason> {
+        let meta = &packet.meta;
+        let pts = self.payload_types(meta.codec).ok_or(DropReason::CodecNotNegotiated)?;
+        let (ssrc, pt, seq, pad) = match how {
+            As::Media(pad) => (self.ssrc, pts.media, numbers.seq as u16, usize::from(pad)),
+            As::Repair | As::Probe => match (self.rtx_ssrc, pts.rtx) {
+                (Some(ssrc), Some(pt)) => (ssrc, pt, self.rtx_seq, 0),
+                // RFC 4588 was not negotiated: a repair is the packet itself once more (RFC 4585 §6.2.1).
+                _ if how == As::Repair => (self.ssrc, pts.media, numbers.seq as u16, 0),
+                _ => return Err(DropReason::NoRtx),
+            },
+        };
+        let rtx = ssrc != self.ssrc;
+        let mut at = put_header(out, pt, meta.marker, seq, numbers.timestamp, ssrc)?;
+        at = self.extensions.put(out, at, stamp, meta.audio_level.map(|l| l.to_byte()))?;
+        if rtx {
+            // RFC 4588 §4: the original sequence number goes before the payload.
+            out.get_mut(at..at + 2).ok_or(DropReason::TooLarge)?.copy_from_slice(&(numbers.seq as u16).to_be_bytes());
+            at += 2;
+        }
+        let mut payload = packet.payload;
+        if let PayloadShape::Vp8(d) = meta.shape {
+            at += d.write(numbers.vp8, &mut out[at..]).ok_or(DropReason::TooLarge)?;
+            payload = &payload[usize::from(d.len_bytes)..];
+        }
+        out.get_mut(at..at + payload.len()).ok_or(DropReason::TooLarge)?.copy_from_slice(payload);
+        at += payload.len();
+        at = put_padding(out, at, pad)?;
+        match how {
+            As::Media(_) => {
+                self.stats.packets += 1;
+                self.stats.payload_bytes += packet.payload.len() as u64;
+                self.last = Some(LastSent { codec: meta.codec, marker: meta.marker });
+            }
+            As::Repair => self.stats.retransmitted += 1,
+            As::Probe => self.stats.probes += 1,
+        }
+        if rtx {
+            self.rtx_seq = self.rtx_seq.wrapping_add(1);
+        }
+        Ok(at)
+    }
+
+    /// Writes a packet of nothing but padding: on the RTX stream, where it disturbs nobody, or behind a whole frame on the
+    /// media stream, where it takes a sequence number.
+    ///
+    /// # Errors
+    /// [`DropReason::NotSubscribed`] if nothing was sent yet; [`DropReason::NoRtx`] in the middle of a frame.
+    pub fn write_padding(&mut self, stamp: Stamp, out: &mut [u8]) -> Result<usize, DropReason> {
+        let last = self.last.ok_or(DropReason::NotSubscribed)?;
+        let pts = self.payload_types(last.codec).ok_or(DropReason::CodecNotNegotiated)?;
+        let (ssrc, pt, seq, timestamp) = match (self.rtx_ssrc, pts.rtx) {
+            (Some(ssrc), Some(pt)) => {
+                self.rtx_seq = self.rtx_seq.wrapping_add(1);
+                (ssrc, pt, self.rtx_seq.wrapping_sub(1), self.rewriter.newest_timestamp())
+            }
+            _ if !last.marker => return Err(DropReason::NoRtx),
+            _ => {
+                let (seq, timestamp) = self.rewriter.insert();
+                (self.ssrc, pts.media, seq as u16, timestamp)
+            }
+        };
+        let at = put_header(out, pt, false, seq, timestamp, ssrc)?;
+        let at = self.extensions.put(out, at, stamp, None)?;
+        self.stats.probes += 1;
+        put_padding(out, at, PADDING_MAX)
+    }
+
+    /// A subscriber asks for `wire` again; the extended number to send.
+    ///
+    /// # Errors
+    /// [`DropReason::NotInHistory`], [`DropReason::RecentlyRetransmitted`].
+    pub fn request(&mut self, now: Instant, wire: u16, rtt: Duration) -> Result<u64, DropReason> {
+        self.history.request(self.ms(now), wire, rtt)
+    }
+
+    /// The packet noted under an outgoing number, from the publisher's ring.
+    pub fn find<'p>(&self, seq: u32, packets: &'p impl PacketSource) -> Option<(Sent, SourcePacket<'p>)> {
+        let newest = self.history.newest()?;
+        let seq = newest.wrapping_add_signed(i64::from(seq.wrapping_sub(newest as u32) as i32));
+        let sent = self.history.get(seq)?;
+        let packet = packets.packet(self.source?, sent.layer, sent.source_seq)?;
+        Some((sent, packet))
+    }
+
+    /// The newest packet noted, for probing.
+    pub fn newest<'p>(&self, back: u64, packets: &'p impl PacketSource) -> Option<(Sent, SourcePacket<'p>)> {
+        self.find(self.history.newest()?.checked_sub(back)? as u32, packets)
+    }
+
+    /// The sender info for a report, if packets went out since the last and the publisher's clock is known (RFC 3550
+    /// §6.4.1). Without the publisher's clock no report is better than a wrong one: receivers play by arrival then. Only for
+    /// a publisher that stays silent about its clock is `wall` taken, the server's.
+    pub fn sender_info(&mut self, now: Instant, wall: NtpTime) -> Option<SenderInfo> {
+        if self.stats.packets == self.reported_packets {
+            return None;
+        }
+        let (ntp, rtp_timestamp) = self.rewriter.report_time(now, wall)?;
+        self.reported_packets = self.stats.packets;
+        Some(SenderInfo {
+            ssrc: self.ssrc,
+            ntp,
+            rtp_timestamp,
+            packets: self.stats.packets as u32,
+            bytes: self.stats.payload_bytes as u32,
+        })
+    }
+
+    /// Forgets what was sent, so that it is not repaired: the line steps down, and what waited was thrown away.
+    pub fn forget_sent(&mut self) {
+        self.history.clear();
+    }
+
+    /// How long a packet of `payload_len` bytes becomes on this line, in bytes, at most.
+    #[must_use]
+    pub fn wire_len_bytes(&self, payload_len: usize) -> usize {
+        HEADER + self.extensions.len() + payload_len + 1
+    }
+
+    /// Sound or picture.
+    #[must_use]
+    pub const fn kind(&self) -> TrackKind {
+        self.kind
+    }
+
+    /// The SSRC of everything sent on the line.
+    #[must_use]
+    pub const fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// What the line carries.
+    #[must_use]
+    pub const fn source(&self) -> Option<SourceId> {
+        self.source
+    }
+
+    /// The layer the line carries now.
+    #[must_use]
+    pub const fn layer(&self) -> Option<Layer> {
+        self.selector.current()
+    }
+
+    /// Whether the transport-wide number is negotiated.
+    #[must_use]
+    pub const fn has_twcc(&self) -> bool {
+        self.extensions.twcc_at.is_some()
+    }
+
+    /// Whether RTX is negotiated.
+    #[must_use]
+    pub const fn has_rtx(&self) -> bool {
+        self.rtx_ssrc.is_some()
+    }
+
+    /// The selector.
+    #[must_use]
+    pub const fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
+    /// Sets the target; see [`Selector::set_target`].
+    pub fn set_target(&mut self, now: Instant, target: Target, forced: bool) {
+        self.selector.set_target(now, target, forced);
+    }
+
+    /// Sets the highest temporal layer; see [`Selector::set_temporal_max`].
+    pub fn set_temporal_max(&mut self, max: u8) {
+        self.selector.set_temporal_max(max);
+    }
+
+    /// Waits for a keyframe.
+    pub fn restart(&mut self, now: Instant) {
+        self.selector.restart(now);
+    }
+
+    /// Counters.
+    #[must_use]
+    pub const fn stats(&self) -> LineStats {
+        self.stats
+    }
+
+    /// The memory held besides the line itself, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.history.memory_bytes()
+    }
+
+    fn payload_types(&self, codec: Codec) -> Option<PayloadTypes> {
+        self.payload_types.iter().flatten().find(|p| p.codec == codec).copied()
+    }
+
+    fn ms(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.epoch).as_millis() as u32
+    }
+}
+
+/// The extension block of a line: the same for every packet but for a few bytes, so that it is copied and patched.
+#[derive(Debug)]
+struct Extensions {
+    block: [u8; 36],
+    len: usize,
+    twcc_at: Option<usize>,
+    abs_send_time_at: Option<usize>,
+    audio_level_at: Option<usize>,
+}
+
+impl Extensions {
+    fn new(ids: ExtensionIds, mid: Option<&str>) -> Self {
+        let mut e = Self { block: [0; 36], len: 0, twcc_at: None, abs_send_time_at: None, audio_level_at: None };
+        let mut at = EXTENSION_HEADER;
+        // RFC 8285 §4.2: a nibble of id and a nibble of length less one.
+        let mut element = |id: Option<u8>, value: &[u8]| {
+            let id = id.filter(|id| (1..=14).contains(id) && !value.is_empty())?;
+            e.block[at] = id << 4 | (value.len() - 1) as u8;
+            e.block[at + 1..at + 1 + value.len()].copy_from_slice(value);
+            at += 1 + value.len();
+            Some(at - value.len())
+        };
+        e.twcc_at = element(ids.twcc, &[0; 2]);
+        e.abs_send_time_at = element(ids.abs_send_time, &[0; 3]);
+        // RFC 6464 §3: 127 is silence, for packets whose level is not known.
+        e.audio_level_at = element(ids.audio_level, &[127]);
+        let mid = mid.unwrap_or_default().as_bytes();
+        element(ids.mid, &mid[..mid.len().min(16)]);
+        if at > EXTENSION_HEADER {
+            e.len = at.next_multiple_of(4);
+            e.block[..2].copy_from_slice(&[0xbe, 0xde]);
+            e.block[3] = ((e.len - EXTENSION_HEADER) / 4) as u8;
+        }
+        e
+    }
+
+    const fn len(&self) -> usize {
+        self.len
+    }
+
+    fn put(&self, out: &mut [u8], at: usize, stamp: Stamp, level: Option<u8>) -> Result<usize, DropReason> {
+        if self.len == 0 {
+            return Ok(at);
+        }
+        let block = out.get_mut(at..at + self.len).ok_or(DropReason::TooLarge)?;
+        block.copy_from_slice(&self.block[..self.len]);
+        if let Some(i) = self.twcc_at {
+            block[i..i + 2].copy_from_slice(&stamp.twcc.to_be_bytes());
+        }
+        if let Some(i) = self.abs_send_time_at {
+            block[i..i + 3].copy_from_slice(&stamp.abs_send_time.to_be_bytes()[1..]);
+        }
+        if let (Some(i), Some(level)) = (self.audio_level_at, level) {
+            block[i] = level;
+        }
+        out[0] |= 0x10;
+        Ok(at + self.len)
+    }
+}
+
+/// RFC 3550 §5.1, without padding, extension and contributing sources.
+fn put_header(
+    out: &mut [u8],
+    pt: PayloadType,
+    marker: bool,
+    seq: u16,
+    timestamp: u32,
+    ssrc: Ssrc,
+) -> Result<usize, DropReason> {
+    let h = out.first_chunk_mut::<HEADER>().ok_or(DropReason::TooLarge)?;
+    h[0] = 0x80;
+    h[1] = (pt.0 & 0x7f) | if marker { 0x80 } else { 0 };
+    h[2..4].copy_from_slice(&seq.to_be_bytes());
+    h[4..8].copy_from_slice(&timestamp.to_be_bytes());
+    h[8..].copy_from_slice(&ssrc.0.to_be_bytes());
+    Ok(HEADER)
+}
+
+fn put_padding(out: &mut [u8], at: usize, pad: usize) -> Result<usize, DropReason> {
+    if pad == 0 {
+        return Ok(at);
+    }
+    let tail = out.get_mut(at..at + pad).ok_or(DropReason::TooLarge)?;
+    tail.fill(0);
+    tail[pad - 1] = pad as u8;
+    out[0] |= 0x20;
+    Ok(at + pad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        packet_ring::{PacketRing, TrackRings},
+        testing::{packet, vp8_payload},
+    };
+    use lectern_media::RtpView;
+
+    const SOURCE: SourceId = SourceId(3);
+    const STAMP: Stamp = Stamp { twcc: 0xbeef, abs_send_time: 0x0012_3456 };
+
+    fn line(rtx: bool) -> Downtrack {
+        let config = LineConfig {
+            kind: TrackKind::Video,
+            ssrc: Ssrc(0xaaaa),
+            rtx_ssrc: rtx.then_some(Ssrc(0xbbbb)),
+            payload_types: vec![PayloadTypes {
+                codec: Codec::Vp8,
+                media: PayloadType(96),
+                rtx: rtx.then_some(PayloadType(97)),
+            }],
+            extensions: ExtensionIds { mid: Some(4), twcc: Some(3), abs_send_time: Some(2), audio_level: None },
+            mid: Some("12".into()),
+            seed: 0x0102_0304_0506_0708,
+        };
+        let mut d = Downtrack::new(Instant::now(), &config);
+        d.set_source(Instant::now(), Some(SOURCE));
+        d.set_target(Instant::now(), Target::Layer(Layer(0)), false);
+        d
+    }
+
+    #[test]
+    fn what_goes_out_is_a_whole_packet_with_the_lines_own_numbers() {
+        let now = Instant::now();
+        let mut d = line(true);
+        let payload = vp8_payload(77, 9, true, true, 100);
+        let p = packet(now, 0, 5_000, 123_456, true, &payload);
+        let accepted = d.accept(now, &p).unwrap();
+        assert!(accepted.switched);
+        let mut out = [0xee; 1_500];
+        let n = d.write(&accepted.numbers, &p, As::Media(3), STAMP, &mut out).unwrap();
+        assert!(n <= d.wire_len_bytes(payload.len()) + 3);
+        let view = RtpView::parse(&out[..n]).unwrap();
+        assert_eq!((view.ssrc(), view.payload_type(), view.marker()), (Ssrc(0xaaaa), PayloadType(96), true));
+        assert_eq!(u64::from(view.seq()), accepted.numbers.seq & 0xffff);
+        assert_eq!(view.extension(3), Some(&[0xbe, 0xef][..]));
+        assert_eq!(view.extension(2), Some(&[0x12, 0x34, 0x56][..]));
+        assert_eq!(view.extension(4), Some(&b"12"[..]));
+        assert_eq!(view.payload().len(), 100, "padding is not payload");
+        assert_eq!(view.payload()[6..], payload[6..], "behind the descriptor nothing changes");
+        let PayloadShape::Vp8(v) = PayloadShape::describe(Codec::Vp8, view.payload()).unwrap() else { panic!() };
+        assert_eq!(v.picture_id, Some(accepted.numbers.vp8.picture_id));
+        assert!(v.keyframe);
+        for short in 0..n {
+            assert_eq!(
+                d.write(&accepted.numbers, &p, As::Media(3), STAMP, &mut out[..short]),
+                Err(DropReason::TooLarge),
+                "{short} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_lost_packet_is_made_again_from_the_publishers_ring() {
+        let now = Instant::now();
+        for rtx in [true, false] {
+            let mut d = line(rtx);
+            let mut rings = TrackRings { source: SOURCE, layers: vec![PacketRing::new(64, 0)] };
+            let mut sent = Vec::new();
+            for i in 0..10u64 {
+                let payload = vp8_payload(i as u16, 1, i == 0, true, 50 + i as usize);
+                let p = packet(now, 0, 900 + i, 3_000 * i, true, &payload);
+                rings.layers[0].push(&p);
+                let a = d.accept(now, &p).unwrap();
+                let mut out = [0; 1_500];
+                let n = d.write(&a.numbers, &p, As::Media(0), STAMP, &mut out).unwrap();
+                sent.push(out[..n].to_vec());
+            }
+            let original = RtpView::parse(&sent[4]).unwrap();
+            let seq = d.request(now, original.seq(), Duration::from_millis(50)).unwrap();
+            let (noted, p) = d.find(seq as u32, &rings).unwrap();
+            let mut out = [0; 1_500];
+            let n = d.write(&noted.numbers, &p, As::Repair, STAMP, &mut out).unwrap();
+            let again = RtpView::parse(&out[..n]).unwrap();
+            assert_eq!((again.timestamp(), again.marker()), (original.timestamp(), original.marker()));
+            if rtx {
+                assert_eq!((again.ssrc(), again.payload_type()), (Ssrc(0xbbbb), PayloadType(97)));
+                assert_eq!(again.payload()[..2], original.seq().to_be_bytes(), "RFC 4588 §4");
+                assert_eq!(&again.payload()[2..], original.payload());
+            } else {
+                assert_eq!(&out[..n], &sent[4][..], "without RTX the packet itself comes again");
+            }
+            assert_eq!(d.stats().retransmitted, 1);
+        }
+    }
+
+    #[test]
+    fn padding_disturbs_nobody() {
+        let now = Instant::now();
+        let mut out = [0; 1_500];
+        let mut d = line(false);
+        assert_eq!(d.write_padding(STAMP, &mut out), Err(DropReason::NotSubscribed));
+        let payload = vp8_payload(1, 1, true, true, 50);
+        let mut send = |d: &mut Downtrack, seq, marker| {
+            let p = packet(now, 0, seq, 0, marker, &payload);
+            let a = d.accept(now, &p).unwrap();
+            let n = d.write(&a.numbers, &p, As::Media(0), STAMP, &mut out).unwrap();
+            RtpView::parse(&out[..n]).unwrap().seq()
+        };
+        let first = send(&mut d, 10, false);
+        let mut pad = [0; 400];
+        assert_eq!(d.write_padding(STAMP, &mut pad), Err(DropReason::NoRtx), "not inside a frame");
+        assert_eq!(send(&mut d, 11, true), first.wrapping_add(1));
+        let n = d.write_padding(STAMP, &mut pad).unwrap();
+        let view = RtpView::parse(&pad[..n]).unwrap();
+        assert!(view.payload().is_empty());
+        assert_eq!(view.seq(), first.wrapping_add(2));
+        assert_eq!(send(&mut d, 12, true), first.wrapping_add(3));
+    }
+
+    #[test]
+    fn a_source_that_sends_padding_leaves_no_hole() {
+        let now = Instant::now();
+        let mut d = line(true);
+        let payload = vp8_payload(1, 1, true, true, 50);
+        let first = d.accept(now, &packet(now, 0, 10, 0, true, &payload)).unwrap().numbers.seq;
+        let mut padding = packet(now, 0, 11, 0, false, &payload);
+        padding.payload = &[];
+        padding.meta.shape = PayloadShape::Padding;
+        assert_eq!(d.accept(now, &padding).unwrap_err(), DropReason::PaddingOnly);
+        assert_eq!(d.accept(now, &packet(now, 0, 12, 0, true, &payload)).unwrap().numbers.seq, first + 1);
+    }
 }

@@ -2,6 +2,7 @@
 //! allocated per packet once the rings have grown to their size.
 
 pub mod allocate;
+pub mod bwe;
 pub mod descriptor;
 pub mod downtrack;
 pub mod drop;

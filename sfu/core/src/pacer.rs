@@ -10,8 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What passes at once, in time at the pacing rate.
-const BURST: Duration = Duration::from_millis(15);
 /// What always passes at once: one full packet may be on its way.
 const BURST_MIN_BYTES: f64 = 1_400.0;
 /// The most packets that wait: with 12 bytes each, 12 KiB a subscriber when full.
@@ -36,6 +34,7 @@ pub struct Waiting {
 #[derive(Debug)]
 pub struct Pacer {
     rate: Bitrate,
+    burst: Duration,
     level_bytes: f64,
     drained_at: Instant,
     again: VecDeque<Waiting>,
@@ -51,13 +50,21 @@ impl Pacer {
     /// An empty pacer that sends at `rate`.
     #[must_use]
     pub fn new(now: Instant, rate: Bitrate) -> Self {
-        Self { rate, level_bytes: 0.0, drained_at: now, again: VecDeque::new(), media: VecDeque::new(), media_bytes: 0 }
+        Self {
+            rate,
+            burst: Duration::from_millis(10),
+            level_bytes: 0.0,
+            drained_at: now,
+            again: VecDeque::new(),
+            media: VecDeque::new(),
+            media_bytes: 0,
+        }
     }
 
-    /// Changes the pacing rate.
-    pub fn set_rate(&mut self, now: Instant, rate: Bitrate) {
+    /// Changes the pacing rate, and how much time's worth of it may pass at once.
+    pub fn set_rate(&mut self, now: Instant, rate: Bitrate, burst: Duration) {
         self.drain(now);
-        self.rate = rate;
+        (self.rate, self.burst) = (rate, burst);
     }
 
     /// Whether a new media packet may pass at once.
@@ -149,7 +156,7 @@ impl Pacer {
     }
 
     fn burst_bytes(&self) -> f64 {
-        (self.rate_bytes() * BURST.as_secs_f64()).max(BURST_MIN_BYTES)
+        (self.rate_bytes() * self.burst.as_secs_f64()).max(BURST_MIN_BYTES)
     }
 }
 
@@ -194,6 +201,7 @@ mod tests {
     fn a_fast_line_lets_frames_through_whole() {
         let t0 = Instant::now();
         let mut pacer = Pacer::new(t0, Bitrate::kbps(6_000));
+        pacer.set_rate(t0, Bitrate::kbps(6_000), Duration::from_millis(15));
         for _ in 0..9 {
             assert!(pacer.passes(t0));
             pacer.on_sent(t0, 1_200);

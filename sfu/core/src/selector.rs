@@ -63,6 +63,7 @@ pub struct Selector {
     rise_pause: Duration,
     rise_after: Option<Instant>,
     rose_at: Option<Instant>,
+    waiting_since: Option<Instant>,
 }
 
 impl Default for Selector {
@@ -76,6 +77,7 @@ impl Default for Selector {
             rise_pause: RISE_PAUSE_MIN,
             rise_after: None,
             rose_at: None,
+            waiting_since: None,
         }
     }
 }
@@ -98,7 +100,8 @@ impl Selector {
         self.target = target;
         self.leave_at = None;
         match new {
-            None => self.current = None,
+            None => (self.current, self.waiting_since) = (None, None),
+            Some(_) if old.is_none() => self.waiting_since = Some(now),
             Some(layer) if self.current > Some(layer) => self.leave_at = Some(now + DOWN_GRACE),
             Some(_) => {}
         }
@@ -110,9 +113,10 @@ impl Selector {
     }
 
     /// Another source, or a decoder that lost its way: wait for a keyframe.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, now: Instant) {
         self.current = None;
         self.leave_at = None;
+        self.waiting_since = self.target.layer().map(|_| now);
     }
 
     /// Decides about one packet of the line's source.
@@ -123,7 +127,7 @@ impl Selector {
             Target::Layer(l) => l,
         };
         if self.leave_at.is_some_and(|at| now >= at) {
-            self.restart();
+            self.restart(now);
         }
         let key = meta.shape.is_keyframe_start();
         match self.current {
@@ -158,6 +162,12 @@ impl Selector {
         self.target
     }
 
+    /// Since when the line has waited for a first picture; `None` while it has one or wants none.
+    #[must_use]
+    pub const fn waiting_since(&self) -> Option<Instant> {
+        self.waiting_since
+    }
+
     /// Whether a step up may be tried; not for a while after the line proved too thin.
     #[must_use]
     pub fn may_rise(&self, now: Instant) -> bool {
@@ -166,6 +176,7 @@ impl Selector {
 
     fn switch(&mut self, meta: &PacketMeta, target: Layer) -> Selection {
         self.current = Some(meta.layer);
+        self.waiting_since = None;
         self.temporal = self.temporal_max;
         if meta.layer <= target {
             self.leave_at = None;
@@ -249,7 +260,7 @@ mod tests {
         s.set_target(t0, L(0), true);
         assert_eq!(offer(&mut s, t0 + DOWN_GRACE / 2, 2, 0, false), Selection::Forward);
         assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 2, 0, false), Selection::Ignore(DropReason::OtherLayer));
-        assert_eq!(s.current(), None);
+        assert_eq!((s.current(), s.waiting_since()), (None, Some(t0 + DOWN_GRACE)));
         assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 0, 0, true), Selection::Switch);
         s.set_target(t0, Target::Paused, true);
         assert_eq!(offer(&mut s, t0, 0, 0, true), Selection::Ignore(DropReason::Paused));

@@ -2,23 +2,29 @@
 //! shell talks to.**
 //!
 //! Contract, per shard thread:
-//! 1. a publisher's packet came out of [`StreamIngest::receive`](crate::ingest::StreamIngest::receive): push it into the
-//!    shard's [`PacketRing`](crate::packet_ring::PacketRing), then for each subscriber and line that carries its source call
-//!    [`Subscriber::forward`] with the place of the next segment in the send buffer. [`Forwarded::Written`] means: seal and
-//!    send these bytes. [`Forwarded::Queued`] means: the pacer has it; it comes out of [`Subscriber::poll_transmit`].
+//! 1. A publisher's packet came out of [`StreamIngest::receive`](crate::ingest::StreamIngest::receive): push it into the
+//!    shard's [`PacketRing`](crate::packet_ring::PacketRing) **first**, then for each subscriber and line that carries its
+//!    source call [`Subscriber::forward`] with the place of the next segment in the send buffer. [`Forwarded::Written`]
+//!    means: seal and send these bytes. [`Forwarded::Queued`] means: the pacer has it; it comes out of
+//!    [`Subscriber::poll_transmit`], which finds it in the ring.
 //! 2. RTCP from the subscriber goes to [`Subscriber::on_rtcp`].
-//! 3. at [`Subscriber::next_timeout`] (or after every batch) call [`Subscriber::poll_transmit`] until it returns `None`;
-//!    every 100 ms [`Subscriber::tick`], which may move layers and names layers that need a keyframe.
+//! 3. At [`Subscriber::next_timeout`] call [`Subscriber::poll_transmit`] until it returns `None`; every 100 ms (and after
+//!    changing sources or wishes) [`Subscriber::tick`], which may move layers and names layers that need a keyframe.
+//! 4. About once a second [`Subscriber::sender_reports`].
 
 use crate::{
-    allocate::{Offers, Priority},
-    downtrack::{LineConfig, LineStats},
+    allocate::{Demand, Offers, Priority, allocate},
+    bwe::{Estimator, EstimatorConfig, Probe},
+    downtrack::{As, Downtrack, LineConfig, LineStats, Stamp},
     drop::DropReason,
+    pacer::{Pacer, Waiting},
     packet::{PacketSource, SourceId, SourcePacket},
-    rtcp::{BufferFull, Builder, RtcpError},
-    time::NtpTime,
+    rtcp::{BufferFull, Builder, Compound, Packet, RtcpError},
+    selector::Target,
+    time::{NtpTime, from_compact_ntp},
+    twcc::SendLog,
 };
-use lectern_media::{Bitrate, Layer};
+use lectern_media::{Bitrate, Layer, Ssrc, TrackKind};
 use std::time::{Duration, Instant};
 
 /// The place of a line in its subscriber: the order of [`Subscriber::add_line`].
@@ -46,7 +52,7 @@ pub struct SubscriberConfig {
     pub bitrate_min: Bitrate,
     /// The estimate never goes above. Default 8 Mbit/s.
     pub bitrate_max: Bitrate,
-    /// Bytes that go on the wire per packet besides the clear-text RTP (SRTP tag, UDP, IP). Default 16 + 8 + 40.
+    /// Bytes that go on the wire per packet besides the clear-text RTP: SRTP tag 16, UDP 8, IP 20 (or 40). Default 44.
     pub overhead_bytes: usize,
 }
 
@@ -56,12 +62,12 @@ impl Default for SubscriberConfig {
             bitrate_start: Bitrate::kbps(800),
             bitrate_min: Bitrate::kbps(60),
             bitrate_max: Bitrate::kbps(8_000),
-            overhead_bytes: 64,
+            overhead_bytes: 44,
         }
     }
 }
 
-/// What a line should carry and how much the viewer cares.
+/// What a line should carry and how much the viewer cares. Lines of sound need none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wish {
     /// The height of the tile in device pixels; 0 means hidden, and nothing is sent.
@@ -70,7 +76,7 @@ pub struct Wish {
     pub priority: Priority,
 }
 
-/// What a subscriber's RTCP asked for that the shell has to do.
+/// What a subscriber asks for that the shell has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// A decoder of the subscriber needs a keyframe of this layer: pass it to the layer's
@@ -78,43 +84,150 @@ pub enum Ask {
     Keyframe(SourceId, Layer),
 }
 
+/// How well a subscriber is served; for the page and for metrics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quality {
+    /// What its line is believed to carry.
+    pub estimate: Bitrate,
+    /// The smoothed round-trip time; 100 ms before the first measurement.
+    pub rtt: Duration,
+    /// The fraction lost over the last second.
+    pub loss: f64,
+    /// The queue that stands before it.
+    pub standing_queue: Duration,
+    /// How long packets wait in the pacer.
+    pub pacer_delay: Duration,
+}
+
+/// Packets in flight that are remembered for feedback: two seconds at 1,000 packets a second, 16 KiB when grown so far.
+const SEND_LOG: usize = 2_048;
+/// The round-trip time assumed before one was measured.
+const RTT_DEFAULT: Duration = Duration::from_millis(100);
+/// What is left of the estimate for pictures after sound: the rest is for repairs and reports.
+const MEDIA_SHARE: f64 = 0.95;
+/// The share of the estimate that repairs may take, and the least.
+const REPAIR_SHARE: f64 = 0.3;
+const REPAIR_MIN_BYTES_PER_SEC: f64 = 8_000.0;
+/// What one line of sound is taken to cost before it was measured.
+const AUDIO_COST: Bitrate = Bitrate::kbps(60);
+/// The largest packet that is written: what the pacer and the shell's buffers are made for.
+pub const PACKET_LEN_MAX: usize = 1_500;
+
+#[derive(Debug)]
+struct Line {
+    track: Downtrack,
+    wish: Wish,
+    /// NTP (middle bits) of the last sender report and when it was sent, for the round trip.
+    report: Option<(u32, Instant)>,
+}
+
 /// One subscriber.
 #[derive(Debug)]
 pub struct Subscriber {
     config: SubscriberConfig,
-    lines: u16,
+    epoch: Instant,
+    lines: Vec<Line>,
+    sent: SendLog,
+    bwe: Estimator,
+    pacer: Pacer,
+    rtt: Option<Duration>,
+    repair_bytes: f64,
+    repair_at: Instant,
+    probe: Option<Probing>,
+    demands: Vec<Demand>,
+    targets: Vec<Target>,
+    refusals: [u64; DropReason::ALL.len()],
+}
+
+/// Padding owed to a probe.
+#[derive(Debug, Clone, Copy)]
+struct Probing {
+    probe: Probe,
+    sent_bytes: u64,
+    /// How far back in the history the next repeated packet is taken from.
+    back: u64,
 }
 
 impl Subscriber {
     /// A subscriber without lines. `now` starts its clocks.
     #[must_use]
     pub fn new(now: Instant, config: SubscriberConfig) -> Self {
-        let _ = now;
-        Self { config, lines: 0 }
+        let limits = EstimatorConfig { start: config.bitrate_start, min: config.bitrate_min, max: config.bitrate_max };
+        let mut sub = Self {
+            bwe: Estimator::new(now, limits),
+            pacer: Pacer::new(now, config.bitrate_start),
+            config,
+            epoch: now,
+            lines: Vec::new(),
+            sent: SendLog::new(SEND_LOG),
+            rtt: None,
+            repair_bytes: REPAIR_MIN_BYTES_PER_SEC,
+            repair_at: now,
+            probe: None,
+            demands: Vec::new(),
+            targets: Vec::new(),
+            refusals: [0; DropReason::ALL.len()],
+        };
+        sub.set_pacing(now);
+        sub
     }
 
-    /// Adds a line, at most [`LINES_MAX`]; `None` beyond.
+    /// Adds a line, at most [`LINES_MAX`]; `None` beyond. Lines of sound are served at once, pictures from the first
+    /// [`set_wish`](Self::set_wish) on.
     pub fn add_line(&mut self, config: &LineConfig) -> Option<LineId> {
-        let _ = config;
-        self.lines += 1;
-        Some(LineId(self.lines - 1))
+        let now = self.epoch;
+        if self.lines.len() >= LINES_MAX {
+            return None;
+        }
+        let mut track = Downtrack::new(now, config);
+        if config.kind == TrackKind::Audio {
+            track.set_target(now, Target::Layer(Layer(0)), false);
+        }
+        let wish = Wish { tile_height: 0, priority: Priority::Rest };
+        self.lines.push(Line { track, wish, report: None });
+        let id = LineId(self.lines.len() as u16 - 1);
+        let hidden = Demand {
+            priority: Priority::Rest,
+            tile_height: 0,
+            offers: Offers::default(),
+            previous: Target::Hidden,
+            may_rise: true,
+        };
+        self.demands.push(hidden);
+        self.targets.push(Target::Hidden);
+        Some(id)
     }
 
-    /// Changes what a line carries; `None` empties it. The picture continues at the source's next keyframe, sound at once.
+    /// Changes what a line carries; `None` empties it. The picture continues at the source's next keyframe (replay
+    /// [`since_keyframe`](crate::packet_ring::PacketRing::since_keyframe) through [`forward`](Self::forward) to begin at
+    /// once), sound with the next packet.
     pub fn set_source(&mut self, now: Instant, line: LineId, source: Option<SourceId>) {
-        let _ = (now, line, source);
+        if let Some(l) = self.lines.get_mut(usize::from(line.0)) {
+            if l.track.source() != source {
+                l.track.set_source(now, source);
+                self.pacer.forget(line.0);
+            }
+        }
     }
 
     /// What a line carries.
     #[must_use]
     pub fn source(&self, line: LineId) -> Option<SourceId> {
-        let _ = line;
-        None
+        self.line(line)?.track.source()
     }
 
-    /// Changes how large and how important a line is to the viewer.
+    /// Changes how large and how important a line is to the viewer; takes effect at the next [`tick`](Self::tick).
     pub fn set_wish(&mut self, line: LineId, wish: Wish) {
-        let _ = (line, wish);
+        if let Some(l) = self.lines.get_mut(usize::from(line.0)) {
+            l.wish = wish;
+        }
+    }
+
+    /// Leaves out temporal layers above `max` on a line: fewer frames a second at less cost. 255 for all.
+    pub fn set_temporal_max(&mut self, line: LineId, max: u8) {
+        if let Some(l) = self.lines.get_mut(usize::from(line.0)) {
+            l.track.set_temporal_max(max);
+        }
     }
 
     /// Offers one packet to one line and writes what goes out into `out`. `pad` bytes of RTP padding are added, so that the
@@ -122,6 +235,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// The reason why nothing goes out.
+    #[inline]
     pub fn forward(
         &mut self,
         now: Instant,
@@ -130,77 +244,382 @@ impl Subscriber {
         pad: u8,
         out: &mut [u8],
     ) -> Result<Forwarded, DropReason> {
-        let _ = (now, line, packet, pad, out);
-        Err(DropReason::NotSubscribed)
+        let l = self.lines.get_mut(usize::from(line.0)).ok_or(DropReason::NotSubscribed)?;
+        let before = l.track.layer();
+        let accepted = l.track.accept(now, packet)?;
+        let size = l.track.wire_len_bytes(packet.payload.len()) + self.config.overhead_bytes;
+        if l.track.kind() == TrackKind::Video {
+            if accepted.switched && before.is_none_or(|b| b > packet.meta.layer) {
+                // A picture begins anew on less: what still waits of the old one would only delay it.
+                self.pacer.forget(line.0);
+            }
+            if !self.pacer.passes(now) {
+                let seq = accepted.numbers.seq as u32;
+                let waiting = Waiting { seq, line: line.0, size_bytes: size as u16, again: false };
+                return match self.pacer.push(waiting) {
+                    Ok(()) => Ok(Forwarded::Queued),
+                    Err(_) => {
+                        // The line is hopelessly behind: drop through to the next keyframe.
+                        self.pacer.forget(line.0);
+                        l.track.restart(now);
+                        l.track.forget_sent();
+                        Err(DropReason::PacerFull)
+                    }
+                };
+            }
+        }
+        let stamp = stamp(&mut self.sent, self.epoch, now, l.track.has_twcc(), size);
+        let len = l.track.write(&accepted.numbers, packet, As::Media(pad), stamp, out)?;
+        self.on_sent(now, len);
+        Ok(Forwarded::Written(len))
     }
 
-    /// The next packet that waits for its time: retransmissions, paced packets, probes. Call until `None`.
+    /// The next packet that waits for its time: repairs, paced packets, probes. Call until `None`.
     pub fn poll_transmit(&mut self, now: Instant, packets: &impl PacketSource, out: &mut [u8]) -> Option<usize> {
-        let _ = (now, packets, out);
-        None
+        while let Some(w) = self.pacer.pop(now) {
+            if let Some(len) = self.transmit(now, w, packets, out) {
+                return Some(len);
+            }
+        }
+        self.transmit_probe(now, packets, out)
     }
 
     /// When to call [`poll_transmit`](Self::poll_transmit) next, if anything waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        let probe = self.probe.map(|p| p.next_at());
+        [self.pacer.next_timeout(), probe].into_iter().flatten().min()
     }
 
-    /// Takes one opened compound RTCP packet of the subscriber. Retransmissions come out of
+    /// Takes one opened compound RTCP packet of the subscriber. Repairs come out of
     /// [`poll_transmit`](Self::poll_transmit); what the shell must do is given to `ask`.
     ///
     /// # Errors
     /// [`RtcpError`] if the bytes are malformed; packets before the malformed one have been applied.
-    pub fn on_rtcp(&mut self, now: Instant, data: &[u8], ask: impl FnMut(Ask)) -> Result<(), RtcpError> {
-        let _ = (now, data, ask);
+    pub fn on_rtcp(&mut self, now: Instant, data: &[u8], mut ask: impl FnMut(Ask)) -> Result<(), RtcpError> {
+        for packet in Compound::new(data) {
+            match packet? {
+                Packet::SenderReport(_, blocks) | Packet::ReceiverReport(_, blocks) => {
+                    for b in blocks.iter() {
+                        self.on_report_block(now, &b);
+                    }
+                }
+                Packet::Nack(nack) => {
+                    if let Some(line) = self.line_of(nack.media) {
+                        for wire in nack.lost() {
+                            self.repair(now, line, wire);
+                        }
+                    }
+                }
+                Packet::Pli(media) | Packet::Fir { media, .. } => {
+                    let line = self.line_of(media).map(|l| &self.lines[l].track);
+                    if let Some((source, layer)) =
+                        line.and_then(|t| t.source().zip(t.layer().or(t.selector().target().layer())))
+                    {
+                        ask(Ask::Keyframe(source, layer));
+                    }
+                }
+                Packet::TransportCc(fb) => self.on_feedback(now, &fb)?,
+                Packet::Remb(rate) => self.bwe.on_remb(rate),
+                _ => {}
+            }
+        }
         Ok(())
     }
 
     /// Every 100 ms: allocates layers anew. `offers` tells what a source offers now; `ask` receives the layers that need a
     /// keyframe.
-    pub fn tick(&mut self, now: Instant, offers: impl Fn(SourceId) -> Offers, ask: impl FnMut(Ask)) {
-        let _ = (now, offers, ask);
+    pub fn tick(&mut self, now: Instant, offers: impl Fn(SourceId) -> Offers, mut ask: impl FnMut(Ask)) {
+        self.set_pacing(now);
+        let mut audio = Bitrate::ZERO;
+        for (l, d) in self.lines.iter().zip(&mut self.demands) {
+            let offered = l.track.source().map(&offers);
+            if l.track.kind() == TrackKind::Audio {
+                let measured = offered.map_or(Bitrate::ZERO, |o| o[0].bitrate);
+                audio += if offered.is_some() { measured.max(AUDIO_COST) } else { Bitrate::ZERO };
+                d.tile_height = 0;
+                continue;
+            }
+            *d = Demand {
+                priority: l.wish.priority,
+                tile_height: if offered.is_some() { l.wish.tile_height } else { 0 },
+                offers: offered.unwrap_or_default(),
+                previous: l.track.selector().target(),
+                may_rise: l.track.selector().may_rise(now),
+            };
+        }
+        let budget = self.bwe.estimate().scale(MEDIA_SHARE).saturating_sub(audio);
+        let proven = self.bwe.is_proven();
+        let outcome = allocate(budget, proven, &self.demands, &mut self.targets);
+        self.bwe.set_wanted(outcome.wanted.map(|w| (w + audio).scale(1.0 / MEDIA_SHARE)));
+        for (l, (d, target)) in self.lines.iter_mut().zip(self.demands.iter().zip(&self.targets)) {
+            if l.track.kind() == TrackKind::Audio {
+                continue;
+            }
+            // A step down is the line's doing if the viewer would still have the old layer.
+            let forced =
+                d.tile_height > 0 && d.previous.layer().is_some_and(|p| d.offers[p.index()].bitrate > Bitrate::ZERO);
+            l.track.set_target(now, *target, forced);
+            if let Some((source, layer)) = l.track.source().zip(l.track.selector().keyframe_wanted()) {
+                ask(Ask::Keyframe(source, layer));
+            }
+        }
+        self.begin_probe(now);
     }
 
-    /// Appends sender reports for the lines that sent since the last call, and returns how many.
+    /// Appends sender reports for the lines that sent since the last call, and returns how many. They speak in the
+    /// publisher's time; in the server's, `wall`, only for publishers that never tell theirs.
     ///
     /// # Errors
     /// [`BufferFull`]; the rest is reported next time.
     pub fn sender_reports(&mut self, now: Instant, wall: NtpTime, out: &mut Builder<'_>) -> Result<usize, BufferFull> {
-        let _ = (now, wall, out);
-        Ok(0)
+        let mut n = 0;
+        for l in &mut self.lines {
+            let Some(info) = l.track.sender_info(now, wall) else { continue };
+            out.sender_report(&info, &[])?;
+            l.report = Some((info.ntp.middle(), now));
+            n += 1;
+        }
+        Ok(n)
     }
 
     /// The layer a line carries now; `None` while it carries nothing.
     #[must_use]
     pub fn layer(&self, line: LineId) -> Option<Layer> {
-        let _ = line;
-        None
+        self.line(line)?.track.layer()
     }
 
     /// The layer a line is meant to carry; `None` while hidden or paused.
     #[must_use]
     pub fn target(&self, line: LineId) -> Option<Layer> {
-        let _ = line;
-        None
+        self.line(line)?.track.selector().target().layer()
+    }
+
+    /// Whether a line is paused because the subscriber's line is too thin.
+    #[must_use]
+    pub fn is_paused(&self, line: LineId) -> bool {
+        self.line(line).is_some_and(|l| l.track.selector().target() == Target::Paused)
+    }
+
+    /// Since when a line that should show something has waited for a keyframe.
+    #[must_use]
+    pub fn waiting_since(&self, line: LineId) -> Option<Instant> {
+        self.line(line)?.track.selector().waiting_since()
     }
 
     /// The present estimate of what the subscriber's line carries.
     #[must_use]
     pub fn estimate(&self) -> Bitrate {
-        self.config.bitrate_start
+        self.bwe.estimate()
     }
 
     /// The smoothed round-trip time; 100 ms before the first report.
     #[must_use]
     pub fn rtt(&self) -> Duration {
-        Duration::from_millis(100)
+        self.rtt.unwrap_or(RTT_DEFAULT)
+    }
+
+    /// How well the subscriber is served.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        Quality {
+            estimate: self.bwe.estimate(),
+            rtt: self.rtt(),
+            loss: self.bwe.loss(),
+            standing_queue: self.bwe.standing_queue(),
+            pacer_delay: self.pacer.delay(),
+        }
     }
 
     /// The counters of a line.
     #[must_use]
     pub fn stats(&self, line: LineId) -> LineStats {
-        let _ = line;
-        LineStats::default()
+        self.line(line).map_or_else(LineStats::default, |l| l.track.stats())
     }
+
+    /// Refusals that no call returned (repairs not made), by [`DropReason::index`].
+    #[must_use]
+    pub const fn refusals(&self) -> &[u64; DropReason::ALL.len()] {
+        &self.refusals
+    }
+
+    /// The memory held, in bytes, this struct included.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let lines: usize = self.lines.iter().map(|l| size_of::<Line>() + l.track.memory_bytes()).sum();
+        size_of::<Self>() + lines + self.sent.memory_bytes() + self.pacer.memory_bytes()
+    }
+
+    fn line(&self, line: LineId) -> Option<&Line> {
+        self.lines.get(usize::from(line.0))
+    }
+
+    fn line_of(&self, ssrc: Ssrc) -> Option<usize> {
+        self.lines.iter().position(|l| l.track.ssrc() == ssrc)
+    }
+
+    fn refuse(&mut self, reason: DropReason) {
+        self.refusals[reason.index()] += 1;
+    }
+
+    /// Counts a packet of `len` bytes against pacer and probe.
+    #[inline]
+    fn on_sent(&mut self, now: Instant, len: usize) {
+        let size = len + self.config.overhead_bytes;
+        self.pacer.on_sent(now, size);
+        if let Some(p) = &mut self.probe {
+            p.sent_bytes += size as u64;
+        }
+    }
+
+    fn set_pacing(&mut self, now: Instant) {
+        let (rate, burst) = self.bwe.pacing(now);
+        self.pacer.set_rate(now, rate, burst);
+    }
+
+    /// Writes a packet that waited; `None` if it is gone.
+    fn transmit(&mut self, now: Instant, w: Waiting, packets: &impl PacketSource, out: &mut [u8]) -> Option<usize> {
+        let track = &mut self.lines.get_mut(usize::from(w.line))?.track;
+        let Some((noted, packet)) = track.find(w.seq, packets) else {
+            self.refuse(DropReason::NotInHistory);
+            return None;
+        };
+        let how = if w.again { As::Repair } else { As::Media(0) };
+        let stamp = stamp(&mut self.sent, self.epoch, now, track.has_twcc(), usize::from(w.size_bytes));
+        let len = match track.write(&noted.numbers, &packet, how, stamp, out) {
+            Ok(len) => len,
+            Err(reason) => {
+                self.refuse(reason);
+                return None;
+            }
+        };
+        self.on_sent(now, len);
+        Some(len)
+    }
+
+    /// Queues one repair.
+    fn repair(&mut self, now: Instant, line: usize, wire: u16) {
+        let rtt = self.rtt();
+        let rate = (self.bwe.estimate().as_bps() as f64 / 8.0 * REPAIR_SHARE).max(REPAIR_MIN_BYTES_PER_SEC);
+        let elapsed = now.saturating_duration_since(self.repair_at).as_secs_f64();
+        self.repair_at = self.repair_at.max(now);
+        self.repair_bytes = (self.repair_bytes + elapsed * rate).min(rate);
+        if self.repair_bytes <= 0.0 {
+            return self.refuse(DropReason::RetransmitBudget);
+        }
+        match self.lines[line].track.request(now, wire, rtt) {
+            Err(reason) => self.refuse(reason),
+            Ok(seq) => {
+                let size = PACKET_LEN_MAX as u16 * 3 / 4;
+                let waiting = Waiting { seq: seq as u32, line: line as u16, size_bytes: size, again: true };
+                self.repair_bytes -= f64::from(size);
+                if self.pacer.push(waiting).is_err() {
+                    self.refuse(DropReason::PacerFull);
+                }
+            }
+        }
+    }
+
+    fn on_report_block(&mut self, now: Instant, b: &crate::rtcp::ReportBlock) {
+        let Some(line) = self.line_of(b.ssrc) else { return };
+        if let Some((middle, at)) = self.lines[line].report.filter(|(m, _)| *m == b.last_sr && b.last_sr != 0) {
+            debug_assert_eq!(middle, b.last_sr);
+            let held = from_compact_ntp(b.delay_since_last_sr);
+            self.measured_rtt(now.saturating_duration_since(at).saturating_sub(held));
+        }
+        if self.lines[line].track.kind() == TrackKind::Video {
+            self.bwe.on_report(now, f64::from(b.fraction_lost) / 256.0);
+        }
+    }
+
+    fn on_feedback(&mut self, now: Instant, fb: &crate::rtcp::TransportCc<'_>) -> Result<(), RtcpError> {
+        let bwe = &mut self.bwe;
+        let mut newest = None;
+        let read = self.sent.on_feedback(fb, |r| {
+            bwe.on_packet(&r);
+            newest = newest.max(r.arrived.map(|_| r.sent));
+        });
+        if let Some(sent) = newest {
+            // The newest packet's way there and the feedback's way back: a round trip and at most a feedback interval.
+            // Sender reports measure better; until one was answered this has to do.
+            if self.lines.iter().all(|l| l.report.is_none()) {
+                self.measured_rtt(now.saturating_duration_since(sent));
+            }
+            self.bwe.end_feedback(now, self.rtt());
+            self.set_pacing(now);
+            if self.bwe.probe(now).is_none() {
+                self.probe = None;
+            }
+        }
+        read
+    }
+
+    fn measured_rtt(&mut self, rtt: Duration) {
+        let rtt = rtt.clamp(Duration::from_millis(1), Duration::from_secs(2));
+        self.rtt = Some(self.rtt.map_or(rtt, |old| (old * 7 + rtt) / 8));
+    }
+
+    fn begin_probe(&mut self, now: Instant) {
+        match (self.bwe.probe(now), &self.probe) {
+            (Some(probe), None) => self.probe = Some(Probing { probe, sent_bytes: 0, back: 0 }),
+            (None, _) => self.probe = None,
+            (Some(_), Some(_)) => {}
+        }
+    }
+
+    /// Writes one packet of padding if the probe lags behind its rate: a repetition of something sent lately if the line
+    /// has RTX, an empty packet otherwise.
+    fn transmit_probe(&mut self, now: Instant, packets: &impl PacketSource, out: &mut [u8]) -> Option<usize> {
+        let mut probing = self.probe?;
+        if now >= probing.probe.until {
+            self.probe = None;
+            return None;
+        }
+        let owed = (probing.probe.rate * now.saturating_duration_since(probing.probe.since)).as_bytes();
+        if owed <= probing.sent_bytes {
+            return None;
+        }
+        let line = self.lines.iter().position(|l| l.track.kind() == TrackKind::Video && l.track.layer().is_some())?;
+        let track = &mut self.lines[line].track;
+        probing.back = (probing.back + 1) % 16;
+        let repeat = if track.has_rtx() { track.newest(probing.back, packets) } else { None };
+        let size = match &repeat {
+            Some((_, p)) => track.wire_len_bytes(p.payload.len()) + 2,
+            None => track.wire_len_bytes(255),
+        };
+        let stamp = stamp(&mut self.sent, self.epoch, now, track.has_twcc(), size + self.config.overhead_bytes);
+        let written = match repeat {
+            Some((noted, p)) => track.write(&noted.numbers, &p, As::Probe, stamp, out),
+            None => track.write_padding(stamp, out),
+        };
+        self.probe = Some(probing);
+        match written {
+            Ok(len) => {
+                self.on_sent(now, len);
+                Some(len)
+            }
+            Err(reason) => {
+                self.refuse(reason);
+                self.probe = None;
+                None
+            }
+        }
+    }
+}
+
+impl Probing {
+    /// When the probe falls behind what was sent.
+    fn next_at(&self) -> Instant {
+        let lead = lectern_media::DataSize::bytes(self.sent_bytes) / self.probe.rate;
+        (self.probe.since + lead.min(Duration::from_secs(1))).min(self.probe.until)
+    }
+}
+
+/// Takes a transport-wide number for a packet of about `size` bytes, and reads off the send time.
+#[inline]
+fn stamp(sent: &mut SendLog, epoch: Instant, now: Instant, twcc: bool, size: usize) -> Stamp {
+    let elapsed = now.saturating_duration_since(epoch);
+    // 6.18 fixed point seconds, 24 bits (abs-send-time).
+    let abs = ((elapsed.as_nanos() << 18) / 1_000_000_000) as u32 & 0xff_ffff;
+    Stamp { twcc: if twcc { sent.on_sent(now, size) } else { 0 }, abs_send_time: abs }
 }

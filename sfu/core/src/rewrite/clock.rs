@@ -10,6 +10,9 @@ const DISBELIEF: Duration = Duration::from_secs(2);
 /// The least step in time at a switch: one millisecond, so that no decoder sees two frames of one time.
 const STEP_MIN: Duration = Duration::from_millis(1);
 
+/// Senders report within the first seconds (RFC 3550 §6.2); one that has not after this never will.
+const CLOCKLESS: Duration = Duration::from_secs(10);
+
 #[derive(Debug, Clone, Copy)]
 struct Last {
     out: u64,
@@ -28,18 +31,21 @@ pub struct ClockMap {
     anchor: Option<i64>,
     first: u64,
     last: Option<Last>,
+    /// Since when packets have come without the publisher's clock.
+    clockless_since: Option<Instant>,
 }
 
 impl ClockMap {
     /// Starts at `first`.
     #[must_use]
     pub const fn new(first: u32) -> Self {
-        Self { delta: 0, anchor: None, first: (1 << 32) + first as u64, last: None }
+        Self { delta: 0, anchor: None, first: (1 << 32) + first as u64, last: None, clockless_since: None }
     }
 
     /// `meta` is the first packet after a change of layer (`same_clock`) or source.
     pub fn switch(&mut self, meta: &PacketMeta, same_clock: bool) {
         let rate = meta.codec.clock_rate();
+        self.clockless_since = Some(meta.arrival);
         let Some(last) = self.last else {
             self.delta = self.first.wrapping_sub(meta.timestamp.0);
             return;
@@ -66,6 +72,9 @@ impl ClockMap {
     /// The outgoing timestamp of a packet of the current layer.
     pub fn map(&mut self, meta: &PacketMeta) -> u32 {
         let out = meta.timestamp.0.wrapping_add(self.delta);
+        if meta.clock_offset.is_some() {
+            self.clockless_since = None;
+        }
         if self.last.is_none_or(|l| out >= l.out) {
             let rate = meta.codec.clock_rate();
             self.last = Some(Last { out, arrival: meta.arrival, clock_offset: meta.clock_offset, rate });
@@ -79,15 +88,19 @@ impl ClockMap {
         self.last.map_or(self.first, |l| l.out) as u32
     }
 
-    /// The publisher's wall clock and the outgoing timestamp of `now`. Sound and picture of one publisher are reported on
-    /// the publisher's own clock, so that they are in step at the viewer exactly as they were at the source.
+    /// A wall clock and the outgoing timestamp of the same moment. Sound and picture of one publisher are reported on the
+    /// publisher's own clock, so that they are in step at the viewer exactly as they were at the source; on the server's
+    /// (`wall` at `now`) only if the publisher has kept silent about its own for [`CLOCKLESS`].
     #[must_use]
-    pub fn report_time(&self, now: Instant) -> Option<(NtpTime, u32)> {
+    pub fn report_time(&self, now: Instant, wall: NtpTime) -> Option<(NtpTime, u32)> {
         let last = self.last?;
-        let hz = i128::from(last.rate.hz());
         let out = last.out + last.rate.ticks(now.saturating_duration_since(last.arrival));
-        let wall_ticks = (out.wrapping_sub(self.delta) as i64).wrapping_add(last.clock_offset?);
-        let ntp = (i128::from(wall_ticks) << 32) / hz;
+        let Some(offset) = last.clock_offset else {
+            let silent = self.clockless_since.is_some_and(|at| now.saturating_duration_since(at) > CLOCKLESS);
+            return silent.then_some((wall, out as u32));
+        };
+        let wall_ticks = (out.wrapping_sub(self.delta) as i64).wrapping_add(offset);
+        let ntp = (i128::from(wall_ticks) << 32) / i128::from(last.rate.hz());
         Some((NtpTime(ntp as u64), out as u32))
     }
 }
@@ -148,8 +161,16 @@ mod tests {
         let first = meta(t0, 0, 0, 50_000, Some(offset));
         c.switch(&first, false);
         let out = c.map(&first);
-        let (ntp, rtp) = c.report_time(t0 + Duration::from_millis(500)).unwrap();
+        let (ntp, rtp) = c.report_time(t0 + Duration::from_millis(500), NtpTime(0)).unwrap();
         assert_eq!(rtp.wrapping_sub(out), 45_000);
         assert!((ntp.unix_millis().0 - 1_700_000_000_500).abs() <= 1, "{:?}", ntp.unix_millis());
+
+        let mut silent = ClockMap::new(0);
+        let first = meta(t0, 0, 0, 50_000, None);
+        silent.switch(&first, false);
+        silent.map(&first);
+        let at = |secs| silent.report_time(t0 + Duration::from_secs(secs), wall);
+        assert_eq!(at(5), None, "it may still tell its clock");
+        assert_eq!(at(11), Some((wall, 11 * 90_000)));
     }
 }

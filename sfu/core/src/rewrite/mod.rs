@@ -13,6 +13,7 @@ use crate::{
     descriptor::{PayloadShape, vp8::Vp8Numbers},
     drop::DropReason,
     packet::PacketMeta,
+    time::NtpTime,
 };
 use std::time::Instant;
 
@@ -109,11 +110,16 @@ impl Rewriter {
         (self.seq.insert(), self.clock.last())
     }
 
-    /// The outgoing RTP timestamp of `now` and the sender's wall clock of the same moment, for a sender report; `None`
-    /// until the publisher has sent one.
+    /// The newest outgoing timestamp.
     #[must_use]
-    pub fn report_time(&self, now: Instant) -> Option<(crate::time::NtpTime, u32)> {
-        self.clock.report_time(now)
+    pub fn newest_timestamp(&self) -> u32 {
+        self.clock.last()
+    }
+
+    /// A wall clock and the outgoing RTP timestamp of one moment, for a sender report; see [`ClockMap::report_time`].
+    #[must_use]
+    pub fn report_time(&self, now: Instant, wall: NtpTime) -> Option<(NtpTime, u32)> {
+        self.clock.report_time(now, wall)
     }
 
     /// Extends a source picture id.

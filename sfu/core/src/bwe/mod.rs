@@ -1,0 +1,351 @@
+//! What a subscriber's line carries: an estimator on delay and loss from transport-wide feedback.
+//!
+//! - **Down at once.** A standing queue that does not drain, or heavy loss, brings the estimate to what demonstrably arrived.
+//! - **Up slowly.** A few per cent a second while the line is clean and used; beyond what is used only after a probe: a
+//!   fifth of a second at half as much again, watched closely and broken off at the first sign of a queue.
+//! - **Capped** by configuration, and by REMB where a receiver still sends it.
+//!
+//! The queue is judged by one-way delay above its floor ([`delay`]); the gradient decides early, the level decides surely.
+//! Receivers without transport-wide feedback are judged by the loss in their reports alone.
+//!
+//! Not here: pacing ([`crate::pacer`]), and who gets which share ([`crate::allocate`]).
+
+mod delay;
+mod delivered;
+
+use crate::twcc::PacketResult;
+use delay::Delay;
+use delivered::Delivered;
+use lectern_media::Bitrate;
+use std::time::{Duration, Instant};
+
+/// A standing queue below this is no queue.
+const QUEUE_CLEAR: Duration = Duration::from_millis(12);
+/// A standing queue that grows is acted on from here …
+const QUEUE_GROWING: Duration = Duration::from_millis(25);
+/// … one that does not shrink from here.
+const QUEUE_HIGH: Duration = Duration::from_millis(50);
+/// A queue grows if it grows by this much per second.
+const TREND_GROWING: f64 = 0.04;
+/// A queue shrinks if it shrinks by this much per second.
+const TREND_SHRINKING: f64 = -0.05;
+/// What is kept of the delivered rate on a step down; the rest drains the queue.
+const KEEP_ON_DELAY: f64 = 0.9;
+/// Loss below this fraction is the line's nature, not congestion.
+const LOSS_TOLERATED: f64 = 0.06;
+/// Loss above this fraction is acted on.
+const LOSS_HIGH: f64 = 0.12;
+/// Growth per second while no limit is known, and near a known limit.
+const GROWTH_FREE: f64 = 0.10;
+const GROWTH_NEAR: f64 = 0.03;
+/// Without a probe the estimate does not exceed this multiple of what arrives.
+const UNUSED_MAX: f64 = 1.5;
+/// How long and how hard a probe tries.
+const PROBE_TIME: Duration = Duration::from_millis(200);
+const PROBE_FACTOR: f64 = 1.5;
+/// The pause after a probe that found room, after one that did not, and the longest.
+const PROBE_AGAIN: Duration = Duration::from_millis(300);
+const PROBE_PAUSE_MIN: Duration = Duration::from_secs(4);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(45);
+
+/// Limits of an estimator.
+#[derive(Debug, Clone, Copy)]
+pub struct EstimatorConfig {
+    /// The estimate before anything is known.
+    pub start: Bitrate,
+    /// The least.
+    pub min: Bitrate,
+    /// The most.
+    pub max: Bitrate,
+}
+
+/// A probe that runs: send padding so that everything together reaches `rate` until `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// When it began.
+    pub since: Instant,
+    /// When it ends.
+    pub until: Instant,
+    /// The rate of everything together.
+    pub rate: Bitrate,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    probe: Probe,
+    first_arrival: Option<Duration>,
+    last_arrival: Duration,
+    bytes: u64,
+    packets: u32,
+}
+
+/// The estimator of one subscriber.
+#[derive(Debug)]
+pub struct Estimator {
+    config: EstimatorConfig,
+    estimate: f64,
+    epoch: Instant,
+    delay: Delay,
+    delivered: Delivered,
+    remb: Option<Bitrate>,
+    /// Where the line was found full last.
+    limit: Option<f64>,
+    congested_at: Option<Instant>,
+    grown_at: Instant,
+    feedback: bool,
+    wanted: Option<Bitrate>,
+    running: Option<Running>,
+    probe_at: Instant,
+    probe_pause: Duration,
+    loss: f64,
+}
+
+impl Estimator {
+    /// An estimator that knows nothing.
+    #[must_use]
+    pub fn new(now: Instant, config: EstimatorConfig) -> Self {
+        Self {
+            estimate: config.start.as_bps() as f64,
+            config,
+            epoch: now,
+            delay: Delay::default(),
+            delivered: Delivered::default(),
+            remb: None,
+            limit: None,
+            congested_at: None,
+            grown_at: now,
+            feedback: false,
+            wanted: None,
+            running: None,
+            probe_at: now + Duration::from_millis(500),
+            probe_pause: PROBE_PAUSE_MIN,
+            loss: 0.0,
+        }
+    }
+
+    /// Takes one packet's fate; call [`end_feedback`](Self::end_feedback) after the last of a feedback packet.
+    pub fn on_packet(&mut self, r: &PacketResult) {
+        let Some(arrived) = r.arrived else {
+            self.delivered.on_lost();
+            return;
+        };
+        if r.late {
+            self.delivered.on_found();
+        }
+        self.delivered.on_received(arrived, r.size_bytes);
+        let sent = r.sent.saturating_duration_since(self.epoch);
+        // A packet's own time on the line is no queue. Where the line was found full is the best guess of its rate.
+        let line = self.limit.unwrap_or(self.estimate).max(100_000.0);
+        let serial = Duration::from_secs_f64(f64::from(r.size_bytes) * 8.0 / line);
+        self.delay.on_packet(sent, arrived, serial.min(Duration::from_millis(60)));
+        if let Some(run) = self.running.as_mut().filter(|p| r.sent >= p.probe.since && r.sent < p.probe.until) {
+            if run.first_arrival.is_none() {
+                run.first_arrival = Some(arrived);
+            } else {
+                run.bytes += u64::from(r.size_bytes);
+            }
+            run.last_arrival = run.last_arrival.max(arrived);
+            run.packets += 1;
+        }
+    }
+
+    /// One feedback packet is read: draws the conclusions.
+    pub fn end_feedback(&mut self, now: Instant, rtt: Duration) {
+        self.feedback = true;
+        self.delay.end_feedback();
+        let (standing, trend) = (self.delay.standing(), self.delay.trend());
+        let (loss, lost) = self.delivered.loss(Duration::from_millis(1_000));
+        self.loss = loss;
+        let full =
+            (standing >= QUEUE_GROWING && trend > TREND_GROWING) || (standing >= QUEUE_HIGH && trend > TREND_SHRINKING);
+        let lossy = loss > LOSS_HIGH && lost >= 4;
+        self.judge_probe(now, rtt, full || lossy || standing >= QUEUE_HIGH);
+        // One conclusion per round trip: what is in flight was sent under the old one.
+        let settled = self
+            .congested_at
+            .is_none_or(|at| now >= at + rtt.max(Duration::from_millis(50)) + Duration::from_millis(150));
+        if full && settled {
+            self.step_down(now, KEEP_ON_DELAY);
+        } else if lossy && settled {
+            self.step_down(now, 1.0 - loss / 2.0);
+        } else if standing < QUEUE_CLEAR && loss < LOSS_TOLERATED {
+            self.grow(now);
+        } else {
+            self.grown_at = now;
+        }
+    }
+
+    /// A receiver report, for receivers without transport-wide feedback: `loss` is the fraction lost.
+    pub fn on_report(&mut self, now: Instant, loss: f64) {
+        if self.feedback {
+            return;
+        }
+        self.loss = loss;
+        if loss > LOSS_HIGH {
+            let bps = self.estimate * (1.0 - loss / 2.0);
+            self.set(bps);
+            self.congested_at = Some(now);
+            self.grown_at = now;
+        } else if loss < LOSS_TOLERATED {
+            let seconds = now.saturating_duration_since(self.grown_at).as_secs_f64().min(2.0);
+            self.grown_at = now;
+            let bps = self.estimate * (1.0 + GROWTH_FREE * seconds);
+            self.set(bps);
+        }
+    }
+
+    /// Receiver estimated maximum bitrate: believed as a cap, and as the estimate where nothing better is known.
+    pub fn on_remb(&mut self, rate: Bitrate) {
+        self.remb = Some(rate);
+        let bps = if self.feedback { self.estimate } else { rate.as_bps() as f64 };
+        self.set(bps);
+    }
+
+    /// What the line carries, all packets with all headers.
+    #[must_use]
+    pub fn estimate(&self) -> Bitrate {
+        Bitrate::bps(self.estimate as u64)
+    }
+
+    /// Whether the estimate rests on having found the line full.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.congested_at.is_some()
+    }
+
+    /// The fraction lost over the last second.
+    #[must_use]
+    pub const fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// The queue that stands before the subscriber.
+    #[must_use]
+    pub fn standing_queue(&self) -> Duration {
+        self.delay.standing()
+    }
+
+    /// How fast to send, and how much time's worth at once: generous while nothing speaks against it, so that whole frames
+    /// leave in one piece; careful once the line was found full.
+    #[must_use]
+    pub fn pacing(&self, now: Instant) -> (Bitrate, Duration) {
+        let lately = self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < Duration::from_secs(60));
+        match lately {
+            true => (self.estimate().scale(1.2), Duration::from_millis(10)),
+            false => (self.estimate().scale(2.0), Duration::from_millis(50)),
+        }
+    }
+
+    /// Tells which rate the next better allocation needs; `None` if there is nothing to gain.
+    pub const fn set_wanted(&mut self, wanted: Option<Bitrate>) {
+        self.wanted = wanted;
+    }
+
+    /// The probe that runs, begun here if one is due.
+    pub fn probe(&mut self, now: Instant) -> Option<Probe> {
+        if let Some(run) = &self.running {
+            return Some(run.probe).filter(|p| now < p.until);
+        }
+        let wanted = self.wanted?.as_bps() as f64;
+        let due = self.feedback && now >= self.probe_at && self.estimate < wanted.min(self.cap());
+        if !due || self.delay.standing() >= QUEUE_CLEAR || self.loss >= LOSS_TOLERATED {
+            return None;
+        }
+        let rate = Bitrate::bps((self.estimate * PROBE_FACTOR).min(wanted * 1.1) as u64);
+        let probe = Probe { since: now, until: now + PROBE_TIME, rate };
+        self.running = Some(Running { probe, first_arrival: None, last_arrival: Duration::ZERO, bytes: 0, packets: 0 });
+        Some(probe)
+    }
+
+    /// Ends a probe that failed, or that has run and been reported on.
+    fn judge_probe(&mut self, now: Instant, rtt: Duration, trouble: bool) {
+        let Some(run) = self.running else { return };
+        let reported = now >= run.probe.until + rtt + Duration::from_millis(100);
+        if !trouble && !reported {
+            return;
+        }
+        self.running = None;
+        let span = run.first_arrival.map_or(Duration::ZERO, |f| run.last_arrival.saturating_sub(f));
+        let measured =
+            if span.is_zero() { 0.0 } else { run.bytes as f64 * 8.0 / span.max(PROBE_TIME / 2).as_secs_f64() };
+        let rate = run.probe.rate.as_bps() as f64;
+        if !trouble && run.packets >= 5 && measured > self.estimate {
+            self.set(measured.min(rate) * 0.95);
+        }
+        if !trouble && measured >= rate * 0.85 {
+            self.limit = self.limit.filter(|l| *l > measured);
+            self.probe_pause = PROBE_PAUSE_MIN;
+            self.probe_at = now + PROBE_AGAIN;
+        } else {
+            self.probe_at = now + self.probe_pause;
+            self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
+        }
+    }
+
+    fn step_down(&mut self, now: Instant, keep: f64) {
+        // Over a queue that stands, what arrives is what the line carries.
+        let delivered = self.delivered.rate(Duration::from_millis(300)).as_bps() as f64;
+        self.limit = Some(delivered.min(self.estimate));
+        let bps = (delivered * keep).min(self.estimate * 0.95);
+        self.set(bps);
+        self.congested_at = Some(now);
+        self.grown_at = now;
+        self.probe_at = self.probe_at.max(now + self.probe_pause);
+    }
+
+    fn grow(&mut self, now: Instant) {
+        let seconds = now.saturating_duration_since(self.grown_at).as_secs_f64().min(0.5);
+        self.grown_at = now;
+        let delivered = self.delivered.rate(Duration::from_millis(500)).as_bps() as f64;
+        let near = self.limit.is_some_and(|l| self.estimate > 0.8 * l && self.estimate < 1.1 * l);
+        let growth = if near { GROWTH_NEAR } else { GROWTH_FREE };
+        let grown = (self.estimate * (1.0 + growth * seconds)).min(delivered * UNUSED_MAX);
+        // What arrives over an empty queue is carried, whatever was believed before.
+        let bps = self.estimate.max(grown).max(delivered);
+        self.set(bps);
+        if self.limit.is_some_and(|l| self.estimate > 1.1 * l) {
+            self.limit = None;
+        }
+    }
+
+    fn cap(&self) -> f64 {
+        let remb = self.remb.map_or(f64::INFINITY, |r| r.as_bps() as f64);
+        (self.config.max.as_bps() as f64).min(remb)
+    }
+
+    fn set(&mut self, bps: f64) {
+        self.estimate = bps.min(self.cap()).max(self.config.min.as_bps() as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimator(t0: Instant) -> Estimator {
+        let config = EstimatorConfig { start: Bitrate::kbps(800), min: Bitrate::kbps(60), max: Bitrate::kbps(8_000) };
+        Estimator::new(t0, config)
+    }
+
+    #[test]
+    fn receivers_without_feedback_are_judged_by_their_reports() {
+        let t0 = Instant::now();
+        let mut e = estimator(t0);
+        for s in 1..=10 {
+            e.on_report(t0 + Duration::from_secs(s), 0.0);
+        }
+        assert!(e.estimate() > Bitrate::kbps(1_900), "{:?}", e.estimate());
+        e.on_report(t0 + Duration::from_secs(11), 0.5);
+        assert!(e.estimate() < Bitrate::kbps(1_700) && e.is_proven());
+        e.on_remb(Bitrate::kbps(300));
+        assert_eq!(e.estimate(), Bitrate::kbps(300));
+        for s in 12..=30 {
+            e.on_report(t0 + Duration::from_secs(s), 0.0);
+        }
+        assert_eq!(e.estimate(), Bitrate::kbps(300), "REMB is a cap");
+        for _ in 0..30 {
+            e.on_report(t0, 0.9);
+        }
+        assert_eq!(e.estimate(), Bitrate::kbps(60), "never below the least");
+    }
+}
