@@ -22,6 +22,49 @@ pub(crate) fn rtp() -> Vec<Vec<u8>> {
     ]
 }
 
+/// One packet: version 2, the format in the first byte's low bits, the length in words (RFC 3550 §6.4.1).
+fn rtcp_packet(format: u8, kind: u8, body: &[u8]) -> Vec<u8> {
+    let words = (body.len() / 4) as u16;
+    [&[0x80 | format, kind], &words.to_be_bytes()[..], body].concat()
+}
+
+/// A sender report with SDES; a receiver report; NACK, PLI, FIR; transport-wide feedback; REMB; a goodbye.
+pub(crate) fn rtcp() -> Vec<Vec<u8>> {
+    let ssrcs = [0, 0, 0, 1, 0, 0, 0, 9];
+    let with = |tail: &[u8]| [&ssrcs[..], tail].concat();
+    let block = [0, 0, 0, 9, 5, 0, 0, 3, 0, 0, 0x12, 0x34, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0];
+    vec![
+        [
+            rtcp_packet(
+                0,
+                200,
+                &[0, 0, 0, 9, 0xe9, 0, 0, 0, 0x80, 0, 0, 0, 0, 1, 0x5f, 0x90, 0, 0, 0, 5, 0, 0, 0x10, 0],
+            ),
+            rtcp_packet(1, 202, &[0, 0, 0, 9, 1, 3, b'a', b'b', b'c', 0, 0, 0]),
+        ]
+        .concat(),
+        rtcp_packet(1, 201, &[&[0, 0, 0, 1][..], &block].concat()),
+        rtcp_packet(1, 205, &with(&[0x12, 0x34, 0x80, 0x01])),
+        [rtcp_packet(1, 206, &ssrcs), rtcp_packet(4, 206, &with(&[0, 0, 0, 9, 3, 0, 0, 0]))].concat(),
+        // Base 0, 8 statuses, a run of 4 small deltas, a vector of two-bit symbols, deltas.
+        rtcp_packet(15, 205, &with(&[0, 0, 0, 8, 0, 0, 1, 0, 0x20, 4, 0xd9, 0, 4, 4, 4, 4, 0x10, 0, 4, 4])),
+        rtcp_packet(15, 206, &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x0b, 0xff, 0xff, 0, 0, 0, 9]),
+        rtcp_packet(1, 203, &[0, 0, 0, 9]),
+    ]
+}
+
+/// VP8 with every extension, H.264 single, aggregated and in fragments, Opus.
+pub(crate) fn payloads() -> Vec<Vec<u8>> {
+    vec![
+        vec![0x90, 0xf0, 0x80, 1, 7, 0x60, 0x10, 0, 0, 0x9d, 1, 0x2a, 0, 5, 0xd0, 2],
+        vec![0x80, 0x20, 0x40, 0x11, 1, 2],
+        vec![0x65, 0xb8, 1],
+        [&[0x78, 0, SPS.len() as u8][..], &SPS, &[0, 4], &PPS].concat(),
+        vec![0x7c, 0x85, 0xb8, 1],
+        vec![0xfc, 0xff, 0xfe],
+    ]
+}
+
 pub(crate) fn client_messages() -> Vec<Vec<u8>> {
     texts(&[
         r#"{"type":"hello","version":1,"grant":"eyJ"}"#,

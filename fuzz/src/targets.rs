@@ -2,14 +2,22 @@
 
 use crate::{Target, seeds};
 use lectern_fmp4::fuzz as fmp4;
-use lectern_media::RtpView;
+use lectern_media::{Codec, RtpView};
 use lectern_protocol::{api, ws};
+use lectern_sfu_core::{
+    descriptor::PayloadShape,
+    rtcp::{Compound, Packet},
+    twcc::SendLog,
+};
 use serde::{Serialize, de::DeserializeOwned};
+use std::time::{Duration, Instant};
 
 /// All targets, lowest crate first.
 pub(crate) fn all() -> Vec<Target> {
     vec![
         Target { name: "rtp", run: rtp, seeds: seeds::rtp },
+        Target { name: "rtcp", run: rtcp, seeds: seeds::rtcp },
+        Target { name: "payload_shape", run: payload_shape, seeds: seeds::payloads },
         Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages },
         Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies },
         Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets },
@@ -26,6 +34,44 @@ fn rtp(data: &[u8]) {
         let extensions: usize = packet.extensions().map(|(_, bytes)| bytes.len()).sum();
         assert!(packet.header_len_bytes() + packet.payload().len() <= data.len(), "a packet holds its parts");
         assert!(extensions <= packet.header_len_bytes(), "extensions are part of the header (RFC 8285)");
+    }
+}
+
+/// A compound, walked to its end; feedback is applied to a log of packets that were really sent.
+fn rtcp(data: &[u8]) {
+    let now = Instant::now();
+    let mut log = SendLog::new(256);
+    for _ in 0..200 {
+        log.on_sent(now, 1200);
+    }
+    for packet in Compound::new(data).map_while(Result::ok) {
+        match packet {
+            Packet::SenderReport(_, blocks) | Packet::ReceiverReport(_, blocks) => drop(blocks.iter().count()),
+            Packet::Nack(nack) => {
+                assert!(nack.lost().count() <= data.len() * 17, "an entry covers 17 packets (RFC 4585 §6.2.1)")
+            }
+            Packet::TransportCc(feedback) => {
+                // Inconsistent feedback is an error like any other.
+                let _ = log.on_feedback(&feedback, |result| {
+                    assert!(
+                        result.arrived.is_none_or(|at| at < Duration::from_secs(1 << 40)),
+                        "arrival {:?}",
+                        result.arrived
+                    );
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The first bytes of payloads, as every codec would read them.
+fn payload_shape(data: &[u8]) {
+    for codec in [Codec::Vp8, Codec::H264, Codec::Opus] {
+        if let Ok(shape) = PayloadShape::describe(codec, data) {
+            assert!(shape.temporal() < 4, "temporal layers have two bits (RFC 7741 §4.2)");
+            let _ = (shape.is_keyframe_start(), shape.resolution());
+        }
     }
 }
 
