@@ -14,3 +14,6 @@ pub mod synthetic;
 pub use peer::{Identity, LightPeer, Role};
 pub use sdp::Answer;
 pub use swarm::{PeerReport, Swarm};
+
+#[cfg(test)]
+mod tests;
