@@ -45,10 +45,17 @@ export async function hears(person, { beeps = 2, since = 0, within = 60_000 } = 
   }, within, { detail: async () => (await person.report()).audios.map(({ mid, chunks, beeps }) => ({ mid, chunks, beeps: beeps.length })) });
 }
 
+/** The page says that the lesson is being recorded. */
+export const saysRecording = ({ name, page }) =>
+  until(`${name}'s page says that it is recorded`, () => page.locator('[data-fact="recording"][data-state="on"]').isVisible(), 60_000);
+
 export const raiseHand = ({ page }) => page.getByRole("button", { name: "举手" }).click();
 
-/** Teacher: calls the one whose hand is up. */
-export const callOn = ({ page }, name) => page.getByRole("button", { name: `请 ${name} 发言` }).first().click();
+/** Teacher: calls the one whose hand was up first, with the one key for it. */
+export async function callOn({ page }, name) {
+  await page.getByRole("button", { name: `请 ${name} 发言` }).first().waitFor();
+  await page.keyboard.press("Space");
+}
 
 /** Teacher: ends the class for all, and says yes. */
 export async function endClass({ page }) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Browser } from "../lib/browser.mjs";
-import { callOn, enter, hears, openClass, raiseHand, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
+import { callOn, enter, hears, openClass, raiseHand, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
 import { lipSync, percentile, pictureFigures, soundFigures } from "../lib/measure.mjs";
 import { ACCEPT, pick, record } from "../lib/report.mjs";
 import { Server } from "../lib/server.mjs";
@@ -35,7 +35,7 @@ after(async () => {
 
 test("the teacher opens the class, and three students see and hear it", async () => {
   await openClass(teacher, server, world.lesson.code);
-  await until("the page says that it is recorded", () => teacher.page.getByText("正在录制").first().isVisible(), 60_000);
+  await saysRecording(teacher);
   for (const [index, name] of STUDENTS.entries()) {
     const student = await browser.person(name, { source: sourceOf(index + 1) });
     students.push(student);

@@ -6,7 +6,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Browser } from "../lib/browser.mjs";
-import { endClass, enter, openClass, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
+import { endClass, enter, openClass, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
 import { pick, record } from "../lib/report.mjs";
 import { ROOT, Server } from "../lib/server.mjs";
 import { until } from "../lib/wait.mjs";
@@ -189,7 +189,7 @@ test("sign in → today → class by keyboard alone", async () => {
   await page.getByRole("button", { name: /开始上课|进入课堂|回到课堂/ }).first().waitFor();
   await tabTo(/开始上课|进入课堂|回到课堂/);
   await page.keyboard.press("Enter");
-  await until("the class runs", () => page.getByText("正在录制").first().isVisible());
+  await saysRecording(person);
 });
 
 test("every control has a name, and nothing is wider than its window", () => {
