@@ -1,0 +1,325 @@
+//! The procedure *recover*: makes whatever a crash left obey the invariants again.
+//!
+//! Reads through the file system, changes it through [`Storage`] only. A crash in here is met by running it again.
+
+use crate::{
+    Header, HeaderError,
+    chain::{self, ChainKind, ChainRecord, Hash},
+    journal,
+    storage::Storage,
+    writer::{Standing, parse_part_name},
+};
+use lectern_fmp4::scan::{self, ScanError};
+use lectern_media::{Codec, TrackId};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+/// What recovery did to one recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Where it lies.
+    pub dir: PathBuf,
+    /// Fragments, init segments and journal lines that were whole but not chained yet.
+    pub adopted: u64,
+    /// Bytes of torn tails, moved to `*.torn`.
+    pub torn_bytes: u64,
+    /// What contradicts the invariants and could not be put right; the rest can be watched.
+    pub damage: Vec<String>,
+}
+
+/// Why a recording can't be recovered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum RecoverError {
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error("cannot read or repair the recording in {dir}")]
+    Io {
+        dir: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Something whole after the last byte that the chain covers.
+struct Found {
+    kind: ChainKind,
+    file: String,
+    offset: u64,
+    len: u64,
+    time: u64,
+    duration: u64,
+    keyframe: bool,
+    /// For the order among files.
+    at_ms: u64,
+}
+
+/// Recovers the unsealed recording in `dir`.
+pub(crate) fn recover(storage: &dyn Storage, dir: &Path) -> Result<(Standing, Recovered), RecoverError> {
+    let (header, header_bytes) = Header::read(dir)?;
+    recover_files(storage, dir, header, &header_bytes).map_err(|source| RecoverError::Io { dir: dir.into(), source })
+}
+
+fn recover_files(
+    storage: &dyn Storage,
+    dir: &Path,
+    header: Header,
+    header_bytes: &[u8],
+) -> io::Result<(Standing, Recovered)> {
+    let mut did = Recovered { dir: dir.into(), ..Recovered::default() };
+    let chain_bytes = read_or_empty(&dir.join(chain::FILE))?;
+    let (records, chain_len) = chain::parse(&chain_bytes);
+    did.torn_bytes += cut(storage, &dir.join(chain::FILE), chain_len as u64)?;
+    let mut head = match records.last() {
+        Some(r) => chain::parse_hash(&r.hash).ok_or_else(|| io::Error::other("the chain's last record has no hash"))?,
+        None => chain::genesis(header_bytes),
+    };
+    let mut covered: BTreeMap<&str, u64> = BTreeMap::new();
+    for r in &records {
+        covered.insert(&r.file, r.end());
+    }
+
+    let names = file_names(dir)?;
+    let mut found = Vec::new();
+    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+    for name in names.iter().filter(|n| parse_part_name(n).is_some() || *n == journal::FILE) {
+        let path = dir.join(name);
+        let from = covered.get(name.as_str()).copied().unwrap_or(0);
+        let size = fs::metadata(&path)?.len();
+        if size < from {
+            did.damage.push(format!("{name} ends at byte {size}, the chain covers {from}"));
+            continue;
+        }
+        let end = if name == journal::FILE {
+            lines_after(&path, from, &mut found)?
+        } else {
+            parts_after(&path, name, from, &mut found)?
+        };
+        did.torn_bytes += cut(storage, &path, end)?;
+        sizes.insert(name.clone(), end);
+    }
+    for name in covered.keys().filter(|n| !names.iter().any(|have| have == *n)) {
+        did.damage.push(format!("{name} is missing, the chain covers it"));
+    }
+
+    // What is adopted must be on the disk before the chain says so.
+    let dirty: std::collections::BTreeSet<&str> = found.iter().map(|f| f.file.as_str()).collect();
+    for name in dirty {
+        storage.open(&dir.join(name))?.sync()?;
+    }
+    storage.sync_dir(dir)?;
+    found.sort_by(|a, b| (a.at_ms, &a.file, a.offset).cmp(&(b.at_ms, &b.file, b.offset)));
+    let mut appended = Vec::new();
+    let mut records = records;
+    for f in found {
+        let bytes = read_range(&dir.join(&f.file), f.offset, f.len)?;
+        head = chain::link(&head, f.time, &bytes);
+        let record = ChainRecord {
+            kind: f.kind,
+            file: f.file,
+            offset: f.offset,
+            len: f.len,
+            time: f.time,
+            duration: f.duration,
+            keyframe: f.keyframe,
+            hash: hex::encode(head),
+        };
+        serde_json::to_writer(&mut appended, &record)?;
+        appended.push(b'\n');
+        records.push(record);
+        did.adopted += 1;
+    }
+    if !appended.is_empty() {
+        let mut chain = storage.open(&dir.join(chain::FILE))?;
+        chain.append(&appended)?;
+        chain.sync()?;
+    }
+
+    let standing = standing(dir, header, head, &records, chain_len as u64 + appended.len() as u64, &names, &sizes)?;
+    Ok((standing, did))
+}
+
+/// Puts together where the recording stands.
+fn standing(
+    dir: &Path,
+    header: Header,
+    head: Hash,
+    records: &[ChainRecord],
+    chain_len: u64,
+    names: &[String],
+    sizes: &BTreeMap<String, u64>,
+) -> io::Result<Standing> {
+    let mut parts: BTreeMap<TrackId, u32> = BTreeMap::new();
+    let mut rates = BTreeMap::new();
+    // A part whose very beginning was torn is empty: its number is used again.
+    let written = names.iter().filter(|n| sizes.get(*n).is_none_or(|s| *s > 0));
+    for (track, number) in written.filter_map(|n| parse_part_name(n)) {
+        let next = parts.entry(track).or_insert(0);
+        *next = (*next).max(number + 1);
+    }
+    let (lines, _) = journal::parse(&read_or_empty(&dir.join(journal::FILE))?);
+    for (line, ..) in &lines {
+        if let crate::Entry::Track { info } = &line.entry {
+            rates.insert(info.id, info.codec.clock_rate().hz());
+        }
+    }
+    let mut end_ms = lines.iter().map(|(l, ..)| l.at_ms).max().unwrap_or(0);
+    let mut track_ends = BTreeMap::new();
+    for r in records.iter().filter(|r| r.kind == ChainKind::Frag) {
+        let Some((track, _)) = parse_part_name(&r.file) else { continue };
+        let end = r.time + r.duration;
+        track_ends.insert(track, end);
+        let hz = rates.get(&track).copied().unwrap_or(Codec::H264.clock_rate().hz());
+        end_ms = end_ms.max(end.saturating_mul(1000) / u64::from(hz));
+    }
+    Ok(Standing {
+        meta: header.meta,
+        dir: dir.into(),
+        head,
+        records: records.len() as u64,
+        chain_len,
+        journal_len: sizes.get(journal::FILE).copied().unwrap_or(0),
+        parts,
+        part_bytes: sizes.iter().filter(|(n, _)| *n != journal::FILE).map(|(_, s)| s).sum(),
+        end_ms,
+        track_ends,
+    })
+}
+
+/// Walks whole journal lines from byte `from`; returns where the last one ends.
+fn lines_after(path: &Path, from: u64, found: &mut Vec<Found>) -> io::Result<u64> {
+    let bytes = read_range(path, from, u64::MAX)?;
+    let (lines, len) = journal::parse(&bytes);
+    let mut latest = 0;
+    found.extend(lines.into_iter().map(|(line, offset, len)| {
+        // A line may tell of an earlier moment than the one before it; the order within the file must stay.
+        latest = line.at_ms.max(latest);
+        Found {
+            kind: ChainKind::Line,
+            file: journal::FILE.into(),
+            offset: from + offset,
+            len,
+            time: line.at_ms,
+            duration: 0,
+            keyframe: false,
+            at_ms: latest,
+        }
+    }));
+    Ok(from + len as u64)
+}
+
+/// Walks the init segment (if `from` is 0) and whole fragments of a part from byte `from`; returns where the last one ends.
+fn parts_after(path: &Path, name: &str, from: u64, found: &mut Vec<Found>) -> io::Result<u64> {
+    let bytes = read_range(path, from, u64::MAX)?;
+    let mut at = 0;
+    let mut hz = None;
+    if from == 0 {
+        let Ok((config, len)) = scan::parse_init(&bytes) else { return Ok(0) };
+        hz = Some(config.timescale().hz());
+        found.push(Found {
+            kind: ChainKind::Init,
+            file: name.into(),
+            offset: 0,
+            len: len as u64,
+            time: 0,
+            duration: 0,
+            keyframe: false,
+            at_ms: 0,
+        });
+        at = len;
+    }
+    let hz = match hz {
+        Some(hz) => hz,
+        None if bytes.is_empty() => return Ok(from),
+        None => read_init_rate(path)?,
+    };
+    let mut first = None;
+    while let Ok(info) = scan::parse_fragment(&bytes[at..]) {
+        let at_ms = info.dts.saturating_mul(1000) / u64::from(hz);
+        first.get_or_insert(at_ms);
+        found.push(Found {
+            kind: ChainKind::Frag,
+            file: name.into(),
+            offset: from + at as u64,
+            len: info.len as u64,
+            time: info.dts,
+            duration: info.duration(),
+            keyframe: info.starts_with_keyframe(),
+            at_ms,
+        });
+        at += info.len;
+    }
+    if from == 0
+        && let Some(init) = found.iter_mut().rev().find(|f| f.kind == ChainKind::Init && f.file == name)
+    {
+        init.at_ms = first.unwrap_or(u64::MAX);
+    }
+    Ok(from + at as u64)
+}
+
+fn read_init_rate(path: &Path) -> io::Result<u32> {
+    let head = read_range(path, 0, 64 << 10)?;
+    match scan::parse_init(&head) {
+        Ok((config, _)) => Ok(config.timescale().hz()),
+        Err(e @ ScanError::Truncated) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, e)),
+        Err(e) => Err(io::Error::new(io::ErrorKind::InvalidData, e)),
+    }
+}
+
+/// Moves what follows byte `len` into a file of its own and cuts it off. Returns how many bytes that were.
+fn cut(storage: &dyn Storage, path: &Path, len: u64) -> io::Result<u64> {
+    let size = match fs::metadata(path) {
+        Ok(m) => m.len(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(e),
+    };
+    if size <= len {
+        return Ok(0);
+    }
+    let tail = read_range(path, len, u64::MAX)?;
+    let torn = (0..)
+        .map(|n| {
+            path.with_file_name(format!(
+                "{}.torn{}",
+                path.file_name().unwrap_or_default().to_string_lossy(),
+                if n == 0 { String::new() } else { format!(".{n}") }
+            ))
+        })
+        .find(|p| !p.exists())
+        .ok_or_else(|| io::Error::other("no free name for a torn tail"))?;
+    let mut file = storage.create(&torn)?;
+    file.append(&tail)?;
+    file.sync()?;
+    if let Some(dir) = path.parent() {
+        storage.sync_dir(dir)?;
+    }
+    storage.truncate(path, len)?;
+    Ok(size - len)
+}
+
+pub(crate) fn file_names(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir)?.map(|e| Ok(e?.file_name().to_string_lossy().into_owned())).collect::<io::Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
+
+pub(crate) fn read_or_empty(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// At most `len` bytes from `offset`.
+pub(crate) fn read_range(path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut out = Vec::new();
+    file.take(len).read_to_end(&mut out)?;
+    Ok(out)
+}

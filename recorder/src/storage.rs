@@ -1,0 +1,136 @@
+//! The few operations by which the recorder changes a disk, as a trait, so that tests can stop after each of them.
+//!
+//! Reading needs no trait: what was written is read back through the file system.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+/// An open file that only grows.
+pub trait Appender: Send {
+    /// Appends all of `bytes` with as few writes as the system needs.
+    ///
+    /// # Errors
+    /// Any error means: how much was written is unknown, this file is not to be used again.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes what was appended survive a power cut (`fdatasync`).
+    ///
+    /// # Errors
+    /// After an error nothing is known of what was appended, and syncing again proves nothing.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// What the recorder does to a disk.
+pub trait Storage: Send + Sync + 'static {
+    /// Makes one directory; no error if it is there.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes entries of a directory survive a power cut.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Creates an empty file, emptying one that is there.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Appender>>;
+    /// Opens a file to append, creating it if need be.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Appender>>;
+    /// Cuts a file to `len` bytes and syncs it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
+    /// Renames a file within its directory.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Bytes that may still be written where `path` lies.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// The real disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Appender for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+impl Storage for Disk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        match fs::create_dir(path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Appender>> {
+        Ok(Box::new(File::create(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Appender>> {
+        Ok(Box::new(OpenOptions::new().append(true).create(true).open(path)?))
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(len)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        use std::os::unix::ffi::OsStrExt;
+        let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+        let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+        // SAFETY: `path` is a NUL-terminated string and `stat` has room for the result.
+        if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: statvfs succeeded, so it filled `stat`.
+        let stat = unsafe { stat.assume_init() };
+        // The width of these fields differs between systems.
+        #[allow(clippy::useless_conversion)]
+        Ok(u64::from(stat.f_bavail).saturating_mul(u64::from(stat.f_frsize)))
+    }
+}
+
+/// Writes a small file so that it is there as a whole or not at all: temporary name, sync, rename, sync of the directory.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn write_whole(storage: &dyn Storage, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let tmp = dir.join(format!("{name}.tmp"));
+    let mut file = storage.create(&tmp)?;
+    file.append(bytes)?;
+    file.sync()?;
+    storage.rename(&tmp, &dir.join(name))?;
+    storage.sync_dir(dir)
+}

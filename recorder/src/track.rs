@@ -1,0 +1,385 @@
+//! One track: packets in, parts and fragments and gaps out. Pure; the writing is `writer`'s.
+//!
+//! A picture's length is known when the next one comes; the last one of a fragment that nothing follows in time gets the usual
+//! length, and readers extend it (invariant 7). Sound is kept without a hole from its first packet on: what is missing
+//! becomes silence, and an entry if it is more than the pauses an encoder makes of silence by itself (DTX).
+
+use crate::{
+    Limits,
+    clock::{SenderClock, TrackClock},
+};
+use lectern_fmp4::{
+    Sample, TrackConfig,
+    config::opus::{SILENCE, SILENCE_TICKS},
+    depay::{AccessUnit, Depacketizer, Dropped, Packet, Unit},
+    fragment::fragment,
+    init::init_segment,
+};
+use lectern_media::{ClockRate, TrackInfo, TrackKind, UnixMillis, tap::TapPacket};
+use lectern_protocol::api::GapCause;
+
+/// What a track gives to the writer, in this order.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A new part must begin, with this init segment.
+    Part(Vec<u8>),
+    /// A fragment.
+    Fragment(Fragment),
+    /// Something is missing.
+    Gap { from_ms: u64, to_ms: u64, cause: GapCause, packets: Option<u64> },
+}
+
+/// A complete fragment.
+#[derive(Debug)]
+pub(crate) struct Fragment {
+    /// Decode time in ticks.
+    pub(crate) dts: u64,
+    /// Length in ticks.
+    pub(crate) duration: u64,
+    /// Begins with a keyframe.
+    pub(crate) keyframe: bool,
+    /// How many samples.
+    pub(crate) samples: usize,
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A pause in sound up to this long, with no packet lost, is the encoder's own (DTX sends at least every 400 ms).
+const DTX_MS_MAX: u64 = 1000;
+/// How far behind now silence is written while muted, so that a packet on its way is not overtaken.
+const SILENCE_BEHIND_MS: u64 = 700;
+/// Silence filled in at a time, so that one call stays short: ten minutes.
+const FILL_PACKETS_MAX: u64 = 30_000;
+/// A sample that stands alone gets this length: one frame at 30 fps.
+const USUAL_MS: u64 = 33;
+
+/// A picture whose length is not known yet.
+#[derive(Debug)]
+struct Pending {
+    dts: u64,
+    unit: AccessUnit,
+}
+
+#[derive(Debug)]
+pub(crate) struct Track {
+    info: TrackInfo,
+    rate: ClockRate,
+    started: UnixMillis,
+    fragment_ticks: u64,
+    fragment_ms: i64,
+    depay: Depacketizer,
+    clock: TrackClock,
+    config: Option<TrackConfig>,
+    sequence: u32,
+    /// Samples of the fragment in the making, its decode time, and when its first sample came.
+    samples: Vec<Sample>,
+    dts: u64,
+    opened: UnixMillis,
+    pending: Option<Pending>,
+    /// End of what was placed so far, in ticks.
+    end: Option<u64>,
+    /// The usual distance of two pictures, in ticks.
+    usual: u64,
+    /// Something is missing before the next unit.
+    hole: Option<(GapCause, u64)>,
+    muted: bool,
+    last_keyframe: Option<UnixMillis>,
+    units: Vec<Unit>,
+}
+
+impl Track {
+    /// A track of the recording that started at `started`; `end` is where it stood before (in ticks), if it goes on.
+    pub(crate) fn new(info: TrackInfo, started: UnixMillis, end: Option<u64>, limits: &Limits) -> Option<Self> {
+        let rate = info.codec.clock_rate();
+        let sound = info.codec.kind() == TrackKind::Audio;
+        Some(Self {
+            depay: Depacketizer::new(info.codec, limits.reorder)?,
+            clock: TrackClock::new(rate, sound),
+            info,
+            rate,
+            started,
+            fragment_ticks: rate.ticks(limits.fragment),
+            fragment_ms: limits.fragment.as_millis() as i64,
+            config: None,
+            sequence: 0,
+            samples: Vec::new(),
+            dts: 0,
+            opened: UnixMillis(0),
+            pending: None,
+            end,
+            usual: u64::from(rate.hz()) * USUAL_MS / 1000,
+            hole: None,
+            muted: false,
+            last_keyframe: None,
+            units: Vec::new(),
+        })
+    }
+
+    pub(crate) fn info(&self) -> &TrackInfo {
+        &self.info
+    }
+
+    /// End of what was placed so far, in ticks.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
+    /// End of what was placed so far, in milliseconds.
+    pub(crate) fn end_ms(&self) -> Option<u64> {
+        self.end.map(|t| self.ms(t))
+    }
+
+    /// The recording's time up to which everything that came out of the depacketizer is in fragments handed over.
+    pub(crate) fn unwritten_from_ms(&self) -> Option<u64> {
+        let first = if self.samples.is_empty() { self.pending.as_ref().map(|p| p.dts) } else { Some(self.dts) };
+        first.map(|t| self.ms(t))
+    }
+
+    /// Whether nothing can be recorded before a keyframe comes.
+    pub(crate) fn waits_for_keyframe(&self) -> bool {
+        self.depay.waits_for_keyframe()
+    }
+
+    /// When the newest keyframe came.
+    pub(crate) fn last_keyframe(&self) -> Option<UnixMillis> {
+        self.last_keyframe
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(crate) fn dropped(&self) -> Dropped {
+        self.depay.dropped()
+    }
+
+    pub(crate) fn packet(&mut self, p: TapPacket, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        let TapPacket { seq, timestamp, arrival, marker, payload, .. } = p;
+        let mut units = std::mem::take(&mut self.units);
+        self.depay.push(Packet { seq, timestamp, arrival, marker, payload }, &mut units);
+        self.units(units, sender, out);
+    }
+
+    /// Time passed: gives up on packets that are missing for too long, hands over a fragment that nothing completed, and
+    /// keeps a muted microphone's silence going.
+    pub(crate) fn tick(&mut self, now: UnixMillis, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        let mut units = std::mem::take(&mut self.units);
+        self.depay.poll(now, &mut units);
+        self.units(units, sender, out);
+        if self.unwritten_from_ms().is_some() && now.0 - self.opened.0 >= self.fragment_ms {
+            self.close_pending(None);
+            self.cut(out);
+        }
+        if let Some(end) = self.end.filter(|_| self.muted && self.info.codec.kind() == TrackKind::Audio) {
+            let until =
+                self.ticks_ms((now.0 - self.started.0).max(0) as u64).saturating_sub(self.ticks_ms(SILENCE_BEHIND_MS));
+            if until > end + self.fragment_ticks {
+                let (from_ms, to_ms) = (self.ms(end), self.ms(until));
+                self.silence(until, now, out);
+                out.push(Output::Gap { from_ms, to_ms, cause: GapCause::Muted, packets: None });
+            }
+        }
+    }
+
+    /// Sequence numbers and timestamps are on a new base from here.
+    pub(crate) fn layer(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        self.flush_depacketizer(sender, out);
+        self.clock.reset();
+    }
+
+    /// A sender report.
+    pub(crate) fn report(&mut self, timestamp: u64, ntp: UnixMillis) {
+        // A wall clock before 1970 or after 2096 is no clock, and would not fit the arithmetic.
+        if (0..4_000_000_000_000).contains(&ntp.0) {
+            self.clock.report(timestamp, ntp.0 * 1_000_000);
+        }
+    }
+
+    pub(crate) fn muted(&mut self, muted: bool) {
+        self.muted = muted;
+        if muted && self.hole.is_none() {
+            self.hole = Some((GapCause::Muted, 0));
+        }
+    }
+
+    /// Packets were dropped on the way here.
+    pub(crate) fn hole(&mut self, packets: u64, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        self.flush_depacketizer(sender, out);
+        self.depay.hole(packets, &mut self.units);
+        self.hole = Some((GapCause::Overload, packets));
+    }
+
+    /// The track ends, or the recording does: hands over everything.
+    pub(crate) fn finish(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        self.flush_depacketizer(sender, out);
+        self.close_pending(None);
+        self.cut(out);
+    }
+
+    fn flush_depacketizer(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        let mut units = std::mem::take(&mut self.units);
+        self.depay.flush(&mut units);
+        self.units(units, sender, out);
+    }
+
+    fn units(&mut self, mut units: Vec<Unit>, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        for unit in units.drain(..) {
+            match unit {
+                // What the tap dropped is announced by the tap with its cause; the depacketizer sees the same packets missing.
+                Unit::Hole(h) => match &mut self.hole {
+                    Some((GapCause::Overload, _)) => {}
+                    hole => *hole = Some((GapCause::Loss, h.packets)),
+                },
+                Unit::Access(unit) => {
+                    let arrival = (unit.arrival.0 - self.started.0).saturating_mul(1_000_000);
+                    let at = self.clock.place(sender, unit.timestamp.0, arrival).max(0);
+                    let dts = (i128::from(at) * i128::from(self.rate.hz()) / 1_000_000_000) as u64;
+                    match self.info.codec.kind() {
+                        TrackKind::Video => self.picture(dts, unit, out),
+                        TrackKind::Audio => self.sound(dts, unit, out),
+                    }
+                }
+            }
+        }
+        self.units = units;
+    }
+
+    fn picture(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
+        // Time may have been slewed back over the end of what is there: never overlap (invariant 6).
+        let floor = match &self.pending {
+            Some(p) => p.dts + 1,
+            None => self.end.unwrap_or(0),
+        };
+        let dts = dts.max(floor);
+        let distance = self.pending.as_ref().map_or(0, |p| dts - p.dts);
+        let hole = match self.hole.take() {
+            // Muted for so short a time, or sending black pictures: nothing is missing.
+            Some((GapCause::Muted, _)) if distance < self.fragment_ticks => None,
+            hole => hole,
+        };
+        if hole.is_none() && (1..self.fragment_ticks).contains(&distance) {
+            self.usual = distance;
+        }
+        let usual_end = self.pending.as_ref().map_or(dts, |p| p.dts + self.usual);
+        self.close_pending(Some(if hole.is_none() { dts } else { dts.min(usual_end) }));
+        if let Some((cause, packets)) = hole {
+            self.gap(dts, cause, packets, out);
+        }
+        if unit.keyframe {
+            self.last_keyframe = Some(unit.arrival);
+        }
+        let new_config = unit.config.is_some() && unit.config != self.config;
+        let open_ticks = dts.saturating_sub(self.dts);
+        if !self.samples.is_empty() && (unit.keyframe || new_config || open_ticks + self.usual > self.fragment_ticks) {
+            self.cut(out);
+        }
+        if new_config && let Some(config) = &unit.config {
+            out.push(Output::Part(init_segment(config)));
+            self.config = unit.config.clone();
+        }
+        if self.samples.is_empty() {
+            self.dts = dts;
+            self.opened = unit.arrival;
+        }
+        self.pending = Some(Pending { dts, unit });
+    }
+
+    /// Gives the waiting picture its length: up to `until`, or the usual one.
+    fn close_pending(&mut self, until: Option<u64>) {
+        let Some(p) = self.pending.take() else { return };
+        let duration = until.map_or(self.usual, |u| u - p.dts).clamp(1, u64::from(u32::MAX));
+        self.end = Some(p.dts + duration);
+        self.samples.push(Sample { duration: duration as u32, keyframe: p.unit.keyframe, data: p.unit.data });
+    }
+
+    fn sound(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
+        let nominal = u64::from(unit.duration.unwrap_or(SILENCE_TICKS));
+        if self.config.is_none()
+            && let Some(config) = &unit.config
+        {
+            out.push(Output::Part(init_segment(config)));
+            self.config = unit.config.clone();
+            // After a stop the track goes on where it is now; the stop is an entry already.
+            self.end = Some(dts.max(self.end.unwrap_or(0)));
+        }
+        let end = self.end.unwrap_or(dts);
+        let hole = self.hole.take();
+        if dts >= end + nominal * 9 / 10 {
+            match hole {
+                Some((cause, packets)) => self.gap(dts, cause, packets, out),
+                None if self.ms(dts) - self.ms(end) > DTX_MS_MAX => self.gap(dts, GapCause::Muted, 0, out),
+                None => {}
+            }
+            self.silence(dts, unit.arrival, out);
+        }
+        // Each packet ends as near as a tenth of its length allows to where the clock says, so drift never becomes a hole.
+        let start = self.end.unwrap_or(end);
+        let until = (dts + nominal).clamp(start + nominal * 9 / 10, start + nominal * 11 / 10);
+        self.sample((until - start) as u32, unit.data, unit.arrival, out);
+    }
+
+    /// Fills with silence up to `until`.
+    fn silence(&mut self, until: u64, now: UnixMillis, out: &mut Vec<Output>) {
+        let packet = u64::from(SILENCE_TICKS);
+        let mut filled = 0;
+        while let Some(end) = self.end.filter(|e| e + packet / 2 <= until) {
+            if filled == FILL_PACKETS_MAX {
+                // Hours of silence: the rest stays a hole, which the entry names.
+                self.cut(out);
+                self.end = Some(until);
+                return;
+            }
+            filled += 1;
+            // The last one is cut to fit, or stretched by less than half.
+            let duration = if until < end + packet * 3 / 2 { until - end } else { packet };
+            self.sample(duration as u32, bytes::Bytes::from_static(SILENCE), now, out);
+        }
+    }
+
+    /// Appends one sample of sound at the end.
+    fn sample(&mut self, duration: u32, data: bytes::Bytes, arrival: UnixMillis, out: &mut Vec<Output>) {
+        let dts = self.end.unwrap_or(0);
+        if !self.samples.is_empty() && dts + u64::from(duration) - self.dts > self.fragment_ticks {
+            self.cut(out);
+        }
+        if self.samples.is_empty() {
+            self.dts = dts;
+            self.opened = arrival;
+        }
+        self.samples.push(Sample { duration, keyframe: true, data });
+        self.end = Some(dts + u64::from(duration));
+    }
+
+    /// Announces what is missing from the end up to `until`.
+    fn gap(&mut self, until: u64, cause: GapCause, packets: u64, out: &mut Vec<Output>) {
+        let Some(end) = self.end else { return };
+        let (from_ms, to_ms) = (self.ms(end), self.ms(until).max(self.ms(end) + 1));
+        if until > end {
+            out.push(Output::Gap { from_ms, to_ms, cause, packets: (packets > 0).then_some(packets) });
+        }
+    }
+
+    /// Hands over the fragment in the making.
+    fn cut(&mut self, out: &mut Vec<Output>) {
+        if self.samples.is_empty() {
+            return;
+        }
+        self.sequence += 1;
+        out.push(Output::Fragment(Fragment {
+            dts: self.dts,
+            duration: self.samples.iter().map(|s| u64::from(s.duration)).sum(),
+            keyframe: self.samples[0].keyframe,
+            samples: self.samples.len(),
+            bytes: fragment(self.sequence, self.dts, &self.samples),
+        }));
+        self.samples.clear();
+    }
+
+    fn ms(&self, ticks: u64) -> u64 {
+        ticks * 1000 / u64::from(self.rate.hz())
+    }
+
+    fn ticks_ms(&self, ms: u64) -> u64 {
+        ms * u64::from(self.rate.hz()) / 1000
+    }
+}

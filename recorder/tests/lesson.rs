@@ -1,0 +1,227 @@
+//! A lesson from RTP to every form in which it is played: nothing lost, nothing that a decoder complains of.
+
+mod support;
+
+use lectern_media::{
+    Codec, ParticipantId, TrackSource,
+    tap::{TapEvent, TapHandle, TapSender},
+};
+use lectern_protocol::{
+    api::{ClassEvent, GapCause, RecordingStatus},
+    ws::RoomRole,
+};
+use lectern_recorder::{Recorder, RecordingHandle, check, scan, vod};
+use std::{collections::HashMap, path::Path, sync::Arc};
+use support::{Source, decoded_frames, h264, limits, merged, meta, opus, tool, vp8};
+
+/// Hands events to the tap as the forwarding plane does.
+fn feed(tap: &TapHandle, events: Vec<(i64, TapEvent)>) {
+    let mut senders: HashMap<_, TapSender> = HashMap::new();
+    for (_, event) in events {
+        match event {
+            TapEvent::Started(info) => _ = senders.insert(info.id, tap.start(&info).expect("the recorder reads")),
+            TapEvent::Packet(p) => _ = senders.get_mut(&p.track).unwrap().offer(p),
+            TapEvent::SenderReport { track, .. } => _ = senders.get_mut(&track).unwrap().event(event),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn join(handle: &RecordingHandle, participant: ParticipantId, name: &str, role: RoomRole) {
+    handle.event(handle.meta().started, ClassEvent::Joined { participant, name: name.into(), role });
+}
+
+fn record(root: &Path, ago_ms: i64, feed_it: impl FnOnce(&RecordingHandle)) -> lectern_recorder::Sealed {
+    let recorder = Recorder::open(root, limits()).unwrap();
+    let handle = recorder.start(meta(ago_ms), Arc::new(|_| {})).unwrap();
+    feed_it(&handle);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(handle.finish()).unwrap()
+}
+
+fn good(dir: &Path) {
+    let report = check(dir);
+    assert!(report.ok && !report.recordings.is_empty(), "{report}");
+}
+
+/// Writes what a player of the playlist would get: init segments and segments in order.
+fn played(recording: &vod::Recording, name: &str, out: &Path) -> String {
+    let name: vod::Name = name.parse().unwrap();
+    let playlist = recording.media_playlist(name).unwrap();
+    let mut bytes = Vec::new();
+    for line in playlist.lines() {
+        let uri = line.strip_prefix("#EXT-X-MAP:URI=\"").map_or(line, |l| l.trim_end_matches('"'));
+        let Some((track, file)) = uri.strip_prefix("../").and_then(|u| u.split_once('/')) else { continue };
+        let id = track.parse().unwrap();
+        if let Some(n) = file.strip_prefix("init-").and_then(|f| f.strip_suffix(".mp4")) {
+            bytes.extend(recording.init(id, n.parse().unwrap()).unwrap());
+        } else if let Some(n) = file.strip_suffix(".m4s") {
+            bytes.extend(recording.segment(id, n.parse().unwrap()).unwrap());
+        }
+    }
+    std::fs::write(out, bytes).unwrap();
+    playlist
+}
+
+#[test]
+fn every_frame_of_a_lesson_is_in_every_form_of_it() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (teacher, student) = (ParticipantId::generate(), ParticipantId::generate());
+    let camera = Source::new(TrackSource::Camera, Codec::H264, teacher, h264(tmp.path(), 12, "320x180", 50), 3600);
+    let sound = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 12), 960);
+    let other = Source::new(TrackSource::Camera, Codec::Vp8, student, vp8(tmp.path(), 12, "320x180", 50), 3600);
+    let root = tmp.path().join("recordings");
+    let sealed = record(&root, 15_000, |handle| {
+        join(handle, teacher, "王老师", RoomRole::Teacher);
+        join(handle, student, "小明", RoomRole::Student);
+        let started = handle.meta().started;
+        // The sound arrives 60 ms earlier than the picture captured with it.
+        feed(
+            &handle.tap(),
+            merged(vec![camera.events(started, 100), sound.events(started, 40), other.events(started, 100)]),
+        );
+        handle.event(
+            started.plus(std::time::Duration::from_secs(3)),
+            ClassEvent::Stage { participant: student, name: "小明".into(), on: true },
+        );
+    });
+    let dir = &sealed.summary.dir;
+    good(dir);
+    let recording = vod::Recording::load(dir).unwrap();
+    let facts = recording.facts();
+    assert_eq!(facts.status, RecordingStatus::Done);
+    assert_eq!(facts.gaps, [], "nothing is missing");
+    assert_eq!(
+        facts.chapters.iter().map(|c| (c.at_ms, c.kind.as_str())).collect::<Vec<_>>(),
+        [(0, "start"), (3000, "stage_on")]
+    );
+    assert_eq!(scan(&root), [sealed.summary.clone()]);
+
+    // The archive's own files.
+    for (source, kind) in [(&camera, "v:0"), (&other, "v:0"), (&sound, "a:0")] {
+        let path = dir.join(format!("{}.0.cmf", source.info.id));
+        assert_eq!(decoded_frames(&path, kind), source.frames.len(), "{:?}", source.info.source);
+    }
+    let (cam, mic) = (facts.track(camera.info.id).unwrap(), facts.track(sound.info.id).unwrap());
+    assert!(cam.role.teacher && cam.size() == (320, 180));
+    assert!(cam.from_ms().abs_diff(mic.from_ms()) <= 60, "{} {}", cam.from_ms(), mic.from_ms());
+    assert!(cam.to_ms().abs_diff(mic.to_ms()) <= 50, "in step by sender reports: {} {}", cam.to_ms(), mic.to_ms());
+
+    // HLS.
+    let master = recording.multivariant(None).unwrap();
+    assert!(
+        master.contains("teacher-camera/index.m3u8") && master.contains("URI=\"teacher-microphone/index.m3u8\""),
+        "{master}"
+    );
+    let out = tmp.path().join("hls.mp4");
+    let playlist = played(&recording, "teacher-camera", &out);
+    assert!(playlist.contains("#EXT-X-ENDLIST") && playlist.contains("#EXT-X-PLAYLIST-TYPE:VOD"), "{playlist}");
+    assert_eq!(decoded_frames(&out, "v:0"), camera.frames.len());
+    let playlist = played(&recording, &sound.info.id.to_string(), &out);
+    assert_eq!(decoded_frames(&out, "a:0"), sound.frames.len(), "{playlist}");
+
+    // WebM and the one MP4.
+    let webm = recording.webm(other.info.id).unwrap();
+    let out = tmp.path().join("student.webm");
+    std::fs::write(&out, webm.read(0, usize::MAX >> 1).unwrap()).unwrap();
+    assert_eq!(decoded_frames(&out, "v:0"), other.frames.len());
+    let mp4 = recording.mp4(vod::Picture::Camera).unwrap();
+    let out = tmp.path().join(&mp4.file_name);
+    std::fs::write(&out, mp4.read(0, usize::MAX >> 1).unwrap()).unwrap();
+    assert_eq!(decoded_frames(&out, "v:0"), camera.frames.len());
+    let (tags, _) = tool("ffprobe", &["-v", "error", "-show_entries", "format_tags", out.to_str().unwrap()]);
+    assert!(tags.contains("teacher's camera and the teacher's microphone") && tags.contains("三年级数学"), "{tags}");
+}
+
+#[test]
+fn lost_packets_cost_pictures_up_to_the_next_keyframe_and_are_listed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let teacher = ParticipantId::generate();
+    let camera = Source::new(TrackSource::Camera, Codec::H264, teacher, h264(tmp.path(), 20, "320x180", 50), 3600);
+    let sound = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 20), 960);
+    let mut nth = 0;
+    let sealed = record(&tmp.path().join("recordings"), 22_000, |handle| {
+        join(handle, teacher, "王老师", RoomRole::Teacher);
+        let started = handle.meta().started;
+        let mut events = merged(vec![camera.events(started, 80), sound.events(started, 80)]);
+        events.retain(|(at, e)| match e {
+            TapEvent::Packet(p) if p.track == camera.info.id => {
+                nth += 1;
+                // A packet here and there, and all of three seconds.
+                nth % 97 != 50 && !(12_000..15_000).contains(at)
+            }
+            TapEvent::Packet(_) => !(5_000..5_400).contains(at),
+            _ => true,
+        });
+        feed(&handle.tap(), events);
+    });
+    let dir = &sealed.summary.dir;
+    good(dir);
+    let recording = vod::Recording::load(dir).unwrap();
+    let of = |id, cause| {
+        recording.facts().gaps.iter().filter(|g| g.track == Some(id) && g.cause == cause).cloned().collect::<Vec<_>>()
+    };
+    let holes = of(camera.info.id, GapCause::Loss);
+    assert!(holes.iter().any(|g| g.from_ms < 12_200 && g.to_ms >= 15_000), "{holes:?}");
+    let decoded = decoded_frames(&dir.join(format!("{}.0.cmf", camera.info.id)), "v:0");
+    let missing_ms: u64 = holes.iter().map(|g| g.to_ms - g.from_ms).sum();
+    assert_eq!(decoded + missing_ms as usize / 40, camera.frames.len(), "what is not decoded is listed: {holes:?}");
+    let silences = of(sound.info.id, GapCause::Loss);
+    assert_eq!(silences.len(), 1);
+    assert!(silences[0].from_ms.abs_diff(5000) <= 25 && silences[0].to_ms.abs_diff(5400) <= 25, "{silences:?}");
+    let playlist = recording.media_playlist("teacher-camera".parse().unwrap()).unwrap();
+    assert!(playlist.contains("#EXT-X-GAP"), "{playlist}");
+    let out = tmp.path().join("hls.mp4");
+    played(&recording, "teacher-camera", &out);
+    assert_eq!(decoded_frames(&out, "v:0"), decoded);
+    played(&recording, "teacher-microphone", &out);
+    assert_eq!(decoded_frames(&out, "a:0"), sound.frames.len(), "sound is without a hole, silence stands in");
+}
+
+#[test]
+fn another_size_is_another_part() {
+    let tmp = tempfile::tempdir().unwrap();
+    let teacher = ParticipantId::generate();
+    let mut frames = h264(tmp.path(), 5, "320x180", 50);
+    frames.extend(h264(tmp.path(), 5, "640x360", 50));
+    let camera = Source::new(TrackSource::Camera, Codec::H264, teacher, frames, 3600);
+    let sealed = record(&tmp.path().join("recordings"), 12_000, |handle| {
+        join(handle, teacher, "王老师", RoomRole::Teacher);
+        feed(&handle.tap(), camera.events(handle.meta().started, 80));
+    });
+    good(&sealed.summary.dir);
+    let recording = vod::Recording::load(&sealed.summary.dir).unwrap();
+    let track = recording.facts().track(camera.info.id).unwrap();
+    assert_eq!((track.parts.len(), track.size()), (2, (640, 360)));
+    for (part, frames) in [(0, 125), (1, 125)] {
+        let path = sealed.summary.dir.join(format!("{}.{part}.cmf", camera.info.id));
+        assert_eq!(decoded_frames(&path, "v:0"), frames);
+    }
+    let playlist = recording.media_playlist("teacher-camera".parse().unwrap()).unwrap();
+    assert_eq!(
+        (playlist.matches("#EXT-X-DISCONTINUITY").count(), playlist.matches("#EXT-X-MAP").count()),
+        (1, 2),
+        "{playlist}"
+    );
+    let mp4 = recording.mp4(vod::Picture::Camera).unwrap();
+    let out = tmp.path().join("both.mp4");
+    std::fs::write(&out, mp4.read(0, usize::MAX >> 1).unwrap()).unwrap();
+    assert_eq!(decoded_frames(&out, "v:0"), 250, "one file with two sample descriptions");
+}
+
+#[test]
+fn a_newer_format_is_refused_by_name_and_left_untouched() {
+    let tmp = tempfile::tempdir().unwrap();
+    let root = tmp.path().join("recordings");
+    let recorder = Recorder::open(&root, limits()).unwrap();
+    let dir = recorder.start(meta(0), Arc::new(|_| {})).unwrap().dir().to_owned();
+    let header =
+        std::fs::read_to_string(dir.join("recording.json")).unwrap().replace("\"format\": 1", "\"format\": 99");
+    std::fs::write(dir.join("recording.json"), &header).unwrap();
+    let recorder = Recorder::open(&root, limits()).unwrap();
+    assert!(recorder.unsealed().is_empty());
+    assert!(recorder.refused()[0].1.contains("has format 99"), "{:?}", recorder.refused());
+    assert!(matches!(vod::Recording::load(&dir), Err(vod::VodError::Header(_))));
+    assert!(!check(&dir).ok);
+    assert_eq!(std::fs::read_to_string(dir.join("recording.json")).unwrap(), header);
+}
