@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use lectern_fmp4::{Sample, TrackConfig, config::AvcConfig, fragment::fragment, init::init_segment};
+use lectern_library::import;
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -78,6 +79,12 @@ pub(crate) fn client_messages() -> Vec<Vec<u8>> {
         r#"{"type":"open"}"#,
         r#"{"type":"ping","req":4294967295}"#,
     ])
+}
+
+/// The templates that people fill in, also with semicolons, as some spreadsheets save them.
+pub(crate) fn timetables() -> Vec<Vec<u8>> {
+    let templates = [import::template(false), import::template(true)];
+    templates.iter().flat_map(|text| [text.clone(), text.replace(',', ";")]).map(String::into_bytes).collect()
 }
 
 pub(crate) fn api_bodies() -> Vec<Vec<u8>> {

@@ -1,8 +1,11 @@
 //! The table itself. What a crate can say best about its own parser stands in that crate's `fuzz` module and is only named here.
 
 use crate::{Target, seeds};
+use jiff::tz::TimeZone;
+use lectern_auth::{Grant, GrantRole, Keyring, Purpose};
 use lectern_fmp4::fuzz as fmp4;
-use lectern_media::{Codec, RtpView};
+use lectern_library::import;
+use lectern_media::{Codec, ParticipantId, RoomId, RtpView, UnixMillis};
 use lectern_protocol::{api, ws};
 use lectern_sfu_core::{
     descriptor::PayloadShape,
@@ -20,6 +23,8 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "payload_shape", run: payload_shape, seeds: seeds::payloads },
         Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages },
         Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies },
+        Target { name: "grant", run: grant, seeds: || vec![signed_grant().0.into_bytes()] },
+        Target { name: "timetable_csv", run: timetable_csv, seeds: seeds::timetables },
         Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets },
         Target { name: "depay_vp8", run: fmp4::vp8, seeds: seeds::vp8_packets },
         Target { name: "depay_opus", run: fmp4::opus, seeds: seeds::opus_packets },
@@ -73,6 +78,37 @@ fn payload_shape(data: &[u8]) {
             let _ = (shape.is_keyframe_start(), shape.resolution());
         }
     }
+}
+
+const KEY: &str = "k1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A grant and its content, always the same.
+fn signed_grant() -> (String, Grant) {
+    let grant = Grant {
+        room: RoomId(1.into()),
+        participant: ParticipantId(2.into()),
+        role: GrantRole::Student,
+        name: "小明".to_owned(),
+        account: None,
+        expires: UnixMillis(2_000_000_000_000),
+        purpose: Purpose::Join,
+    };
+    (Keyring::parse(KEY).expect("the key is well-formed").sign(&grant), grant)
+}
+
+/// Whatever was damaged, no other grant than the one that was signed comes out.
+fn grant(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let keys = Keyring::parse(KEY).expect("the key is well-formed");
+    if let Ok(grant) = keys.verify(text, Purpose::Join, UnixMillis(0)) {
+        assert_eq!(grant, signed_grant().1, "a grant was forged");
+    }
+    // Key files come from disk, where people edit them.
+    let _ = Keyring::parse(text);
+}
+
+fn timetable_csv(data: &[u8]) {
+    let _ = import::parse(data, &TimeZone::UTC);
 }
 
 /// What was understood is written and understood as the same.
