@@ -23,6 +23,8 @@ pub struct Query {
     pub subject: Option<String>,
     /// Exactly this teacher's name.
     pub teacher: Option<String>,
+    /// Exactly this school's name.
+    pub school: Option<String>,
     /// At this place or below.
     pub place: Option<PlaceId>,
     /// The end of the page before.
@@ -162,6 +164,7 @@ impl Library {
                 rights.may(Action::WatchRecording, r, &tree)
                     && query.subject.as_ref().is_none_or(|subject| r.subject == *subject)
                     && query.teacher.as_ref().is_none_or(|teacher| r.teacher_name == *teacher)
+                    && query.school.as_ref().is_none_or(|school| r.school == *school)
                     && query.place.is_none_or(|place| tree.within(r.place, place))
             };
             let after = query.cursor.as_deref().and_then(mark_from);

@@ -181,6 +181,36 @@ body! {
 }
 
 body! {
+    /// Changes one's own password. All other sessions end.
+    pub struct ChangePassword {
+        /// The password until now.
+        pub old: String,
+        /// The new password, 10 to 200 characters.
+        pub new: String,
+    }
+}
+
+body! {
+    /// Renames a place.
+    pub struct PlaceChange {
+        /// Name, 1 to 100 characters.
+        pub name: String,
+    }
+}
+
+body! {
+    /// Changes an account; what is absent stays.
+    pub struct AccountChange {
+        /// Name to show, 1 to 100 characters.
+        pub name: Option<String>,
+        /// All roles. Each that is added or taken away must be at a place that the caller administers.
+        pub roles: Option<Vec<RoleAt>>,
+        /// Disabled accounts can't sign in, and their sessions end.
+        pub disabled: Option<bool>,
+    }
+}
+
+body! {
     /// Who is signed in. `csrf` goes back in the header `x-csrf-token` of every request that changes something.
     pub struct Me {
         /// The account.
@@ -669,6 +699,9 @@ pub(crate) fn visit_types(visitor: &mut impl ts_rs::TypeVisitor) {
     visitor.visit::<Invitation>();
     visitor.visit::<SignIn>();
     visitor.visit::<ChoosePassword>();
+    visitor.visit::<ChangePassword>();
+    visitor.visit::<PlaceChange>();
+    visitor.visit::<AccountChange>();
     visitor.visit::<Me>();
     visitor.visit::<ClassMode>();
     visitor.visit::<Repeat>();

@@ -33,6 +33,23 @@ disabled: boolean,
 invited: boolean, };
 
 /**
+ * Changes an account; what is absent stays.
+ */
+export type AccountChange = { 
+/**
+ * Name to show, 1 to 100 characters.
+ */
+name: string | null, 
+/**
+ * All roles. Each that is added or taken away must be at a place that the caller administers.
+ */
+roles: Array<RoleAt> | null, 
+/**
+ * Disabled accounts can't sign in, and their sessions end.
+ */
+disabled: boolean | null, };
+
+/**
  * A person's account.
  */
 export type AccountId = string;
@@ -66,6 +83,19 @@ to: UnixMillis | null, };
  * A data rate in bits per second.
  */
 export type Bitrate = number;
+
+/**
+ * Changes one's own password. All other sessions end.
+ */
+export type ChangePassword = { 
+/**
+ * The password until now.
+ */
+old: string, 
+/**
+ * The new password, 10 to 200 characters.
+ */
+new: string, };
 
 /**
  * A chapter.
@@ -855,6 +885,15 @@ parent: PlaceId | null,
 level: PlaceLevel, 
 /**
  * Name.
+ */
+name: string, };
+
+/**
+ * Renames a place.
+ */
+export type PlaceChange = { 
+/**
+ * Name, 1 to 100 characters.
  */
 name: string, };
 
