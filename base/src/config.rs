@@ -77,6 +77,9 @@ pub struct Media {
     /// The addresses told to clients, for servers behind NAT: `203.0.113.7:7788`. Default: those of this machine.
     #[serde(deserialize_with = "one_or_many")]
     pub advertise: Vec<SocketAddr>,
+    /// ICE servers for WHIP and WHEP clients: `stun:host:port`, `turn:host:port`. Default none; our own address suffices.
+    #[serde(deserialize_with = "one_or_many")]
+    pub ice_servers: Vec<String>,
     /// Threads that forward media. 0 = one per core, at most four.
     pub shards: usize,
 }
@@ -146,7 +149,7 @@ impl Default for Media {
             SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 7788)),
             SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 7788)),
         ];
-        Self { listen, advertise: vec![], shards: 0 }
+        Self { listen, advertise: vec![], ice_servers: vec![], shards: 0 }
     }
 }
 
@@ -225,7 +228,8 @@ impl Config {
             .map(|k| k.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
             .filter(|k| k.as_str().split_once('.').is_some_and(|(section, _)| SECTIONS.contains(&section)));
         let figment = Figment::from(Serialized::defaults(Self::default())).merge(Toml::string(&text)).merge(env);
-        let mut config: Self = figment.extract().map_err(|e| e.into_iter().map(|e| source.fault(&e)).collect::<Vec<_>>())?;
+        let mut config: Self =
+            figment.extract().map_err(|e| e.into_iter().map(|e| source.fault(&e)).collect::<Vec<_>>())?;
         change(&mut config);
         let faults: Vec<_> = config.faults().into_iter().map(|(key, fault)| source.at(key, fault)).collect();
         if faults.is_empty() { Ok(config) } else { Err(faults) }

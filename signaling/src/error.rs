@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lectern_auth::GrantError;
+use lectern_library::{Conflict, StoreError};
 use lectern_protocol::api::Problem;
 use std::time::Duration;
 
@@ -196,6 +197,26 @@ impl From<MediaError> for ApiError {
             MediaError::UnknownPeer => Self::not_found("session"),
             MediaError::Busy => Self::retry(Code::Busy, Duration::from_secs(5), e.to_string()),
         }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(e: StoreError) -> Self {
+        let code = match &e {
+            StoreError::NotFound => return Self::not_found("thing"),
+            StoreError::Conflict(Conflict::LoginTaken) => {
+                return Self { field: Some("login".into()), ..Self::new(Code::Exists, e.to_string()) };
+            }
+            StoreError::Conflict(Conflict::PlaceInUse) => Code::InUse,
+            StoreError::Conflict(Conflict::PlaceDoesNotFit) => return Self::field("level", e.to_string()),
+            StoreError::Conflict(Conflict::UnknownPlace) => return Self::field("place", e.to_string()),
+            StoreError::Conflict(_) | StoreError::Full { .. } => Code::Conflict,
+            StoreError::TooLarge { .. } => Code::TooLarge,
+            StoreError::DiskFull => Code::DiskFull,
+            StoreError::Closed => return Self::retry(Code::Busy, Duration::from_secs(5), e.to_string()),
+            _ => return Self::internal(e),
+        };
+        Self::new(code, e.to_string())
     }
 }
 

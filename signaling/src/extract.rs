@@ -5,7 +5,6 @@
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
-    ports::SignedIn,
 };
 use axum::{
     extract::{
@@ -15,12 +14,12 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
-use lectern_auth::{Action, Object, TokenText};
-use lectern_media::UnixMillis;
+use lectern_auth::{Action, Object, PlaceTree, Rights, TokenHash, TokenText, session::csrf_token};
+use lectern_media::{AccountId, UnixMillis};
 use serde::de::DeserializeOwned;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    ops::Deref,
+    sync::Arc,
 };
 
 /// The session cookie's name over TLS: the prefix makes browsers insist on Secure, Path=/ and no Domain.
@@ -44,15 +43,22 @@ pub fn session_token(headers: &HeaderMap, tls: bool) -> Option<TokenText> {
         .and_then(|(_, value)| value.parse().ok())
 }
 
-/// The person who is signed in. As an argument it refuses strangers with 401; `Option<Caller>` lets them in.
+/// The person who is signed in, with what they may do at this moment. As an argument it refuses strangers with 401;
+/// `Option<Caller>` lets them in.
 #[derive(Debug, Clone)]
-pub struct Caller(pub SignedIn);
-
-impl Deref for Caller {
-    type Target = SignedIn;
-    fn deref(&self) -> &SignedIn {
-        &self.0
-    }
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The name to show.
+    pub name: String,
+    /// The session, to end it.
+    pub session: TokenHash,
+    /// The session's CSRF token.
+    pub csrf: String,
+    /// What the account may do.
+    pub rights: Rights,
+    /// The tree at which rights are asked.
+    pub tree: Arc<PlaceTree>,
 }
 
 impl Caller {
@@ -95,7 +101,14 @@ impl OptionalFromRequestParts<App> for Caller {
             return Ok(Some(known.clone()));
         }
         let Some(token) = session_token(&parts.headers, app.settings.tls) else { return Ok(None) };
-        let found = app.identity.signed_in(&token, UnixMillis::now()).await?.map(Self);
+        let found = app.library.authenticate(&token, UnixMillis::now()).await?.map(|known| Self {
+            account: known.account.id,
+            session: known.session.hash,
+            csrf: csrf_token(&token),
+            rights: app.library.rights(&known.account),
+            tree: app.library.tree(),
+            name: known.account.name.0,
+        });
         if let Some(caller) = &found {
             parts.extensions.insert(caller.clone());
         }

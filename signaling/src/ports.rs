@@ -6,7 +6,6 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use lectern_auth::{PlaceTree, Rights, TokenHash, TokenText};
 use lectern_media::{
     AccountId, Bitrate, Layer, LessonId, ParticipantId, PeerId, RecordingId, RoomId, TrackId, TrackInfo, UnixMillis,
 };
@@ -14,34 +13,7 @@ use lectern_protocol::{
     api::{ClassEvent, RecordedGap, RecordedTrack, RecordingStatus, TimelineEvent},
     ws::{LineAssignment, PublishLine, Quality},
 };
-use std::{io, ops::Range, path::PathBuf, sync::Arc, time::Duration};
-
-// ---------------------------------------------------------------------------------------------------- who is asking
-
-/// Someone who is signed in, with what they may do at this moment.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    /// The account.
-    pub account: AccountId,
-    /// The name to show.
-    pub name: String,
-    /// The session, to end it.
-    pub session: TokenHash,
-    /// What the account may do.
-    pub rights: Rights,
-    /// The tree at which rights are asked.
-    pub tree: Arc<PlaceTree>,
-}
-
-/// Finds the person behind a session cookie.
-#[async_trait]
-pub trait Identity: Send + Sync {
-    /// The person of this session; `None` if it is unknown, expired, or the account is disabled.
-    ///
-    /// # Errors
-    /// If the store cannot be asked.
-    async fn signed_in(&self, token: &TokenText, now: UnixMillis) -> Result<Option<SignedIn>, PortError>;
-}
+use std::{io, ops::Range, path::PathBuf, time::Duration};
 
 /// A part beside us could not do its work. The text goes to the log, not to the client.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -220,6 +192,8 @@ pub enum MediaEvent {
 /// What a recording is told about its lesson, so that its files describe themselves (DESIGN law 3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct LessonFacts {
+    /// The class.
+    pub class: lectern_media::ClassId,
     /// The lesson.
     pub lesson: LessonId,
     /// The room that is recorded.
@@ -257,11 +231,15 @@ pub trait Recordings: Send + Sync {
     /// If the recording is not there or nothing can be written.
     async fn resume(&self, room: RoomId, recording: RecordingId) -> Result<(), PortError>;
 
-    /// Notes who owns the tracks that follow: names are part of the archive.
-    fn participant(&self, recording: RecordingId, participant: ParticipantId, name: &str, teacher: bool);
-
     /// Adds to the timeline. Never waits; a recording that cannot take it says so in its own alarm.
     fn event(&self, recording: RecordingId, at: UnixMillis, event: &ClassEvent);
+
+    /// Closes a recording's files in the middle of the lesson, because the server is going down. [`Recordings::resume`]
+    /// goes on with it.
+    ///
+    /// # Errors
+    /// If the last second could not be written.
+    async fn suspend(&self, recording: RecordingId) -> Result<(), PortError>;
 
     /// Ends a recording: everything is on disk and its description complete when this returns.
     ///

@@ -1,33 +1,95 @@
 //! The HTTP API: the table of all routes, the router made from it, and what surrounds every request.
 //!
-//! Each module beside this one has a `pub const ROUTES: &[Route]`; a route exists only if it stands in one of them.
+//! Each module has a `pub const ROUTES: &[Route]`; a route exists only if it stands in one of them.
+
+mod accounts;
+mod bytes;
+mod classes;
+mod housekeeping;
+mod lessons;
+mod meta;
+mod openapi;
+mod params;
+mod places;
+mod recordings;
+mod session;
+mod vod;
+mod web;
+mod words;
+
+pub use housekeeping::*;
+pub use session::SignInGuard;
 
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code, REQUEST_ID},
-    extract::{CSRF_HEADER, Caller, session_token},
+    extract::{CSRF_HEADER, Caller, ClientAddr, session_token},
+    join,
     route::{Right, Route},
+    whip, ws,
 };
 use axum::{
     Router,
     extract::{DefaultBodyLimit, OptionalFromRequestParts, Request, State},
-    http::{HeaderValue, header},
-    middleware::{Next, from_fn_with_state},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use lectern_auth::session::csrf_matches;
+use std::time::Instant;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate as _, SizeAbove},
+    },
+};
 use tracing::Instrument as _;
 
 /// Every table, in the order of the description.
-pub const TABLES: &[&[Route]] = &[];
+pub const TABLES: &[&[Route]] = &[
+    meta::ROUTES,
+    session::ROUTES,
+    places::ROUTES,
+    accounts::ROUTES,
+    classes::ROUTES,
+    join::ROUTES,
+    lessons::ROUTES,
+    recordings::ROUTES,
+    vod::ROUTES,
+    whip::ROUTES,
+];
 
 /// Every route.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
     TABLES.iter().flat_map(|t| t.iter())
 }
 
-/// The router of the API, without what surrounds it.
-pub fn api_router(app: &App) -> Router<App> {
+/// The whole service.
+pub fn router(app: App) -> Router {
+    let compress = CompressionLayer::new().gzip(true).br(true).compress_when(
+        // Media is compressed already, and players ask for ranges of it.
+        SizeAbove::new(256)
+            .and(NotForContentType::new("video/"))
+            .and(NotForContentType::new("audio/"))
+            .and(NotForContentType::new("image/"))
+            .and(NotForContentType::new("font/")),
+    );
+    table_router(&app)
+        .route("/ws", get(ws::upgrade))
+        .fallback(web::page)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(app.clone(), limit_requests))
+        .layer(compress)
+        .layer(from_fn_with_state(app.clone(), secure_headers))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(from_fn(request_scope))
+        .with_state(app)
+}
+
+/// The routes of the tables, each behind its guard.
+fn table_router(app: &App) -> Router<App> {
     routes().fold(Router::new(), |router, route| {
         let guard = from_fn_with_state((app.clone(), *route), guard);
         let limit = DefaultBodyLimit::max(route.body_len_max);
@@ -54,7 +116,7 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
                 let given = parts.headers.get(CSRF_HEADER).and_then(|v| v.to_str().ok()).unwrap_or_default();
                 let session = session_token(&parts.headers, app.settings.tls);
                 if !session.is_some_and(|token| csrf_matches(&token, given)) {
-                    return Err(ApiError::new(Code::CsrfMismatch, "send the token of GET /api/v1/session as x-csrf-token"));
+                    return Err(ApiError::new(Code::CsrfMismatch, "send the token of GET /api/v1/me as x-csrf-token"));
                 }
             }
         }
@@ -66,7 +128,7 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
 }
 
 /// Refuses a request that a page of another site made the browser send.
-fn same_site(headers: &axum::http::HeaderMap, app: &App) -> ApiResult<()> {
+fn same_site(headers: &HeaderMap, app: &App) -> ApiResult<()> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     if origin_is_ours(origin, headers, app) {
         Ok(())
@@ -76,7 +138,7 @@ fn same_site(headers: &axum::http::HeaderMap, app: &App) -> ApiResult<()> {
 }
 
 /// Whether an `Origin` header names this server: the host the request went to, or one of the configured origins.
-pub(crate) fn origin_is_ours(origin: &HeaderValue, headers: &axum::http::HeaderMap, app: &App) -> bool {
+pub(crate) fn origin_is_ours(origin: &HeaderValue, headers: &HeaderMap, app: &App) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok());
     let same_host = origin.split_once("://").is_some_and(|(scheme, rest)| {
@@ -86,15 +148,17 @@ pub(crate) fn origin_is_ours(origin: &HeaderValue, headers: &axum::http::HeaderM
 }
 
 /// Gives each request an id, which is in its log lines, its problem document and its answer's `x-request-id`.
-pub async fn request_scope(req: Request, next: Next) -> Response {
+async fn request_scope(req: Request, next: Next) -> Response {
     let id = ulid::Ulid::new().to_string();
+    // The query is left out: it may hold what people search for.
     let span = tracing::info_span!("request", request = %id, method = %req.method(), path = %req.uri().path());
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let work = async move {
         let response = next.run(req).await;
-        let status = response.status().as_u16();
+        let status = response.status();
         metrics::histogram!("lectern_http_request_seconds").record(started.elapsed().as_secs_f64());
-        tracing::debug!(status, ms = started.elapsed().as_millis() as u64, "answered");
+        metrics::counter!("lectern_http_responses_total", "status" => status_class(status)).increment(1);
+        tracing::debug!(status = status.as_u16(), ms = started.elapsed().as_millis() as u64, "answered");
         response
     };
     let mut response = REQUEST_ID.scope(id.clone(), work.instrument(span)).await;
@@ -104,7 +168,58 @@ pub async fn request_scope(req: Request, next: Next) -> Response {
     response
 }
 
-/// The answer to an address under `/api` that no table knows.
-pub async fn no_such_address() -> Response {
-    ApiError::not_found("address").into_response()
+fn status_class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// Keeps one address from asking more than people can. Pages and media have no limit: a school loads them together.
+async fn limit_requests(State(app): State<App>, req: Request, next: Next) -> ApiResult<Response> {
+    let path = req.uri().path();
+    if path.starts_with("/api/") || path.starts_with("/whip/") || path.starts_with("/whep/") {
+        let addr = ClientAddr::of(req.extensions());
+        if let Err(wait) = app.limits.requests.take(addr, Instant::now()) {
+            return Err(ApiError::retry(Code::TooOften, wait, "too many requests from this address"));
+        }
+    }
+    Ok(next.run(req).await)
+}
+
+/// What scripts, frames and connections our pages may use: our own, and nothing else. Media comes from `blob:` (the
+/// player) and from peer connections, which CSP does not govern.
+const CSP: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
+    media-src 'self' blob: data:; connect-src 'self'; worker-src 'self' blob:; font-src 'self'; object-src 'none'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+async fn secure_headers(State(app): State<App>, req: Request, next: Next) -> Response {
+    let mut response = next.run(req).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // Join codes and tokens in addresses stay with us.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "camera=(self), microphone=(self), display-capture=(self), screen-wake-lock=(self), geolocation=()",
+        ),
+    );
+    headers
+        .insert(header::HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    if app.settings.tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+/// A known address, but not with this method. The router has set `Allow`.
+async fn wrong_method(method: Method) -> Response {
+    ApiError::new(Code::MethodNotAllowed, format!("{method} is not for this address; Allow says what is"))
+        .into_response()
 }

@@ -44,7 +44,8 @@ impl Board {
         }
         self.question_count += 1;
         let (name, voters) = (name.to_owned(), BTreeSet::new());
-        self.questions.insert(self.question_count, Entry { at, from, name, text, voters, answered: None, answer: None });
+        self.questions
+            .insert(self.question_count, Entry { at, from, name, text, voters, answered: None, answer: None });
         Some(self.question_count)
     }
 

@@ -57,7 +57,16 @@ mod tests {
     fn a_burst_and_then_the_rate() {
         let at = Duration::from_secs_f64;
         let mut bucket = Bucket::full(Rate { burst: 2.0, per_second: 1.0 }, at(10.0));
-        for (now, want) in [(10.0, true), (10.0, true), (10.0, false), (10.5, false), (11.1, true), (11.2, false), (5.0, false), (99.0, true)] {
+        for (now, want) in [
+            (10.0, true),
+            (10.0, true),
+            (10.0, false),
+            (10.5, false),
+            (11.1, true),
+            (11.2, false),
+            (5.0, false),
+            (99.0, true),
+        ] {
             assert_eq!(bucket.take(at(now)), want, "at {now} s");
         }
     }

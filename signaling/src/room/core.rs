@@ -87,13 +87,9 @@ impl Room {
         self.state != LessonState::Live && self.members.is_empty()
     }
 
-    /// Names that the recording shall know, of everybody in class: for a recording that starts now.
-    pub fn introductions(&self) -> impl Iterator<Item = Output> {
-        self.members.values().filter(|m| m.in_class()).map(|m| Output::Introduce {
-            participant: m.id,
-            name: m.name.clone(),
-            teacher: m.is_teacher(),
-        })
+    /// Everybody in class, as if they came now: for a recording that begins in the middle.
+    pub fn roll_call(&self) -> impl Iterator<Item = ClassEvent> {
+        self.members.values().filter(|m| m.in_class()).map(Member::joined_event)
     }
 
     /// Someone with a valid grant opened a socket.
@@ -132,10 +128,9 @@ impl Room {
 
     /// Why someone can't come in at all.
     fn refusal(&self, who: &Entrant) -> Option<CloseReason> {
-        let is_removed =
-            |(id, account): &(ParticipantId, Option<AccountId>)| {
-                *id == who.participant || (account.is_some() && *account == who.account)
-            };
+        let is_removed = |(id, account): &(ParticipantId, Option<AccountId>)| {
+            *id == who.participant || (account.is_some() && *account == who.account)
+        };
         let known = self.members.contains_key(&who.participant);
         match who.role {
             _ if self.state == LessonState::Over => Some(CloseReason::Ended),
@@ -177,10 +172,8 @@ impl Room {
         }
         let (name, role, on_stage) = (member.name.clone(), member.role, member.on_stage);
         out.extend(member.presence(None).map(Output::Attendance));
-        let teacher = role == RoomRole::Teacher;
-        out.push(Output::Introduce { participant: id, name: name.clone(), teacher });
         out.push(Output::Timeline(ClassEvent::Joined { participant: id, name: name.clone(), role }));
-        if on_stage && !teacher {
+        if on_stage && role != RoomRole::Teacher {
             out.push(Output::Timeline(ClassEvent::Stage { participant: id, name, on: true }));
         }
         self.welcome(id, now, out);
@@ -249,8 +242,8 @@ impl Room {
         out.push(Output::Opened { record: self.policy.record });
         out.push(Output::Timeline(ClassEvent::Opened {}));
         for member in self.members.values().filter(|m| m.in_class()) {
-            let (participant, name, role) = (member.id, member.name.clone(), member.role);
-            out.push(Output::Timeline(ClassEvent::Joined { participant, name, role }));
+            out.push(Output::Timeline(member.joined_event()));
+            out.extend(member.presence(None).map(Output::Attendance));
         }
         let waiting: Vec<_> = self.members.values().filter(|m| !m.in_class()).map(|m| (m.id, m.conn)).collect();
         for (id, conn) in waiting {

@@ -67,6 +67,16 @@ impl Room {
         }
     }
 
+    /// A live lesson of which nothing else is known any more.
+    #[must_use]
+    pub fn live_again(now: Now, policy: Policy, waiting_room: bool, since: UnixMillis) -> Self {
+        let mut room = Self::new(policy, waiting_room);
+        room.live_since = Some(since);
+        room.state = LessonState::Live;
+        room.note_teacher(now);
+        room
+    }
+
     /// The room again, with everybody in their place but away: they have [`super::limits::KEEP_PLACE`] to come back.
     #[must_use]
     pub fn restore(now: Now, policy: Policy, kept: KeptRoom) -> Self {

@@ -1,6 +1,11 @@
 //! Tracks and peers: what the media plane answered and reported, brought to those whom it concerns.
 
-use super::{ConnId, Entrant, MediaCommand, Now, Output, core::Room, member::{Member, Place}, view::sees};
+use super::{
+    ConnId, Entrant, MediaCommand, Now, Output,
+    core::Room,
+    member::{Member, Place},
+    view::sees,
+};
 use crate::ports::{MediaError, MediaEvent, Published, Subscribed};
 use lectern_media::{ParticipantId, PeerId, TrackId, TrackInfo, TrackSource};
 use lectern_protocol::{
@@ -26,7 +31,11 @@ impl Room {
         let Some(member) = self.members.get_mut(&id).filter(|m| m.on_stage && m.in_class()) else {
             out.push(Output::Media(MediaCommand::ClosePeer(answer.peer)));
             let detail = "the stage was left meanwhile".into();
-            self.tell(vec![conn], ServerMessage::Refused { req: Some(req), code: RefusalCode::NotOnStage, detail }, out);
+            self.tell(
+                vec![conn],
+                ServerMessage::Refused { req: Some(req), code: RefusalCode::NotOnStage, detail },
+                out,
+            );
             return;
         };
         // A replaced peer is closed by the media plane once the new one stands.
@@ -89,14 +98,14 @@ impl Room {
                 out.push(Output::Media(MediaCommand::ClosePeer(old)));
             }
         } else {
-            let (name, role) = (who.name.clone(), who.role);
             let mut member = Member::new(now, who, Place::InClass(now.wall));
             member.device = true;
             member.on_stage = true;
             member.publish = Some(peer);
+            if self.state == LessonState::Live {
+                out.push(Output::Timeline(member.joined_event()));
+            }
             self.members.insert(id, member);
-            out.push(Output::Introduce { participant: id, name: name.clone(), teacher: true });
-            out.push(Output::Timeline(ClassEvent::Joined { participant: id, name, role }));
             self.show(id, out);
         }
         self.note_teacher(now);

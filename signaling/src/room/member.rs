@@ -5,7 +5,10 @@ use super::{
     bucket::{Bucket, Rate},
 };
 use lectern_media::{AccountId, Bitrate, ParticipantId, PeerId, TrackSource, UnixMillis};
-use lectern_protocol::ws::{LineAssignment, Participant, Quality, RoomRole};
+use lectern_protocol::{
+    api::ClassEvent,
+    ws::{LineAssignment, Participant, Quality, RoomRole},
+};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Where someone is.
@@ -127,6 +130,10 @@ impl Member {
             quality: self.quality(),
             joined: self.joined,
         }
+    }
+
+    pub fn joined_event(&self) -> ClassEvent {
+        ClassEvent::Joined { participant: self.id, name: self.name.clone(), role: self.role }
     }
 
     /// The presence, ended at `to`; `None` for those who wait.

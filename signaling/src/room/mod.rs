@@ -116,15 +116,6 @@ pub enum Output {
     Ended,
     /// Add to the recording's timeline.
     Timeline(ClassEvent),
-    /// The recording shall know this name.
-    Introduce {
-        /// Who.
-        participant: ParticipantId,
-        /// Name.
-        name: String,
-        /// Whether a teacher (or a teacher's device).
-        teacher: bool,
-    },
     /// Write a presence down.
     Attendance(Presence),
     /// The state that must survive a restart changed: keep [`Room::keep`] soon.

@@ -224,7 +224,12 @@ impl Room {
         Ok(())
     }
 
-    fn assign(&mut self, id: ParticipantId, mut lines: Vec<LineAssignment>, out: &mut Vec<Output>) -> Result<(), Refusal> {
+    fn assign(
+        &mut self,
+        id: ParticipantId,
+        mut lines: Vec<LineAssignment>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
         if lines.len() > ASSIGN_LINES_MAX || lines.iter().any(|l| l.mid.len() > MID_CHARS_MAX) {
             return Err((RefusalCode::TooLarge, "more lines, or a longer media id, than a connection has"));
         }

@@ -1,0 +1,421 @@
+//! The task around one room: feeds the state machine and carries out what it intends.
+
+use super::{
+    LessonPlan, RoomFacts, RoomHandle, Rooms,
+    writer::{self, Write},
+};
+use crate::{
+    ports::{MediaError, MediaEvent, Published, RecordingEvent, Subscribed},
+    room::{ConnId, Entrant, MediaCommand, Negotiation, Output, Presence, Room, Watch},
+};
+use axum::extract::ws::Utf8Bytes;
+use lectern_media::{ParticipantId, PeerId, RecordingId, TrackId, UnixMillis};
+use lectern_protocol::{
+    api::ClassEvent,
+    ws::{ClientMessage, CloseReason, LessonState, RecordingState, Req, ServerMessage},
+};
+use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
+};
+use tracing::Instrument as _;
+
+/// Messages waiting for one socket: a snapshot and a few seconds of a lively class. A client that lets it fill up reads
+/// too slowly; it is dropped and comes back to a fresh snapshot.
+pub const OUTBOX_MAX: usize = 512;
+
+/// The way to one socket.
+pub type Outbox = mpsc::Sender<Outgoing>;
+
+/// What a socket is told.
+#[derive(Debug, Clone)]
+pub enum Outgoing {
+    /// A message.
+    Text(Utf8Bytes),
+    /// The last message; the socket closes after it.
+    Last(Utf8Bytes),
+}
+
+/// Things that happened before the recording was ready to hear them.
+const EARLY_MAX: usize = 1_000;
+/// Presences that wait for the writer.
+const PRESENCES_MAX: usize = 5_000;
+
+pub(super) enum Input {
+    Enter {
+        conn: ConnId,
+        outbox: Outbox,
+        who: Entrant,
+    },
+    Message {
+        conn: ConnId,
+        message: ClientMessage,
+    },
+    Gone {
+        conn: ConnId,
+    },
+    Published {
+        conn: ConnId,
+        participant: ParticipantId,
+        req: Req,
+        result: Result<Published, MediaError>,
+    },
+    Subscribed {
+        conn: ConnId,
+        participant: ParticipantId,
+        req: Req,
+        result: Result<Subscribed, MediaError>,
+    },
+    Media(MediaEvent),
+    /// The recording stands (again), or could not be started.
+    Recorded(Option<RecordingId>),
+    Recording(RecordingEvent),
+    DevicePublished {
+        who: Entrant,
+        peer: PeerId,
+    },
+    DeviceLeft {
+        peer: PeerId,
+    },
+    Watch {
+        peer: PeerId,
+        watch: Watch,
+        reply: oneshot::Sender<bool>,
+    },
+    WatchEnded {
+        peer: PeerId,
+    },
+    Facts(oneshot::Sender<RoomFacts>),
+    HasTrack {
+        track: TrackId,
+        reply: oneshot::Sender<bool>,
+    },
+    Restart(oneshot::Sender<()>),
+}
+
+pub(super) struct RoomTask {
+    rooms: Rooms,
+    room: Room,
+    handle: RoomHandle,
+    outboxes: HashMap<ConnId, Outbox>,
+    writer: mpsc::Sender<Write>,
+    recording: Option<RecordingId>,
+    /// A recording is expected: what happens meanwhile waits in `early`.
+    recording_expected: bool,
+    early: Vec<(UnixMillis, ClassEvent)>,
+    /// A recording that starts now begins in the middle of the lesson.
+    mid_lesson: bool,
+    presences: Vec<Presence>,
+    keep: bool,
+    over: bool,
+}
+
+impl RoomTask {
+    pub fn spawn(rooms: Rooms, room: Room, plan: LessonPlan, handle: RoomHandle, rx: mpsc::Receiver<Input>) {
+        let span = tracing::info_span!("room", room = %handle.id, lesson = %plan.lesson.id);
+        let writer = writer::spawn(rooms.clone(), plan.clone(), handle.clone());
+        let mut task = Self {
+            rooms,
+            room,
+            handle,
+            outboxes: HashMap::new(),
+            writer,
+            recording: None,
+            recording_expected: false,
+            early: Vec::new(),
+            mid_lesson: false,
+            presences: Vec::new(),
+            keep: false,
+            over: false,
+        };
+        if let Some(opened) = task.room.live_since() {
+            let record = plan.class.entry.record;
+            task.recording_expected = record;
+            task.mid_lesson = plan.lesson.recording.is_none();
+            if task.writer.try_send(Write::Resumed { recording: plan.lesson.recording, opened, record }).is_err() {
+                tracing::error!("the writer of a new room takes nothing");
+            }
+        }
+        tokio::spawn(task.run(rx).instrument(span));
+    }
+
+    async fn run(mut self, mut rx: mpsc::Receiver<Input>) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut out = Vec::new();
+        while !self.over {
+            tokio::select! {
+                input = rx.recv() => match input {
+                    Some(Input::Restart(done)) => {
+                        self.room.close_for_restart(&mut out);
+                        self.carry_out(&mut out).await;
+                        self.write_down(true).await;
+                        let suspend = Write::Suspend { recording: self.recording, done };
+                        if self.writer.send(suspend).await.is_err() {
+                            tracing::error!("the room's writer has ended");
+                        }
+                        break;
+                    }
+                    Some(input) => self.feed(input, &mut out),
+                    None => break,
+                },
+                _ = second.tick() => {
+                    self.room.tick(self.rooms.0.now(), &mut out);
+                    self.carry_out(&mut out).await;
+                    self.write_down(false).await;
+                    if self.room.is_idle() && self.outboxes.is_empty() {
+                        rx.close();
+                        self.over = true;
+                        self.write_down(true).await;
+                    }
+                }
+            }
+            self.carry_out(&mut out).await;
+            self.handle.present.store(self.room.present() as u32, Ordering::Relaxed);
+        }
+        rx.close();
+        drop(rx);
+        self.rooms.forget_room(self.handle.id);
+    }
+
+    fn feed(&mut self, input: Input, out: &mut Vec<Output>) {
+        let now = self.rooms.0.now();
+        let room = &mut self.room;
+        match input {
+            Input::Enter { conn, outbox, who } => {
+                self.outboxes.insert(conn, outbox);
+                room.enter(now, conn, who, out);
+            }
+            Input::Message { conn, message } => room.message(now, conn, message, out),
+            Input::Gone { conn } => {
+                self.outboxes.remove(&conn);
+                room.disconnected(now, conn, out);
+            }
+            Input::Published { conn, participant, req, result } => room.published(conn, participant, req, result, out),
+            Input::Subscribed { conn, participant, req, result } => {
+                room.subscribed(conn, participant, req, result, out);
+            }
+            Input::Media(event) => room.media_event(now, event, out),
+            Input::Recorded(recording) => self.recorded(recording, out),
+            Input::Recording(RecordingEvent::Failed { .. }) => room.recording_is(RecordingState::Failed, out),
+            Input::Recording(RecordingEvent::Recovered { .. }) => room.recording_is(RecordingState::On, out),
+            Input::DevicePublished { who, peer } => room.device_published(now, who, peer, out),
+            Input::DeviceLeft { peer } => room.device_left(now, peer, out),
+            Input::Watch { peer, watch, reply } => answer(reply, room.watch(peer, watch, out)),
+            Input::WatchEnded { peer } => room.watch_ended(peer, out),
+            Input::Facts(reply) => answer(
+                reply,
+                RoomFacts {
+                    lesson: room.policy().lesson,
+                    state: room.state(),
+                    live_since: room.live_since(),
+                    present: room.present(),
+                },
+            ),
+            Input::HasTrack { track, reply } => answer(reply, room.has_track(track)),
+            // Taken in the loop, which ends with it.
+            Input::Restart(_) => {}
+        }
+    }
+
+    fn recorded(&mut self, recording: Option<RecordingId>, out: &mut Vec<Output>) {
+        self.recording = recording;
+        self.recording_expected = false;
+        let early = std::mem::take(&mut self.early);
+        if recording.is_some() {
+            if self.mid_lesson {
+                let present: Vec<_> = self.room.roll_call().collect();
+                present.into_iter().for_each(|event| self.to_recording(UnixMillis::now(), event));
+            }
+            early.into_iter().for_each(|(at, event)| self.to_recording(at, event));
+        }
+        let state = if recording.is_some() { RecordingState::On } else { RecordingState::Failed };
+        self.room.recording_is(state, out);
+    }
+
+    async fn carry_out(&mut self, out: &mut Vec<Output>) {
+        // Carrying out one thing may make others (a socket that is dropped).
+        while !out.is_empty() {
+            for output in std::mem::take(out) {
+                self.carry_out_one(output, out).await;
+            }
+        }
+    }
+
+    async fn carry_out_one(&mut self, output: Output, out: &mut Vec<Output>) {
+        match output {
+            Output::Send { to, message } => {
+                let text = text_of(&message);
+                for conn in to {
+                    self.send(conn, Outgoing::Text(text.clone()), out);
+                }
+            }
+            Output::Close { conn, reason } => {
+                metrics::counter!("lectern_ws_closed_total", "reason" => close_name(reason)).increment(1);
+                self.send(conn, Outgoing::Last(text_of(&ServerMessage::Closed { reason })), out);
+                self.outboxes.remove(&conn);
+            }
+            Output::Negotiate(negotiation) => self.negotiate(negotiation),
+            Output::Media(command) => self.command(command).await,
+            Output::Opened { record } => {
+                self.recording_expected = record;
+                let at = self.room.live_since().unwrap_or_else(UnixMillis::now);
+                tracing::info!(record, "the lesson is open");
+                self.write(Write::Opened { at, record }).await;
+                // Live is kept at once: a restart in the next second must find it so.
+                self.write_down(true).await;
+            }
+            Output::Ended => {
+                tracing::info!("the lesson is over");
+                self.write_presences().await;
+                self.write(Write::Ended { at: UnixMillis::now(), recording: self.recording }).await;
+                self.keep = false;
+                self.over = true;
+            }
+            Output::Timeline(event) => self.to_recording(UnixMillis::now(), event),
+            Output::Attendance(presence) => {
+                if self.room.live_since().is_some() && self.presences.len() < PRESENCES_MAX {
+                    self.presences.push(presence);
+                }
+            }
+            Output::Keep => self.keep = true,
+        }
+        if self.room.state() == LessonState::Over {
+            self.over = true;
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, message: Outgoing, out: &mut Vec<Output>) {
+        let Some(outbox) = self.outboxes.get(&conn) else { return };
+        match outbox.try_send(message) {
+            Ok(()) => {}
+            Err(refused) => {
+                if matches!(refused, mpsc::error::TrySendError::Full(_)) {
+                    metrics::counter!("lectern_ws_closed_total", "reason" => "too_slow").increment(1);
+                    tracing::info!(conn = conn.0, "a socket reads too slowly and is dropped");
+                }
+                // Dropping the outbox ends the socket's task.
+                self.outboxes.remove(&conn);
+                self.room.disconnected(self.rooms.0.now(), conn, out);
+            }
+        }
+    }
+
+    /// Asks the media plane beside the task; the answer comes back as an input.
+    fn negotiate(&self, n: Negotiation) {
+        let (rooms, handle) = (self.rooms.clone(), self.handle.clone());
+        tokio::spawn(
+            async move {
+                let media = &rooms.0.config.media;
+                let (conn, participant, req, room) = (n.conn, n.participant, n.req, handle.id);
+                let input = match &n.publish {
+                    Some(lines) => {
+                        let result = media.publish(room, participant, n.replaces, &n.sdp, lines).await;
+                        if let Ok(answer) = &result {
+                            rooms.note_peer(answer.peer, room);
+                        }
+                        Input::Published { conn, participant, req, result }
+                    }
+                    None => {
+                        let result = media.subscribe(room, participant, n.replaces, &n.sdp).await;
+                        if let Ok(answer) = &result {
+                            rooms.note_peer(answer.peer, room);
+                        }
+                        Input::Subscribed { conn, participant, req, result }
+                    }
+                };
+                if handle.send(input).await.is_err() {
+                    tracing::debug!("the room ended during a negotiation");
+                }
+            }
+            .in_current_span(),
+        );
+    }
+
+    async fn command(&self, command: MediaCommand) {
+        let media = &self.rooms.0.config.media;
+        match command {
+            MediaCommand::Assign { peer, lines } => media.assign(peer, &lines).await,
+            MediaCommand::AudioOnly { peer, on } => media.audio_only(peer, on).await,
+            MediaCommand::Mute { track, muted } => media.mute(self.handle.id, track, muted).await,
+            MediaCommand::Unpublish { track } => media.unpublish(self.handle.id, track).await,
+            MediaCommand::ClosePeer(peer) => {
+                self.rooms.0.peers.lock().remove(&peer);
+                media.close_peer(peer).await;
+            }
+            MediaCommand::CloseRoom => media.close_room(self.handle.id).await,
+        }
+    }
+
+    /// To the recording, or kept until it stands. Before the class is open nothing is recorded.
+    fn to_recording(&mut self, at: UnixMillis, event: ClassEvent) {
+        match self.recording {
+            Some(recording) => self.rooms.0.config.recordings.event(recording, at, &event),
+            None if self.recording_expected && self.early.len() < EARLY_MAX => self.early.push((at, event)),
+            None => {}
+        }
+    }
+
+    /// Writes what changed; `now` also when nothing says it is urgent.
+    async fn write_down(&mut self, now: bool) {
+        self.write_presences().await;
+        if self.keep || now {
+            self.keep = false;
+            match serde_json::to_string(&self.room.keep()) {
+                Ok(state) => self.write(Write::Keep(state)).await,
+                Err(e) => tracing::error!(error = %e, "a room's state cannot be written"),
+            }
+        }
+    }
+
+    async fn write_presences(&mut self) {
+        if !self.presences.is_empty() {
+            let presences = std::mem::take(&mut self.presences);
+            self.write(Write::Attendance(presences)).await;
+        }
+    }
+
+    async fn write(&self, write: Write) {
+        match self.writer.try_send(write) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(Write::Keep(_))) => {
+                metrics::counter!("lectern_room_writes_failed_total", "reason" => "queue_full").increment(1);
+            }
+            // Rare and not to be lost: the room waits for the disk.
+            Err(mpsc::error::TrySendError::Full(write)) => {
+                if self.writer.send(write).await.is_err() {
+                    tracing::error!("the room's writer has ended");
+                }
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => tracing::error!("the room's writer has ended"),
+        }
+    }
+}
+
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::trace!("nobody waits for the answer any more");
+    }
+}
+
+fn text_of(message: &ServerMessage) -> Utf8Bytes {
+    // Plain data always serialises; an empty text would be refused by the client, and the log says why.
+    serde_json::to_string(message).unwrap_or_default().into()
+}
+
+/// A close reason's name for the metric.
+pub(crate) fn close_name(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::UnknownRoom => "unknown_room",
+        CloseReason::NotAuthorised => "not_authorised",
+        CloseReason::RoomFull => "room_full",
+        CloseReason::Refused => "refused",
+        CloseReason::Removed => "removed",
+        CloseReason::Ended => "ended",
+        CloseReason::TakenOver => "taken_over",
+        CloseReason::VersionMismatch => "version_mismatch",
+        CloseReason::ServerRestart => "server_restart",
+        CloseReason::ProtocolError => "protocol_error",
+    }
+}
