@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Api } from "./api.mjs";
+import { firstLogin } from "./login.mjs";
 import { until } from "./wait.mjs";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -109,20 +110,11 @@ export class Server {
     this.readyAt = Date.now();
   }
 
-  /** The first log-in that the server printed: { login, password }. */
-  firstLogin() {
-    const plain = this.#output.replace(/\x1b\[[0-9;]*m/g, "");
-    const login = /(?:log-?in|user(?:name)?|账号|用户名)\s*[:：=]?\s+([\w.@-]+)/i.exec(plain)?.[1];
-    const password = /(?:password|密码)\s*[:：=]?\s+(\S+)/i.exec(plain)?.[1];
-    if (!login || !password) throw new Error(`no first log-in in what the server printed:\n${plain.slice(0, 4000)}`);
-    return { login, password };
-  }
-
   /** A signed-in API of the first administrator. The log-in is used once and kept. */
   async administrator() {
     if (!this.admin) {
       this.admin = new Api(this.url);
-      const { login, password } = this.firstLogin();
+      const { login, password } = firstLogin(this.#output);
       await this.admin.signIn(login, password);
     }
     return this.admin;
