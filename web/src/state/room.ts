@@ -248,7 +248,8 @@ export function mainTile(room: RoomState, all: readonly TileModel[], pinned: str
   if (screen) return screen;
   if (room.role === "teacher") {
     // The teacher knows what she looks like; large is whom she called.
-    const called = all.filter((t) => !t.own && t.role !== "teacher" && t.online).at(-1);
+    const others = all.filter((t) => !t.own && t.role !== "teacher" && t.online);
+    const called = others.filter((t) => t.track !== null && !t.track.muted).at(-1) ?? others.at(-1);
     if (called) return called;
   }
   return all.find((t) => t.role === "teacher") ?? all[0] ?? null;

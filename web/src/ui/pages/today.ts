@@ -149,7 +149,7 @@ class PageToday extends View {
       return item.recording ? html`<a class="btn ${size}" href="/watch/${item.recording}">${icon(MonitorPlay)}${t.today.watch}</a>` : html`<span class="muted small">${t.today.over}</span>`;
     }
     const label = item.mine ? (item.state === "live" ? t.today.back : t.today.start) : item.state === "live" ? t.today.join : t.today.enter;
-    const primary = large || item.state === "live" ? "primary" : "";
+    const primary = large ? "primary" : "";
     return html`<a class="btn ${primary} ${size}" href="/c/${item.code}">${large ? icon(item.mine ? Presentation : MonitorPlay) : nothing}${label}</a>`;
   }
 

@@ -1,0 +1,113 @@
+/** All timetable entries one may manage. */
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { CalendarPlus, Ellipsis, Link, MonitorPlay, Pencil, Plus, Trash2, Upload } from "lucide";
+import { problemWords, t } from "../../i18n";
+import { clock, day, isoDay } from "../../i18n/format";
+import * as api from "../../protocol/api";
+import type { Class } from "../../protocol/generated/index";
+import { loadSession, session } from "../../state/session";
+import { manageTabs } from "../admin/tabs";
+import { notify } from "../announce";
+import { copyText } from "../clipboard";
+import { confirmDialog } from "../dialog";
+import { icon } from "../icon";
+import { needsSignIn, shell } from "../shell";
+import { define, View } from "../view";
+import { wordsNote } from "../words";
+import "../admin/admin.css";
+
+class PageClasses extends View {
+  #classes: Class[] | null = null;
+  #error: unknown = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.watch(session);
+    void loadSession().then(() => this.#load());
+  }
+
+  async #load(): Promise<void> {
+    if (session.get().phase !== "in") return;
+    try {
+      this.#classes = await api.classes();
+      this.#error = null;
+    } catch (error) {
+      this.#error = error;
+    }
+    this.requestUpdate();
+  }
+
+  async #edit(existing: Class | null): Promise<void> {
+    const { editClass } = await import("../class-form");
+    if (await editClass(existing, isoDay(new Date()))) void this.#load();
+  }
+
+  async #import(): Promise<void> {
+    const { importTimetable } = await import("../csv-import");
+    if (await importTimetable()) void this.#load();
+  }
+
+  async #delete(c: Class): Promise<void> {
+    const choice = await confirmDialog(t.classesAdmin.deleteTitle, `${c.title}. ${t.classesAdmin.deleteLead}`, [{ value: "delete", label: t.common.delete, danger: true }], t.common.cancel);
+    if (choice !== "delete") return;
+    try {
+      await api.deleteClass(c.id);
+      notify({ text: t.classForm.deleted });
+      await this.#load();
+    } catch (error) {
+      notify({ text: problemWords(error).what });
+    }
+  }
+
+  #when(c: Class): string {
+    return c.repeat === "weekly" ? t.classesAdmin.weekly(t.weekdays[new Date(c.starts).getDay()] ?? "", clock(c.starts)) : `${day(c.starts)} ${clock(c.starts)}`;
+  }
+
+  override render(): TemplateResult {
+    document.title = `${t.classesAdmin.title} · ${t.brand}`;
+    if (!needsSignIn()) return shell("admin", html``, true);
+    const words = this.#error ? problemWords(this.#error) : null;
+    return shell(
+      "admin",
+      html`${manageTabs("classes")}
+        <div class="page-head">
+          <h1>${t.classesAdmin.title}</h1>
+          <button class="btn" @click=${() => void this.#import()}>${icon(Upload)}${t.today.import}</button>
+          <button class="btn primary" @click=${() => void this.#edit(null)}>${icon(Plus)}${t.today.create}</button>
+        </div>
+        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button>` }) : nothing}
+        ${this.#classes === null
+          ? words ? nothing : html`<div aria-hidden="true">${[1, 2, 3].map(() => html`<div class="skeleton line-skeleton"></div>`)}</div>`
+          : this.#classes.length === 0
+            ? html`<div class="empty">${icon(CalendarPlus)}<h2>${t.classesAdmin.none}</h2><p>${t.classesAdmin.noneLead}</p></div>`
+            : html`<table class="dense">
+                <thead><tr><th>${t.classForm.name}</th><th>${t.classForm.teacher}</th><th>${t.classForm.place}</th><th>${t.classesAdmin.when}</th><th>${t.classesAdmin.code}</th><th><span class="sr">${t.people.actions}</span></th></tr></thead>
+                <tbody>${repeat(this.#classes, (c) => c.id, (c) => this.#row(c))}</tbody>
+              </table>`}`,
+      true,
+    );
+  }
+
+  #row(c: Class): TemplateResult {
+    return html`<tr data-class=${c.code}>
+      <td><strong>${c.title}</strong> <span class="muted small">${[c.subject, c.grade].filter(Boolean).join(" · ")}</span></td>
+      <td>${c.teacher_name}</td>
+      <td>${c.school}</td>
+      <td class="num">${this.#when(c)} <span class="muted">${t.common.minutes(c.duration_min)}</span></td>
+      <td><code>${c.code}</code></td>
+      <td class="act">
+        <details class="menu">
+          <summary class="btn quiet icon-only small" aria-label=${`${t.people.actions}: ${c.title}`}>${icon(Ellipsis)}</summary>
+          <div class="panel">
+            <button class="menu-item" data-closes @click=${() => void this.#edit(c)}>${icon(Pencil)}${t.classesAdmin.edit}</button>
+            <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/c/${c.code}`)}>${icon(Link)}${t.today.copyLink}</button>
+            <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${c.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
+            <button class="menu-item" data-closes @click=${() => void this.#delete(c)}>${icon(Trash2)}${t.common.delete}</button>
+          </div>
+        </details>
+      </td>
+    </tr>`;
+  }
+}
+define("page-classes", PageClasses);

@@ -1,0 +1,189 @@
+/** The library: a search box that has the focus, results while typing, hit sentences with their moment. */
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { Film, MonitorPlay, Search, X } from "lucide";
+import { problemWords, t } from "../../i18n";
+import { clock, day, size, span } from "../../i18n/format";
+import * as api from "../../protocol/api";
+import type { RecordingItem, RecordingPage } from "../../protocol/generated/index";
+import { loadSession, session } from "../../state/session";
+import { icon } from "../icon";
+import { needsSignIn, shell } from "../shell";
+import { define, typing, View } from "../view";
+import { wordsNote } from "../words";
+import { marked } from "../player/marked";
+import "./library.css";
+
+const TYPING_MS = 180;
+type Filter = "subject" | "teacher" | "school";
+const FILTERS: Filter[] = ["subject", "teacher", "school"];
+
+class PageLibrary extends View {
+  #query: api.RecordingQuery = {};
+  #page: RecordingPage | null = null;
+  #continue: RecordingItem[] = [];
+  #busy = false;
+  #error: unknown = null;
+  #abort: AbortController | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.watch(session);
+    const params = new URLSearchParams(location.search);
+    const q = params.get("q");
+    if (q) this.#query.q = q;
+    for (const f of FILTERS) {
+      const value = params.get(f);
+      if (value) this.#query[f] = value;
+    }
+    this.on(document, "keydown", (event) => {
+      if (event.key === "/" && !typing(event)) {
+        event.preventDefault();
+        this.#field()?.focus();
+      }
+    });
+    void loadSession().then(() => this.#load());
+    // A running lesson grows, a finished one appears.
+    const refresh = setInterval(() => document.visibilityState === "visible" && !this.#query.cursor && void this.#load(true), 5_000);
+    this.until(() => clearInterval(refresh));
+  }
+
+  override firstUpdated(): void {
+    void this.updateComplete.then(() => this.#field()?.focus());
+  }
+
+  #field(): HTMLInputElement | null {
+    return this.querySelector<HTMLInputElement>("#search");
+  }
+
+  async #load(quiet = false): Promise<void> {
+    if (session.get().phase !== "in") return this.requestUpdate();
+    this.#abort?.abort();
+    const abort = (this.#abort = new AbortController());
+    this.#busy = !quiet;
+    if (!quiet) this.requestUpdate();
+    try {
+      const page = await api.recordings(this.#query, abort.signal);
+      if (quiet && this.#page && page.items.length < this.#page.items.length && page.total === this.#page.total) return; // more pages are open
+      this.#page = page;
+      if (!this.#query.q && !FILTERS.some((f) => this.#query[f])) {
+        this.#continue = page.items.filter((i) => (i.position_ms ?? 0) > 5_000 && (i.position_ms ?? 0) < i.duration_ms - 15_000).slice(0, 4);
+      }
+      this.#error = null;
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      if (!quiet) this.#error = error;
+    }
+    this.#busy = false;
+    this.requestUpdate();
+  }
+
+  async #more(): Promise<void> {
+    const page = this.#page;
+    if (!page?.next) return;
+    try {
+      const next = await api.recordings({ ...this.#query, cursor: page.next });
+      this.#page = { ...next, items: [...page.items, ...next.items] };
+    } catch (error) {
+      this.#error = error;
+    }
+    this.requestUpdate();
+  }
+
+  #search(part: api.RecordingQuery): void {
+    this.#query = { ...this.#query, ...part };
+    const params = new URLSearchParams(Object.entries(this.#query).filter((e): e is [string, string] => Boolean(e[1])));
+    history.replaceState(null, "", params.size > 0 ? `/library?${params}` : "/library");
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#load(), TYPING_MS);
+    this.requestUpdate();
+  }
+
+  #arrows = (event: KeyboardEvent): void => {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step === 0) return;
+    const links = [...this.querySelectorAll<HTMLElement>("a.recording")];
+    const at = links.indexOf(document.activeElement as HTMLElement);
+    const next = at + step;
+    if (next < 0) this.#field()?.focus();
+    else links[next]?.focus();
+    event.preventDefault();
+  };
+
+  override render(): TemplateResult {
+    document.title = `${t.library.title} · ${t.brand}`;
+    if (!needsSignIn()) return shell("library", html``, true);
+    const words = this.#error ? problemWords(this.#error) : null;
+    const searching = Boolean(this.#query.q) || FILTERS.some((f) => this.#query[f]);
+    return shell(
+      "library",
+      html`<div class="library" @keydown=${this.#arrows}>
+        <h1 class="sr">${t.library.title}</h1>
+        <div class="search" role="search">
+          ${icon(Search)}
+          <input class="input" id="search" type="search" autocomplete="off" spellcheck="false" maxlength="200" aria-label=${t.common.search} placeholder=${t.library.placeholder} title=${t.library.keyboardHint}
+            .value=${this.#query.q ?? ""} @input=${(e: Event) => this.#search({ q: (e.target as HTMLInputElement).value })} />
+        </div>
+        <div class="chips">
+          ${FILTERS.map((f) => {
+            const value = this.#query[f];
+            return value ? html`<button class="chip" aria-label=${t.library.removeFilter(value)} @click=${() => this.#search({ [f]: "" })}>${t.library[f]}: ${value}${icon(X)}</button>` : nothing;
+          })}
+          <span class="muted small num" role="status">${searching && this.#page ? t.library.results(this.#page.total) : nothing}</span>
+        </div>
+        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button>` }) : nothing}
+        ${!searching && this.#continue.length > 0
+          ? html`<section><h2>${t.library.continue}</h2><ul class="continue">${this.#continue.map((item) => html`<li>${this.#card(item)}</li>`)}</ul></section>`
+          : nothing}
+        ${this.#page === null ? (words ? nothing : this.#skeleton()) : this.#list(this.#page, searching)}
+      </div>`,
+      true,
+    );
+  }
+
+  #skeleton(): TemplateResult {
+    return html`<div aria-hidden="true">${[1, 2, 3, 4, 5].map(() => html`<div class="skeleton row-skeleton"></div>`)}</div>`;
+  }
+
+  #list(page: RecordingPage, searching: boolean): TemplateResult {
+    if (page.items.length === 0) {
+      return html`<div class="empty">${icon(searching ? Search : Film)}<h2>${searching ? t.library.none : t.library.empty}</h2><p>${searching ? t.library.noneLead : t.library.emptyLead}</p></div>`;
+    }
+    return html`<section class=${this.#busy ? "busy" : ""}>
+      ${searching ? nothing : html`<h2>${t.library.newest}</h2>`}
+      <ul class="recordings">${repeat(page.items, (i) => i.id, (i) => html`<li>${this.#row(i)}</li>`)}</ul>
+      ${page.next ? html`<button class="btn" @click=${() => void this.#more()}>${t.library.more}</button>` : nothing}
+    </section>`;
+  }
+
+  #href(item: RecordingItem): string {
+    return item.hit ? `/watch/${item.id}?t=${Math.floor(item.hit.at_ms / 1000)}` : `/watch/${item.id}`;
+  }
+
+  #card(item: RecordingItem): TemplateResult {
+    const share = Math.min(1, (item.position_ms ?? 0) / Math.max(1, item.duration_ms));
+    return html`<a class="card" href="/watch/${item.id}">
+      <span class="clip title">${item.title}</span>
+      <span class="small muted clip">${item.teacher} · ${t.library.left(span(item.duration_ms - (item.position_ms ?? 0)))}</span>
+      <progress max="1" value=${share} aria-hidden="true"></progress>
+    </a>`;
+  }
+
+  #row(item: RecordingItem): TemplateResult {
+    const filter = (f: Filter, value: string): TemplateResult | typeof nothing =>
+      value && value !== this.#query[f] ? html`<button class="facet" @click=${() => this.#search({ [f]: value })} title="${t.library.filters}: ${value}">${value}</button>` : value ? html`<span>${value}</span>` : nothing;
+    return html`<article class="recording-row" data-recording=${item.id} data-status=${item.status}>
+      <a class="recording" href=${this.#href(item)}>
+        <span class="thumb">${icon(MonitorPlay)}<span class="num length">${span(item.duration_ms)}</span></span>
+        <span class="title">${marked(item.title, this.#query.q)}
+          ${item.status === "live" ? html`<span class="badge live"><span class="dot"></span>${t.library.live}</span>` : item.status === "partial" ? html`<span class="badge warn">${t.library.partial}</span>` : nothing}
+        </span>
+      </a>
+      <p class="small muted facts">${filter("teacher", item.teacher)} ${filter("school", item.school)} ${filter("subject", item.subject)} ${item.grade ? html`<span>${item.grade}</span>` : nothing}</p>
+      <p class="small muted num when">${day(item.started)} ${clock(item.started)}<br />${size(item.size_bytes)}</p>
+      ${item.hit ? html`<p class="hit small"><a href=${this.#href(item)}><span class="num">${span(item.hit.at_ms)}</span> ${marked(item.hit.text, this.#query.q)}</a></p>` : nothing}
+    </article>`;
+  }
+}
+define("page-library", PageLibrary);
