@@ -66,6 +66,78 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
     ]
 }
 
+/// A STUN attribute, padded to four bytes (RFC 8489 §14).
+fn stun_attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
+    [&kind.to_be_bytes()[..], &(value.len() as u16).to_be_bytes(), value, &padding].concat()
+}
+
+/// A Binding request as a controlling agent sends it, with a wrong MESSAGE-INTEGRITY; an indication.
+pub(crate) fn stun() -> Vec<Vec<u8>> {
+    let message = |kind: u16, attributes: &[Vec<u8>]| {
+        let body = attributes.concat();
+        let head = [kind.to_be_bytes(), (body.len() as u16).to_be_bytes()].concat();
+        [&head[..], &[0x21, 0x12, 0xa4, 0x42], &[7; 12], &body].concat()
+    };
+    let request = [
+        stun_attribute(0x0006, b"ours:theirs"),
+        stun_attribute(0x0024, &[0, 0, 0, 1]),
+        stun_attribute(0x802a, &[1; 8]),
+        stun_attribute(0x0025, &[]),
+        stun_attribute(0x0008, &[0; 20]),
+        stun_attribute(0x8028, &[0; 4]),
+    ];
+    vec![message(0x0001, &request), message(0x0011, &[])]
+}
+
+/// A ClientHello with ECDHE-ECDSA-AES128-GCM, P-256, use_srtp and the extended master secret, behind its length.
+pub(crate) fn dtls() -> Vec<Vec<u8>> {
+    let extension =
+        |kind: u16, body: &[u8]| [&kind.to_be_bytes()[..], &(body.len() as u16).to_be_bytes(), body].concat();
+    let extensions = [
+        extension(10, &[0, 2, 0, 23]),
+        extension(11, &[1, 0]),
+        extension(13, &[0, 4, 4, 3, 4, 1]),
+        extension(14, &[0, 4, 0, 7, 0, 1, 0]),
+        extension(23, &[]),
+        extension(0xff01, &[0]),
+    ]
+    .concat();
+    let mut hello = vec![0xfe, 0xfd];
+    hello.extend([9; 32]);
+    hello.extend([0, 0]); // no session, no cookie
+    hello.extend([0, 4, 0xc0, 0x2b, 0xc0, 0x0a, 1, 0]);
+    hello.extend((extensions.len() as u16).to_be_bytes());
+    hello.extend(extensions);
+    let length = (hello.len() as u32).to_be_bytes();
+    let handshake = [&[1], &length[1..], &[0, 0, 0, 0, 0], &length[1..], &hello].concat();
+    let record =
+        [&[22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0][..], &(handshake.len() as u16).to_be_bytes(), &handshake].concat();
+    let datagram = [&(record.len() as u16).to_be_bytes()[..], &record].concat();
+    let alert = [0, 15, 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 1, 0];
+    vec![datagram.clone(), [&datagram[..], &datagram].concat(), [&datagram[..], &alert].concat()]
+}
+
+/// A publisher's offer with simulcast and retransmission; a viewer's.
+pub(crate) fn sdp() -> Vec<Vec<u8>> {
+    let session = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic: WMS\r\n";
+    let transport = "c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=ice-options:trickle\r\n\
+        a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\r\n\
+        a=setup:actpass\r\na=rtcp-mux\r\na=rtcp-rsize\r\n";
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+        a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n";
+    let video = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 106 107\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n\
+        a=rtcp-fb:96 transport-cc\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:106 H264/90000\r\n\
+        a=fmtp:106 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\na=rtpmap:107 rtx/90000\r\na=fmtp:107 apt=106\r\n\
+        a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n";
+    let sending = format!(
+        "{session}{audio}{transport}a=sendonly\r\na=ssrc:1 cname:x\r\n{video}{transport}a=sendonly\r\na=rid:q send\r\na=rid:h send\r\n\
+         a=rid:f send\r\na=simulcast:send q;h;f\r\n"
+    );
+    let receiving = format!("{session}{audio}{transport}a=recvonly\r\n{video}{transport}a=recvonly\r\n");
+    vec![sending.into_bytes(), receiving.into_bytes()]
+}
+
 pub(crate) fn client_messages() -> Vec<Vec<u8>> {
     texts(&[
         r#"{"type":"hello","version":1,"grant":"eyJ"}"#,

@@ -7,6 +7,7 @@ use lectern_fmp4::fuzz as fmp4;
 use lectern_library::import;
 use lectern_media::{Codec, ParticipantId, RoomId, RtpView, UnixMillis};
 use lectern_protocol::{api, ws};
+use lectern_sfu::fuzz as sfu;
 use lectern_sfu_core::{
     descriptor::PayloadShape,
     rtcp::{Compound, Packet},
@@ -21,6 +22,10 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "rtp", run: rtp, seeds: seeds::rtp },
         Target { name: "rtcp", run: rtcp, seeds: seeds::rtcp },
         Target { name: "payload_shape", run: payload_shape, seeds: seeds::payloads },
+        Target { name: "stun", run: sfu::stun, seeds: seeds::stun },
+        Target { name: "dtls", run: sfu::dtls, seeds: seeds::dtls },
+        Target { name: "srtp", run: sfu::srtp, seeds: seeds::rtp },
+        Target { name: "sdp", run: sfu::sdp, seeds: seeds::sdp },
         Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages },
         Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies },
         Target { name: "grant", run: grant, seeds: || vec![signed_grant().0.into_bytes()] },

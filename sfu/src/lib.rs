@@ -14,6 +14,7 @@
 mod api;
 mod config;
 mod dtls;
+pub mod fuzz;
 mod ice;
 mod sdp;
 mod sfu;
