@@ -10,6 +10,7 @@
 //! Does not belong here: media bytes (the recorder's), HTTP, who may do what (`lectern-auth` decides, this asks).
 
 pub mod code;
+pub mod conformance;
 pub mod error;
 pub mod import;
 pub mod library;

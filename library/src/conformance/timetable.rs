@@ -1,0 +1,116 @@
+//! Classes, lessons, attendance.
+
+use super::{Bench, NOW, entry, settled};
+use crate::{
+    error::{Conflict, StoreError},
+    model::{AttendanceRow, Class, LessonChange},
+};
+use lectern_auth::Redacted;
+use lectern_media::{ClassId, LessonId, ParticipantId, PlaceId, RecordingId, RoomId, UnixMillis};
+use lectern_protocol::ws::{LessonState, RoomRole};
+
+const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+
+pub(super) async fn classes(bench: &dyn Bench) {
+    let (store, _, school, teacher) = settled(bench).await;
+    let class = Class::new(entry(school.id, teacher.id), NOW);
+    store.create_classes(vec![class.clone()]).await.unwrap();
+    let fresh = || Class::new(entry(school.id, teacher.id), NOW);
+    let taken = Class { code: class.code.clone(), ..fresh() };
+    let refused = store.create_classes(vec![fresh(), taken]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Conflict::CodeTaken))));
+    let same = fresh();
+    let twins = vec![same.clone(), Class { code: same.code.clone(), ..fresh() }];
+    assert!(store.create_classes(twins).await.is_err(), "also within one call");
+    let nowhere = Class::new(entry(PlaceId::generate(), teacher.id), NOW);
+    assert!(matches!(
+        store.create_classes(vec![fresh(), nowhere]).await,
+        Err(StoreError::Conflict(Conflict::UnknownPlace))
+    ));
+    assert_eq!(store.classes().await.unwrap(), [class.clone()], "all or none");
+
+    let store = bench.reopened(store).await;
+    assert_eq!(store.class(class.id).await.unwrap().as_ref(), Some(&class));
+    assert_eq!(store.class_by_code(&class.code).await.unwrap().as_ref(), Some(&class));
+    assert_eq!(store.class_by_room(class.room).await.unwrap().as_ref(), Some(&class));
+    assert_eq!(store.class_by_code("222222222").await.unwrap(), None);
+    assert_eq!(store.class_by_room(RoomId::generate()).await.unwrap(), None);
+
+    let mut changed = entry(school.id, teacher.id);
+    changed.title = "圆".into();
+    assert_eq!(store.change_class(class.id, changed.clone()).await.unwrap().entry, changed);
+    assert!(matches!(store.change_class(ClassId::generate(), changed.clone()).await, Err(StoreError::NotFound)));
+    let mut nowhere = changed.clone();
+    nowhere.place = PlaceId::generate();
+    assert!(store.change_class(class.id, nowhere).await.is_err());
+
+    store.remove_class(class.id, Some(NOW)).await.unwrap();
+    assert!(store.classes().await.unwrap().is_empty());
+    assert_eq!(store.class_by_code(&class.code).await.unwrap(), None, "a removed class can't be joined");
+    assert!(store.class(class.id).await.unwrap().is_some(), "but its recordings still know it");
+    assert!(matches!(store.change_class(class.id, changed.clone()).await, Err(StoreError::NotFound)));
+    store.remove_class(class.id, None).await.unwrap();
+    assert_eq!(store.class_by_code(&class.code).await.unwrap().unwrap().entry, changed);
+}
+
+pub(super) async fn lessons(bench: &dyn Bench) {
+    let (store, _, school, teacher) = settled(bench).await;
+    let class = Class::new(entry(school.id, teacher.id), NOW);
+    store.create_classes(vec![class.clone()]).await.unwrap();
+    let next = UnixMillis(NOW.0 + WEEK_MS);
+    let made = store.lessons_at(vec![(class.id, next), (class.id, NOW)]).await.unwrap();
+    assert_eq!((made[0].starts, made[1].starts), (next, NOW), "in the order asked for");
+    assert_eq!(made[0].state, LessonState::Scheduled);
+    let again = store.lessons_at(vec![(class.id, NOW), (class.id, next)]).await.unwrap();
+    assert_eq!((&again[0], &again[1]), (&made[1], &made[0]), "made once");
+    let nobodys = store.lessons_at(vec![(class.id, NOW), (ClassId::generate(), NOW)]).await;
+    assert!(matches!(nobodys, Err(StoreError::NotFound)));
+    let store = bench.reopened(store).await;
+    assert_eq!(store.lessons_of(class.id).await.unwrap(), [made[1].clone(), made[0].clone()], "oldest first");
+
+    let first = made[1].id;
+    let open = LessonChange { state: Some(LessonState::Live), opened: Some(NOW), ..LessonChange::default() };
+    store.change_lesson(first, open).await.unwrap();
+    assert_eq!(store.live_lessons().await.unwrap().iter().map(|l| l.id).collect::<Vec<_>>(), [first]);
+    let recording = RecordingId::generate();
+    let recorded = LessonChange { recording: Some(recording), ..LessonChange::default() };
+    let recorded = store.change_lesson(first, recorded).await.unwrap();
+    assert_eq!((recorded.state, recorded.opened, recorded.recording), (LessonState::Live, Some(NOW), Some(recording)));
+    let store = bench.reopened(store).await;
+    assert_eq!(store.live_lessons().await.unwrap(), [recorded], "a live lesson survives a restart");
+    let end = LessonChange { state: Some(LessonState::Over), ended: Some(next), ..LessonChange::default() };
+    let ended = store.change_lesson(first, end).await.unwrap();
+    assert!(store.live_lessons().await.unwrap().is_empty());
+    assert!(matches!(store.change_lesson(LessonId::generate(), end).await, Err(StoreError::NotFound)));
+
+    // A changed timetable forgets what was only planned.
+    store.change_class(class.id, entry(school.id, teacher.id)).await.unwrap();
+    assert_eq!(store.lessons_of(class.id).await.unwrap(), [ended.clone()]);
+    assert_eq!(store.lesson(made[0].id).await.unwrap(), None);
+    store.remove_class(class.id, Some(NOW)).await.unwrap();
+    assert_eq!(store.lesson(first).await.unwrap(), Some(ended));
+}
+
+pub(super) async fn attendance(bench: &dyn Bench) {
+    let (store, _, school, teacher) = settled(bench).await;
+    let class = Class::new(entry(school.id, teacher.id), NOW);
+    store.create_classes(vec![class.clone()]).await.unwrap();
+    let lessons = store.lessons_at(vec![(class.id, NOW), (class.id, UnixMillis(NOW.0 + WEEK_MS))]).await.unwrap();
+    let row = |from: i64, to: Option<i64>, participant| AttendanceRow {
+        participant,
+        account: None,
+        name: Redacted("小明".into()),
+        role: RoomRole::Student,
+        from: UnixMillis(NOW.0 + from),
+        to: to.map(|to| UnixMillis(NOW.0 + to)),
+    };
+    let (a, b) = (ParticipantId::generate(), ParticipantId::generate());
+    store.put_attendance(lessons[0].id, vec![row(9, None, b), row(5, None, a)]).await.unwrap();
+    store.put_attendance(lessons[0].id, vec![row(5, Some(8), a), row(20, None, a)]).await.unwrap();
+    store.put_attendance(lessons[1].id, vec![row(7, None, a)]).await.unwrap();
+    assert!(matches!(store.put_attendance(LessonId::generate(), vec![]).await, Err(StoreError::NotFound)));
+    let store = bench.reopened(store).await;
+    let rows = store.attendance(lessons[0].id).await.unwrap();
+    assert_eq!(rows, [row(5, Some(8), a), row(9, None, b), row(20, None, a)]);
+    assert_eq!(store.attendance(LessonId::generate()).await.unwrap(), []);
+}
