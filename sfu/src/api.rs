@@ -12,8 +12,7 @@ pub struct PublishRequest {
     /// Who sends.
     pub participant: ParticipantId,
     /// The peer that this offer renews. If the offer comes from the same peer connection (same certificate) the peer is
-    /// changed in place: lines come and go, ICE restarts. Otherwise a new peer is made, and the old one is closed as soon
-    /// as the new one is connected. A track of the same participant and source with the same codec and layers keeps its id.
+    /// changed in place: lines come and go, ICE restarts. Otherwise a new peer is made and the old one closed. A track of the same participant and source with the same codec and layers keeps its id.
     pub replaces: Option<PeerId>,
     /// The SDP offer.
     pub offer: String,

@@ -4,12 +4,15 @@
 //! associations apart by address; we keep one endpoint per peer under a constant address, so that a peer may move.
 //! Not here: SRTP itself, retransmission to the socket.
 
+mod hello;
+
 use crate::{
     config::StartError,
     sdp::Fingerprint,
     srtp::{KEY_LEN, MasterKey, Opener, Profile, Sealer},
 };
 use bytes::BytesMut;
+use hello::ClientHello;
 use rtc_crypto::{RTCCryptoProvider, providers::AwsLcRsProvider};
 use rtc_dtls::{
     config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig},
@@ -40,7 +43,10 @@ const DATAGRAMS_MAX: u32 = 512;
 /// Our certificate, made at start, and the handshake's settings. Shared by all peers.
 #[derive(Clone)]
 pub(crate) struct DtlsIdentity {
-    config: Arc<HandshakeConfig>,
+    /// For clients that offer AES-GCM: nothing else is chosen.
+    gcm: Arc<HandshakeConfig>,
+    /// For the others.
+    fallback: Arc<HandshakeConfig>,
     /// SHA-256 of the certificate, for `a=fingerprint`.
     pub fingerprint: [u8; 32],
 }
@@ -55,23 +61,25 @@ impl DtlsIdentity {
         let der = certificate.certificate.first().ok_or_else(|| StartError::Certificate("none was made".into()))?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
         let fingerprint = *digest.as_ref().first_chunk().expect("SHA-256 gives 32 bytes");
-        let config = ConfigBuilder::default()
-            .with_crypto_provider(provider)
-            .with_certificates(vec![certificate])
-            // The client's certificate is compared with its offer's fingerprint after the handshake, which has proved that
-            // the client holds its key; there is no authority to ask (RFC 8827 §6.5).
-            .with_client_auth(ClientAuthType::RequireAnyClientCert)
-            .with_insecure_skip_verify(true)
-            .with_extended_master_secret(ExtendedMasterSecretType::Request)
-            .with_srtp_protection_profiles(vec![
-                SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-                SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
-            ])
-            .with_flight_interval(FLIGHT_INTERVAL)
-            .with_mtu(MTU)
-            .build(false, None)
-            .map_err(failed)?;
-        Ok(Self { config: Arc::new(config), fingerprint })
+        let config = |profile| {
+            ConfigBuilder::default()
+                .with_crypto_provider(provider.clone())
+                .with_certificates(vec![certificate.clone()])
+                // The client's certificate is compared with its offer's fingerprint after the handshake, which has proved
+                // that the client holds its key; there is no authority to ask (RFC 8827 §6.5).
+                .with_client_auth(ClientAuthType::RequireAnyClientCert)
+                .with_insecure_skip_verify(true)
+                .with_extended_master_secret(ExtendedMasterSecretType::Request)
+                .with_srtp_protection_profiles(vec![profile])
+                .with_flight_interval(FLIGHT_INTERVAL)
+                .with_mtu(MTU)
+                .build(false, None)
+                .map(Arc::new)
+                .map_err(failed)
+        };
+        let gcm = config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?;
+        let fallback = config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?;
+        Ok(Self { gcm, fallback, fingerprint })
     }
 }
 
@@ -122,6 +130,9 @@ pub(crate) struct Srtp {
 
 /// The association of one peer.
 pub(crate) struct DtlsPeer {
+    identity: DtlsIdentity,
+    /// The ClientHello until it is complete: the profile is chosen by it.
+    hello: Option<ClientHello>,
     endpoint: Endpoint,
     remote: Fingerprint,
     connected: bool,
@@ -132,8 +143,9 @@ pub(crate) struct DtlsPeer {
 impl DtlsPeer {
     /// Waits for the ClientHello of a client whose offer announced `remote`.
     pub(crate) fn new(identity: &DtlsIdentity, remote: Fingerprint) -> Self {
-        let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, Some(identity.config.clone()));
-        Self { endpoint, remote, connected: false, datagrams: 0, failed: false }
+        let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, None);
+        let hello = Some(ClientHello::default());
+        Self { identity: identity.clone(), hello, endpoint, remote, connected: false, datagrams: 0, failed: false }
     }
 
     /// Whether an offer with this fingerprint comes from the same peer connection.
@@ -151,6 +163,19 @@ impl DtlsPeer {
         if self.datagrams > DATAGRAMS_MAX {
             return Err(self.fail(DtlsError::TooMany));
         }
+        let Some(hello) = &mut self.hello else { return self.feed(now, datagram) };
+        let Some(offers_gcm) = hello.push(datagram) else { return Ok(None) };
+        let datagrams = self.hello.take().map(ClientHello::into_datagrams).unwrap_or_default();
+        // The library takes the client's first choice, and browsers name the slower profile first.
+        let config = if offers_gcm { &self.identity.gcm } else { &self.identity.fallback };
+        self.endpoint.set_server_config(Some(config.clone()));
+        for datagram in datagrams {
+            self.feed(now, &datagram)?;
+        }
+        Ok(None)
+    }
+
+    fn feed(&mut self, now: Instant, datagram: &[u8]) -> Result<Option<DtlsEvent>, DtlsError> {
         let data = BytesMut::from(datagram);
         let events = contain(|| self.endpoint.read(now, PEER, None, data)).map_err(|e| self.fail(e))?;
         let events = match events {

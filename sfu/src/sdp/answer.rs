@@ -92,9 +92,11 @@ pub(crate) fn subscribe_answer(offer: &Offer, lines: &[SubscribeLine<'_>], trans
         let (ssrc, cname) = (ours.ssrc.0, transport.peer);
         if let Some(rtx) = ours.rtx_ssrc {
             out.attribute(format_args!("ssrc-group:FID {ssrc} {}", rtx.0));
-            out.attribute(format_args!("ssrc:{} cname:{cname}", rtx.0));
         }
-        out.attribute(format_args!("ssrc:{ssrc} cname:{cname}"));
+        // libwebrtc takes the source that is named first for the primary one.
+        for ssrc in [Some(ours.ssrc), ours.rtx_ssrc].into_iter().flatten() {
+            out.attribute(format_args!("ssrc:{} cname:{cname}", ssrc.0));
+        }
         true
     })
 }
@@ -163,6 +165,7 @@ fn open_line(out: &mut Out, line: &OfferLine, codecs: &[OfferedCodec]) {
     let formats: Vec<String> =
         codecs.iter().flat_map(|c| [Some(c.payload_type), c.rtx]).flatten().map(|pt| pt.0.to_string()).collect();
     out.line(format_args!("m={} 9 {} {}", line.media, line.proto, formats.join(" ")));
+    out.line("c=IN IP4 0.0.0.0");
 }
 
 /// Writes the answer; `accept` writes an accepted line up to and with its own attributes, or returns `false` having
@@ -177,7 +180,6 @@ fn write(offer: &Offer, t: &AnswerTransport<'_>, mut accept: impl FnMut(&mut Out
             decline(&mut body, line);
             continue;
         }
-        body.line("c=IN IP4 0.0.0.0");
         body.attribute(format_args!("mid:{}", line.mid));
         body.attribute("rtcp-mux");
         body.attribute("rtcp-rsize");

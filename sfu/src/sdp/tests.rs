@@ -80,7 +80,7 @@ fn answers_a_subscriber_with_every_codec_it_takes() {
         "m=audio 0 UDP/TLS/RTP/SAVPF 111 63 9\r\n",
         "m=video 9 UDP/TLS/RTP/SAVPF 107 108 96 97\r\n",
         "a=sendonly\r\n",
-        "a=ssrc-group:FID 70 71\r\n",
+        "a=ssrc-group:FID 70 71\r\na=ssrc:70 cname:",
         "a=group:BUNDLE 1\r\n",
     ] {
         assert!(answer.contains(want), "{want:?} is missing in\n{answer}");

@@ -40,7 +40,7 @@ impl Shard {
             Command::Mute { track, muted } => self.mute(track, muted),
             Command::Unpublish { track } => {
                 if let Some(key) = self.tracks_by_id.get(&track).copied() {
-                    self.end_track(key);
+                    self.end_track(now, key);
                 }
             }
             Command::ClosePeer { peer } => {
@@ -75,9 +75,9 @@ impl Shard {
                 key
             }
         };
-        self.set_published(key, lines);
+        self.set_published(now, key, lines);
         if let Some(old) = replaced.filter(|old| *old != key) {
-            self.move_tracks(old, key);
+            self.move_tracks(now, old, key);
             self.close_peer(now, old);
         }
         self.start_tracks(now, key);
@@ -94,7 +94,7 @@ impl Shard {
     }
 
     /// Brings a publisher's lines to those of its newest offer. Lines keep their place: streams refer to it.
-    fn set_published(&mut self, key: Key, lines: Vec<PublishedLine>) {
+    fn set_published(&mut self, now: Instant, key: Key, lines: Vec<PublishedLine>) {
         let Some(Peer { role: Role::Publisher(publisher), .. }) = self.peers.get_mut(key) else { return };
         let mut ended = Vec::new();
         for old in &mut publisher.lines {
@@ -114,12 +114,12 @@ impl Shard {
             }
         }
         for track in ended {
-            self.end_track(track);
+            self.end_track(now, track);
         }
     }
 
     /// Lets tracks of a replaced peer go on under their ids: same source, codec and layers.
-    fn move_tracks(&mut self, from: Key, to: Key) {
+    fn move_tracks(&mut self, now: Instant, from: Key, to: Key) {
         let Some(Peer { role: Role::Publisher(old), .. }) = self.peers.get_mut(from) else { return };
         let mut moving: Vec<PublishedLine> = Vec::new();
         std::mem::swap(&mut moving, &mut old.lines);
@@ -137,13 +137,13 @@ impl Shard {
             }
         }
         for track in left {
-            self.end_track(track);
+            self.end_track(now, track);
         }
         let moved: Vec<(Key, u8)> =
             self.tracks.0.iter().filter(|(_, t)| t.publisher == to).map(|(k, t)| (k, t.info.layers)).collect();
         for (track, layers) in moved {
             for layer in 0..layers {
-                self.restart_layer(track, lectern_media::Layer(layer));
+                self.restart_layer(now, track, lectern_media::Layer(layer));
             }
         }
     }
@@ -201,7 +201,7 @@ impl Shard {
         };
         for line in usable() {
             if let (Some(kind), None) = (line.kind, viewer.line_by_mid(&line.mid)) {
-                viewer.add_line(now, line, kind, rand::rng().random());
+                viewer.add_line(line, kind, rand::rng().random());
             }
         }
         if let Some(old) = replaced.filter(|old| *old != key) {
@@ -270,7 +270,7 @@ impl Shard {
                 t.carried_by.push((key, line.id));
                 t.source
             });
-            viewer.subscriber.set_source(line.id, source);
+            viewer.subscriber.set_source(now, line.id, source);
             begun.extend(track.map(|t| (line.id, t)));
         }
         self.tick_viewer(now, key);
@@ -365,7 +365,7 @@ impl Shard {
     pub(super) fn close_peer(&mut self, now: Instant, key: Key) {
         let tracks: Vec<Key> = self.tracks.0.iter().filter(|(_, t)| t.publisher == key).map(|(k, _)| k).collect();
         for track in tracks {
-            self.end_track(track);
+            self.end_track(now, track);
         }
         let Some(mut peer) = self.peers.remove(key) else { return };
         peer.transport.close(now);

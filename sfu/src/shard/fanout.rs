@@ -121,7 +121,7 @@ impl Shard {
         let Some(track) = self.tracks.0.get(key) else { return };
         let Some(peer) = self.peers.get_mut(viewer_key) else { return };
         let Role::Viewer(viewer) = &mut peer.role else { return };
-        let Some(layer) = viewer.subscriber.target(line).layer() else { return };
+        let Some(layer) = viewer.subscriber.target(line) else { return };
         let Some(state) = track.layers.get(layer.index()) else { return };
         let io = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters);
         let Some(mut io) = io else { return };

@@ -195,7 +195,7 @@ impl Shard {
             Err(Unaccepted::Dropped(reason)) => return self.counters.ingest_dropped(reason),
         };
         if accepted.restarted {
-            self.restart_layer(accepted.track, accepted.packet.meta.layer);
+            self.restart_layer(now, accepted.track, accepted.packet.meta.layer);
         }
         let meta = accepted.packet.meta;
         let Some(track) = self.tracks.0.get_mut(accepted.track) else { return };

@@ -37,7 +37,7 @@ impl Shard {
     }
 
     /// The numbers of a layer begin anew: its encoder was restarted, or another peer sends it now.
-    pub(super) fn restart_layer(&mut self, key: Key, layer: Layer) {
+    pub(super) fn restart_layer(&mut self, now: Instant, key: Key, layer: Layer) {
         let Some(track) = self.tracks.0.get_mut(key) else { return };
         track.reset_layer(layer);
         if let Some(tap) = &mut track.tap {
@@ -47,21 +47,21 @@ impl Shard {
             if let Some(Peer { role: Role::Viewer(v), .. }) = self.peers.get_mut(*viewer)
                 && v.subscriber.layer(*line).is_none_or(|l| l == layer)
             {
-                v.subscriber.set_source(*line, None);
-                v.subscriber.set_source(*line, Some(track.source));
+                v.subscriber.set_source(now, *line, None);
+                v.subscriber.set_source(now, *line, Some(track.source));
             }
         }
         self.pending.retain(|p| *p != (key, layer));
     }
 
     /// Ends a track: lines are emptied, the tap and the world are told.
-    pub(super) fn end_track(&mut self, key: Key) {
+    pub(super) fn end_track(&mut self, now: Instant, key: Key) {
         let Some(track) = self.tracks.0.remove(key) else { return };
         self.tracks_by_id.remove(&track.info.id);
         self.pending.retain(|(k, _)| *k != key);
         for (viewer, line) in &track.carried_by {
             if let Some(Peer { role: Role::Viewer(v), .. }) = self.peers.get_mut(*viewer) {
-                v.subscriber.set_source(*line, None);
+                v.subscriber.set_source(now, *line, None);
                 if let Some(l) = v.lines.iter_mut().find(|l| l.id == *line) {
                     l.track = None;
                 }

@@ -2,8 +2,8 @@
 
 use super::{Peer, Role, Shard, slots::Key, tap::KEYFRAME_INTERVAL, tracks::PENDING_HOLD, viewer::LineState};
 use crate::api::{Health, SfuEvent};
-use lectern_media::{Bitrate, Layer};
-use lectern_sfu_core::rtcp::Builder;
+use lectern_media::{Bitrate, Layer, UnixMillis};
+use lectern_sfu_core::{rtcp::Builder, time::NtpTime};
 use std::time::{Duration, Instant};
 
 /// How often everything is looked at that has no timer of its own.
@@ -142,8 +142,9 @@ impl Shard {
             return;
         }
         let mut builder = Builder::new(&mut self.out.space()[..RTCP_LEN_MAX]);
+        let wall = NtpTime::from(UnixMillis::now());
         // A full buffer leaves lines for the next time.
-        let reported = viewer.subscriber.sender_reports(now, &mut builder).unwrap_or(0);
+        let reported = viewer.subscriber.sender_reports(now, wall, &mut builder).unwrap_or(0);
         let len = builder.len_bytes();
         if reported > 0 {
             viewer.next_report = now + SENDER_REPORT;
@@ -163,7 +164,7 @@ impl Shard {
                 line.wish.tile_height > 0 && !(viewer.audio_only && line.kind == lectern_media::TrackKind::Video);
             let limited = match track {
                 Some(track) if shown && line.kind == lectern_media::TrackKind::Video => {
-                    viewer.subscriber.target(line.id).layer() < track.layer_for(line.wish.tile_height)
+                    viewer.subscriber.target(line.id) < track.layer_for(line.wish.tile_height)
                 }
                 _ => false,
             };

@@ -76,7 +76,7 @@ impl Viewer {
     }
 
     /// Adds a line as offered; `false` if there are as many as there may be.
-    pub(super) fn add_line(&mut self, now: Instant, offered: &OfferLine, kind: TrackKind, seed: u64) -> bool {
+    pub(super) fn add_line(&mut self, offered: &OfferLine, kind: TrackKind, seed: u64) -> bool {
         let n = self.lines.len() as u32;
         let rtx = offered.codecs.iter().any(|c| c.rtx.is_some() && c.nack);
         let (ssrc, rtx_ssrc) = (Ssrc(self.ssrc_base + 2 * n), rtx.then_some(Ssrc(self.ssrc_base + 2 * n + 1)));
@@ -104,7 +104,7 @@ impl Viewer {
             mid: Some(offered.mid.clone()),
             seed,
         };
-        let Some(id) = self.subscriber.add_line(now, &config) else { return false };
+        let Some(id) = self.subscriber.add_line(&config) else { return false };
         self.subscriber.set_wish(id, HIDDEN);
         self.lines.push(ViewerLine {
             id,

@@ -73,7 +73,7 @@ fn whole_packets_of_aes_128_cm_hmac_sha1_80() {
     assert_eq!(buf[..opened.len], clear);
 
     let clear = hex("81c8000bcafebabe abababababababababababababababab");
-    let want = hex("81c8000bcafebabe 7128035be487b9bdbef89041f977a5a8 80000001 993e08cd54d7c1230798");
+    let want = hex("81c8000bcafebabe 7128035be487b9bdbef89041f977a5a8 80000001 993e08cd54d6c1230798");
     let mut buf = clear.clone();
     buf.resize(clear.len() + 14, 0);
     let len = sealer.seal_rtcp(&mut buf, clear.len()).unwrap();

@@ -79,11 +79,6 @@ impl RecvBatch {
         let local = destination(&header.msg_hdr);
         Some((Path { port, remote, local }, &mut self.data[i][..header.msg_len as usize]))
     }
-
-    /// The bytes of buffer `i`, which keep what was opened in place until the next [`receive`](Self::receive).
-    pub(crate) fn buffer(&self, i: usize) -> &[u8] {
-        &self.data[i]
-    }
 }
 
 /// The local address in the ancillary data (`IP_PKTINFO`, `IPV6_PKTINFO`).
