@@ -103,8 +103,7 @@ pub(super) async fn replacement(bench: &dyn Bench) {
     store.put_recording(keep.clone()).await.unwrap();
     let mut summaries: Vec<RecordingSummary> = (0..40)
         .map(|i| RecordingSummary {
-            recording: recording(school.id, LessonId::generate()),
-            lines: vec![line(i, "新")],
+            recording: recording(school.id, LessonId::generate()), lines: vec![line(i, "新")]
         })
         .chain([RecordingSummary { recording: keep, lines: vec![] }])
         .collect();
