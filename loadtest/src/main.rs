@@ -2,6 +2,7 @@
 //!
 //! Knows of a server only what a client may know: the HTTP API, the WebSocket, WHIP and WHEP.
 
+mod client;
 mod clip;
 mod light;
 mod measure;

@@ -62,6 +62,25 @@ impl Sequence {
     }
 }
 
+/// A packet as the meters see it, whoever parsed it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// Sequence number.
+    pub seq: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Last packet of its frame.
+    pub marker: bool,
+    /// Payload, in clear.
+    pub payload: &'a [u8],
+}
+
+impl<'a> From<&RtpView<'a>> for Arrived<'a> {
+    fn from(rtp: &RtpView<'a>) -> Self {
+        Self { seq: rtp.seq(), timestamp: rtp.timestamp(), marker: rtp.marker(), payload: rtp.payload() }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     timestamp: u32,
@@ -131,12 +150,12 @@ impl VideoMeter {
     }
 
     /// Takes a packet; `wall_us` is the wall clock in Unix microseconds.
-    pub fn packet(&mut self, now: Duration, wall_us: u64, rtp: &RtpView<'_>) {
-        let payload = rtp.payload();
-        let Some(seq) = self.sequence.note(rtp.seq()) else { return };
+    pub fn packet(&mut self, now: Duration, wall_us: u64, rtp: Arrived<'_>) {
+        let payload = rtp.payload;
+        let Some(seq) = self.sequence.note(rtp.seq) else { return };
         if payload.is_empty() {
             // Padding only: a probe. It has a number, hence a place in the chain.
-            let piece = Piece { timestamp: rtp.timestamp(), begins: false, ends: false, key: false, stamp: None };
+            let piece = Piece { timestamp: rtp.timestamp, begins: false, ends: false, key: false, stamp: None };
             self.insert(seq, piece);
             return;
         }
@@ -145,7 +164,7 @@ impl VideoMeter {
             VideoCodec::H264 => h264_start(payload),
             VideoCodec::Vp8 => vp8_start(payload),
         };
-        let piece = Piece { timestamp: rtp.timestamp(), begins, ends: rtp.marker(), key, stamp: Stamp::find(payload) };
+        let piece = Piece { timestamp: rtp.timestamp, begins, ends: rtp.marker, key, stamp: Stamp::find(payload) };
         self.insert(seq, piece);
         while self.take_frame(now, wall_us) {}
     }
@@ -317,8 +336,8 @@ pub struct AudioResult {
 
 impl AudioMeter {
     /// Takes a packet.
-    pub fn packet(&mut self, now: Duration, rtp: &RtpView<'_>) {
-        if self.sequence.note(rtp.seq()).is_none() {
+    pub fn packet(&mut self, now: Duration, rtp: Arrived<'_>) {
+        if self.sequence.note(rtp.seq).is_none() {
             return;
         }
         if let Some(last) = self.last {
@@ -370,7 +389,7 @@ mod tests {
     fn feed(meter: &mut VideoMeter, packets: &[(u32, Vec<u8>)], late_ms: u32) {
         for (frame, packet) in packets {
             let now = MS * (frame * 40 + late_ms);
-            meter.packet(now, now.as_micros() as u64, &RtpView::parse(packet).expect("our own packet"));
+            meter.packet(now, now.as_micros() as u64, (&RtpView::parse(packet).expect("our own packet")).into());
         }
     }
 
@@ -429,7 +448,7 @@ mod tests {
             rtp.extend(n.to_be_bytes());
             rtp.extend([0; 8]);
             rtp.push(1);
-            meter.packet(MS * 20 * u32::from(n), &RtpView::parse(&rtp).expect("our own packet"));
+            meter.packet(MS * 20 * u32::from(n), (&RtpView::parse(&rtp).expect("our own packet")).into());
         }
         let r = meter.result();
         assert_eq!((r.packets, r.lost, r.gap_ms_max), (95, 5, 120.0));

@@ -377,7 +377,7 @@ impl LightPeer {
         match keys.receive.decrypt_rtp(datagram) {
             Ok(clear) => {
                 if let Ok(rtp) = RtpView::parse(&clear) {
-                    self.meter.packet(now, crate::stamp::now_us(), &rtp);
+                    self.meter.packet(now, crate::stamp::now_us(), (&rtp).into());
                 }
             }
             Err(_) => self.counts.bad += 1,

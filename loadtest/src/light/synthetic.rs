@@ -139,7 +139,7 @@ mod tests {
                 rtp.extend(payload);
                 seq += 1;
                 let view = RtpView::parse(&rtp).expect("our own packet");
-                meter.packet(FRAME_EVERY * frame, stamp::now_us(), &view);
+                meter.packet(FRAME_EVERY * frame, stamp::now_us(), (&view).into());
             }
         }
         let r = meter.result(FRAME_EVERY * 49);
