@@ -59,3 +59,11 @@ test("an unknown code falls back by status and keeps the code to copy", () => {
   expect(problemWords(new ApiError("brand_new", 403, ""))).toMatchObject({ what: en.problems["forbidden"]?.what, code: "brand_new" });
   expect(problemWords(new ApiError("brand_new", 500, "", "req-7"))).toMatchObject({ what: en.problems["unknown"]?.what, code: "brand_new · req-7" });
 });
+
+test("every fault of an imported timetable has words", () => {
+  const source = resolve("../library/src/import.rs");
+  if (!existsSync(source)) return;
+  const codes = [...readFileSync(source, "utf8").matchAll(/= "(csv_[a-z0-9_]+)";/g)].map((m) => m[1] as string);
+  expect(codes.length).toBeGreaterThan(10);
+  expect(codes.filter((code) => !(code in en.csv.errors))).toEqual([]);
+});

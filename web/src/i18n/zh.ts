@@ -40,8 +40,10 @@ export const zh: Dictionary = {
   },
   csv: {
     title: "导入课表", lead: "CSV 文件，每行一门课，第一行是列名。", choose: "选择文件", submit: "导入", created: (n) => `已新建 ${n} 门课`, nothing: "没有导入任何内容。请改正以下各行后重新导入：",
-    line: (n) => `第 ${n} 行`, template: "复制示例",
-    errors: { missing: "没有填写", unknown: "查无此项", bad_date: "不是日期（如 2026-11-21）", bad_time: "不是时间（如 08:30）", out_of_range: "超出范围", too_long: "太长", forbidden: "是您无权安排的机构", ambiguous: "有多个匹配" },
+    line: (n) => `第 ${n} 行`, template: "下载模板",
+    errors: {
+      csv_gbk: "不是 UTF-8：在 Excel 里请另存为“CSV UTF-8”", csv_not_utf8: "不是 UTF-8 文本", csv_empty: "列名下面没有内容", csv_too_many_rows: "超过 5000 行的上限", csv_unknown_column: "不是认识的列名", csv_repeated_column: "在列名里出现了两次", csv_missing_column: "缺少这一列", csv_bad_row: "这一行的字段过多，或引号没有闭合", csv_missing_value: "没有填写", csv_too_long: "太长", csv_bad_date: "不是日期（如 2026-11-21）", csv_bad_time: "不是时间（如 08:30）", csv_bad_number: "不是范围内的整数", csv_bad_word: "不是可以填的词", csv_ends_before_start: "截止早于开始", csv_unknown_teacher: "不是您能看到的教师用户名", csv_unknown_place: "不是您能看到的机构", csv_ambiguous_place: "有多处同名：请写路径，如 成都/第一小学", csv_not_allowed: "您无权在此为这位教师排课",
+    },
   },
   lobby: {
     title: "课前准备", yourName: "您的姓名", namePlaceholder: "老师认得出的名字", join: "进入课堂", start: "开始上课", enterOnly: "先进教室，稍后开始", camera: "摄像头", microphone: "麦克风", speaker: "扬声器", testSound: "试听", testing: "正在播放…", testDone: "听到三个音了吗？",
@@ -82,7 +84,7 @@ export const zh: Dictionary = {
     title: "人员", create: "新增人员", searchPlaceholder: "姓名或用户名", login: "用户名", name: "姓名", role: "角色", place: "机构", roles: "角色", addRole: "增加角色", removeRole: "去掉角色", invite: "新增并生成链接", inviteTitle: "把这个链接发给本人", inviteLead: (name, until) => `${name} 用它设置密码。只能用一次，${until} 前有效。`, copyLink: "复制链接", newLink: "重设密码链接", disable: "停用", enable: "启用", disabled: "已停用", invited: "已邀请", active: "正常", none: "还没有人员", noneLead: "新增第一位，会得到一个可以发送的链接。", noMatch: "没有这个人", edit: "修改", disabledDone: (name) => `${name} 不能再登录`, enabledDone: (name) => `${name} 可以登录了`, count: (n) => `${n} 人`, status: "状态", actions: "操作",
   },
   places: { title: "机构", create: "在其下新增", rename: "改名", level: "类别", name: "名称", deleted: (name) => `已删除“${name}”`, empty: "还没有机构", add: "新增", lead: "在一处的权限，对其下所有机构有效。", under: (name) => `在“${name}”下新增` },
-  classesAdmin: { title: "课程", lead: "您可以管理的所有课表条目。", none: "还没有课程", noneLead: "新建一门，或导入课表。", code: "课堂码", when: "时间", weekly: (day, time) => `每${day} ${time}`, edit: "修改", deleteTitle: "删除这门课吗？", deleteLead: "它会从课表中消失，已有的录播保留。" },
+  classesAdmin: { title: "课程", lead: "您可以管理的所有课表条目。", none: "还没有课程", noneLead: "新建一门，或导入课表。", code: "课堂码", when: "时间", weekly: (day, time) => `每${day} ${time}`, edit: "修改" },
   levels: { nation: "国家", province: "省", city: "市", district: "区县", school: "学校", exam_site: "考点", class: "班级" },
   roles: { administrator: "管理员", teacher: "教师", student: "学生", staff: "教研人员", examiner: "巡查员" },
   roomRoles: { teacher: "主讲教师", student: "学生", classroom: "教室", viewer: "旁听" },

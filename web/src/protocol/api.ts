@@ -59,8 +59,11 @@ export const classes = (): Promise<Class[]> => request("GET", `${V1}/classes`);
 export const createClass = (entry: NewClass): Promise<Class> => request("POST", `${V1}/classes`, { body: entry });
 export const changeClass = (id: string, entry: NewClass): Promise<Class> => request("PUT", `${V1}/classes/${id}`, { body: entry });
 export const deleteClass = (id: string): Promise<void> => request("DELETE", `${V1}/classes/${id}`);
-export const importClasses = (csv: string): Promise<ImportResult> =>
-  request("POST", `${V1}/classes/import`, { raw: { type: "text/csv; charset=utf-8", text: csv } });
+export const restoreClass = (id: string): Promise<Class> => request("POST", `${V1}/classes/${id}/restore`);
+/** The file goes as it is: the server tells a wrong encoding apart and says so. */
+export const importClasses = (csv: Blob): Promise<ImportResult> => request("POST", `${V1}/classes/import`, { raw: { type: "text/csv", bytes: csv } });
+/** A file to fill in, in the caller's language. */
+export const templateUrl = `${V1}/classes/template`;
 
 export const lessons = (day: string, signal?: AbortSignal): Promise<LessonItem[]> =>
   request("GET", `${V1}/lessons?day=${enc(day)}`, signal ? { signal } : {});

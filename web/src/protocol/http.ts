@@ -30,7 +30,7 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export interface RequestOptions {
   body?: unknown;
   /** Sent as it is, with this type, instead of JSON. */
-  raw?: { type: string; text: string };
+  raw?: { type: string; bytes: Blob };
   signal?: AbortSignal;
   /** Lets the request outlive the page (a position saved while leaving). */
   keepalive?: boolean;
@@ -39,10 +39,10 @@ export interface RequestOptions {
 export async function request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (method !== "GET" && csrf) headers["x-csrf-token"] = csrf;
-  let body: string | undefined;
+  let body: string | Blob | undefined;
   if (options.raw) {
     headers["content-type"] = options.raw.type;
-    body = options.raw.text;
+    body = options.raw.bytes;
   } else if (options.body !== undefined) {
     headers["content-type"] = "application/json";
     body = JSON.stringify(options.body);

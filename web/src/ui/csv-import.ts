@@ -1,15 +1,14 @@
 /** Imports a timetable: all lines or none, each fault named with its line and column. Resolves with whether any was made. */
 import { html, nothing } from "lit";
+import { Download } from "lucide";
 import { problemWords, t } from "../i18n";
 import * as api from "../protocol/api";
 import type { ImportResult } from "../protocol/generated/index";
 import { notify } from "./announce";
-import { copyText } from "./clipboard";
 import { openDialog } from "./dialog";
+import { icon } from "./icon";
 import { wordsNote } from "./words";
 import "./class-form.css";
-
-export const CSV_EXAMPLE = "title,subject,grade,teacher,place,mode,date,time,duration_min,repeat,until,waiting_room,record\n小石潭记,语文,三年级,li.wei,实验小学,dedicated,2026-11-23,08:30,40,weekly,2027-01-15,no,yes\n";
 
 export async function importTimetable(): Promise<boolean> {
   let result: ImportResult | null = null;
@@ -24,7 +23,7 @@ export async function importTimetable(): Promise<boolean> {
       error = result = null;
       update();
       try {
-        result = await api.importClasses(await file.text());
+        result = await api.importClasses(file);
         if (result.errors.length === 0) {
           notify({ text: t.csv.created(result.created) });
           close(true);
@@ -39,13 +38,12 @@ export async function importTimetable(): Promise<boolean> {
     return html`<form class="dialog-body" @submit=${submit}>
       <h2>${t.csv.title}</h2>
       <p class="muted">${t.csv.lead}</p>
-      <pre class="example">${CSV_EXAMPLE}</pre>
-      <button type="button" class="btn small" @click=${() => void copyText(CSV_EXAMPLE)}>${t.csv.template}</button>
+      <p><a class="btn small" href=${api.templateUrl} download>${icon(Download)}${t.csv.template}</a></p>
       <div class="field"><label for="f-file">${t.csv.choose}</label><input class="input" id="f-file" type="file" name="file" accept=".csv,text/csv" required /></div>
       ${words ? wordsNote(words, { tone: "bad", code: words.code }) : nothing}
       ${result && result.errors.length > 0
         ? html`<div class="note bad" role="alert"><div><p><strong>${t.csv.nothing}</strong></p>
-            <ul class="csv-errors small">${result.errors.map((e) => html`<li><span class="num">${t.csv.line(e.line)}</span> · ${e.column} ${t.csv.errors[e.code] ?? e.detail}</li>`)}</ul></div></div>`
+            <ul class="csv-errors small">${result.errors.map((e) => html`<li><span class="num">${t.csv.line(e.line)}</span> · ${e.column ? `“${e.column}” ` : ""}${t.csv.errors[e.code] ?? e.detail}</li>`)}</ul></div></div>`
         : nothing}
       <div class="dialog-actions">
         <button type="button" class="btn" @click=${() => close(null)}>${t.common.cancel}</button>

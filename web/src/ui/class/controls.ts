@@ -83,9 +83,6 @@ export class LecControls extends View {
     const first = hands(room)[0];
     const count = hands(room).length;
     return html`
-      ${room.state === "live"
-        ? nothing
-        : html`<button class="btn primary start" data-control="start" @click=${() => this.#command("start")}>${t.room.start}</button>`}
       ${canShareScreen()
         ? this.#button({ id: "share", icon: screen.on ? MonitorX : MonitorUp, label: screen.on ? t.room.shareStop : t.room.share, key: "S", tone: screen.on ? "on" : "", busy: screen.busy, run: () => (screen.on ? this.session.own.stopScreen() : void this.session.own.shareScreen()) })
         : nothing}

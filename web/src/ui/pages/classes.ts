@@ -10,7 +10,6 @@ import { loadSession, session } from "../../state/session";
 import { manageTabs } from "../admin/tabs";
 import { notify } from "../announce";
 import { copyText } from "../clipboard";
-import { confirmDialog } from "../dialog";
 import { icon } from "../icon";
 import { needsSignIn, shell } from "../shell";
 import { define, View } from "../view";
@@ -49,11 +48,9 @@ class PageClasses extends View {
   }
 
   async #delete(c: Class): Promise<void> {
-    const choice = await confirmDialog(t.classesAdmin.deleteTitle, `${c.title}. ${t.classesAdmin.deleteLead}`, [{ value: "delete", label: t.common.delete, danger: true }], t.common.cancel);
-    if (choice !== "delete") return;
     try {
       await api.deleteClass(c.id);
-      notify({ text: t.classForm.deleted });
+      notify({ text: t.classForm.deleted, action: { label: t.common.undo, run: () => void api.restoreClass(c.id).then(() => this.#load(), (error: unknown) => notify({ text: problemWords(error).what })) } });
       await this.#load();
     } catch (error) {
       notify({ text: problemWords(error).what });

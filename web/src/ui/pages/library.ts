@@ -26,6 +26,7 @@ class PageLibrary extends View {
   #error: unknown = null;
   #abort: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #focused = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -49,8 +50,12 @@ class PageLibrary extends View {
     this.until(() => clearInterval(refresh));
   }
 
-  override firstUpdated(): void {
-    void this.updateComplete.then(() => this.#field()?.focus());
+  override updated(): void {
+    // The field has the focus as soon as it is there (which is after the sign-in was confirmed), once.
+    const field = this.#field();
+    if (!field || this.#focused) return;
+    this.#focused = true;
+    field.focus({ preventScroll: true });
   }
 
   #field(): HTMLInputElement | null {
@@ -181,7 +186,7 @@ class PageLibrary extends View {
         </span>
       </a>
       <p class="small muted facts">${filter("teacher", item.teacher)} ${filter("school", item.school)} ${filter("subject", item.subject)} ${item.grade ? html`<span>${item.grade}</span>` : nothing}</p>
-      <p class="small muted num when">${day(item.started)} ${clock(item.started)}<br />${size(item.size_bytes)}</p>
+      <p class="small muted num when"><span>${day(item.started)} ${clock(item.started)}</span><span>${size(item.size_bytes)}</span></p>
       ${item.hit ? html`<p class="hit small"><a href=${this.#href(item)}><span class="num">${span(item.hit.at_ms)}</span> ${marked(item.hit.text, this.#query.q)}</a></p>` : nothing}
     </article>`;
   }

@@ -36,12 +36,13 @@ export class TrackElement {
     const { track, element } = this;
     const near = at >= track.from_ms - AHEAD_MS && at <= track.to_ms + KEEP_MS;
     if (!near) return this.close();
-    if (!this.#open) this.#load(Math.max(0, at - track.from_ms) / 1_000);
+    if (!this.#open) this.#load(Math.max(at, track.from_ms) / 1_000);
     if (at < track.from_ms || at >= track.to_ms) {
       if (!element.paused) element.pause();
       return;
     }
-    const want = (at - track.from_ms) / 1_000;
+    // Playlists and WebM files begin with the recording, whenever their track begins.
+    const want = at / 1_000;
     if (element.readyState >= 1 && !element.seeking) {
       const correction = correct(element.currentTime, want, rate);
       if (correction.type === "seek") element.currentTime = want;
