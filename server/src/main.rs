@@ -1,2 +1,177 @@
-//! The `lectern` binary.
-fn main() {}
+//! The `lectern` binary: the server, and the commands of its operator.
+
+mod adapt_files;
+mod adapt_media;
+mod adapt_recordings;
+mod archive;
+mod assemble;
+mod keys;
+mod people;
+mod serve;
+mod tls;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use lectern_base::{Config, DataDir};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Live classes and their recordings: one program, one data directory.
+#[derive(Debug, Parser)]
+#[command(name = "lectern", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve {
+        #[command(flatten)]
+        place: Place,
+        /// Addresses to listen on, instead of `http.listen`.
+        #[arg(long, value_delimiter = ',')]
+        listen: Vec<SocketAddr>,
+        /// Only checks configuration and data directory, and says what is wrong.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Looks after recordings on disk.
+    #[command(subcommand)]
+    Recorder(RecorderCommand),
+    /// Looks after the catalogue.
+    #[command(subcommand)]
+    Library(LibraryCommand),
+    /// Looks after accounts, while the server is stopped.
+    #[command(subcommand)]
+    User(people::UserCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum RecorderCommand {
+    /// Verifies everything that is always true of recordings (recorder/INVARIANTS.md).
+    Check {
+        /// One recording, or a directory of them.
+        dir: PathBuf,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LibraryCommand {
+    /// Makes the catalogue's recordings exactly those on disk, while the server is stopped.
+    Rebuild {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where configuration and data are.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Place {
+    /// The configuration file (TOML). Without it everything has its default.
+    #[arg(long, env = "LECTERN_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data directory, instead of `storage.data`.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    fn load(&self, change: impl FnOnce(&mut Config)) -> anyhow::Result<Config> {
+        Config::load_with(self.config.as_deref(), |config| {
+            if let Some(data) = &self.data {
+                config.storage.data.clone_from(data);
+            }
+            change(config);
+        })
+        .map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(|f| format!("  {f}")).collect();
+            anyhow::anyhow!("the configuration cannot be used:\n{}", lines.join("\n"))
+        })
+    }
+
+    /// The configuration and the data directory, locked: the server must not run.
+    fn open(&self) -> anyhow::Result<(Config, DataDir)> {
+        let config = self.load(|_| ())?;
+        lectern_base::log::init(&config.log);
+        let data = DataDir::open(&config.storage.data)?;
+        Ok((config, data))
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lectern: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve { place, listen, check } => {
+            let config = place.load(|config| {
+                if !listen.is_empty() {
+                    config.http.listen = listen;
+                }
+            })?;
+            if check {
+                checked(&config)?;
+                println!("the configuration is good");
+                return Ok(ExitCode::SUCCESS);
+            }
+            runtime()?.block_on(serve::serve(config))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Recorder(RecorderCommand::Check { dir, json }) => check_recordings(&dir, json),
+        Command::Library(LibraryCommand::Rebuild { place }) => {
+            let (config, data) = place.open()?;
+            let count = runtime()?.block_on(archive::rebuild(&config, &data))?;
+            println!("the catalogue holds {count} recordings, as on disk");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::User(command) => runtime()?.block_on(people::run(command)).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// What a start would fail on, without starting.
+fn checked(config: &Config) -> anyhow::Result<()> {
+    match DataDir::version(&config.storage.data)? {
+        Some(found) if found > lectern_base::data_dir::FORMAT_VERSION => {
+            let dir = config.storage.data.clone();
+            Err(lectern_base::DataDirError::Newer { dir, found }.into())
+        }
+        _ => {
+            anyhow::ensure!(
+                lectern_library::timetable::zone(&config.time.zone).is_some(),
+                "time.zone: {:?} is not a time zone of this machine",
+                config.time.zone
+            );
+            tls::checked(config)
+        }
+    }
+}
+
+fn check_recordings(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(dir.is_dir(), "{} is not a directory", dir.display());
+    let report = lectern_recorder::check(dir);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("could not start the runtime")
+}

@@ -1,0 +1,56 @@
+//! The keys that sign grants: made on first start, kept in the data directory, readable by the server only.
+
+use anyhow::Context as _;
+use lectern_auth::Keyring;
+use std::{
+    fs,
+    io::{ErrorKind, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+/// Reads the grant keys, or makes them.
+pub fn grant_keys(data: &Path) -> anyhow::Result<Keyring> {
+    let path = data.join("grant-keys");
+    match fs::read_to_string(&path) {
+        Ok(text) => Keyring::parse(&text).with_context(|| format!("could not use {}", path.display())),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let keys = Keyring::generate();
+            write_secret(&path, keys.to_text().as_bytes())?;
+            Ok(keys)
+        }
+        Err(e) => Err(e).with_context(|| format!("could not read {}", path.display())),
+    }
+}
+
+/// Writes a file that only we may read, so that after a power cut it is there whole or not at all.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        let temporary = path.with_extension("new");
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        match path.parent() {
+            Some(dir) => fs::File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().with_context(|| format!("could not write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn keys_stay_the_same_and_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = grant_keys(dir.path()).unwrap();
+        assert_eq!(grant_keys(dir.path()).unwrap().to_text(), made.to_text());
+        let mode = fs::metadata(dir.path().join("grant-keys")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else may read them");
+    }
+}

@@ -1,0 +1,148 @@
+//! `lectern serve`: from configuration to a running server, and to its orderly end.
+
+use crate::{assemble, tls};
+use anyhow::Context as _;
+use axum::Router;
+use axum_server::Handle;
+use lectern_base::{Config, DataDir, Shutdown};
+use lectern_media::UnixMillis;
+use lectern_signaling::http;
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+use tokio::task::JoinSet;
+
+/// How long requests that are under way may take when the server ends.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Runs the server until it is asked to end.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    lectern_base::log::init(&config.log);
+    let shutdown = Shutdown::new();
+    shutdown.on_signals().context("could not listen for signals")?;
+    let data = DataDir::open(&config.storage.data)?;
+    let listeners = listen(&config.http.listen)?;
+    let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+    let addresses_ip: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
+    let https = tls::prepare(&config, &addresses_ip).await?;
+    let local_ca = https.as_ref().and_then(|h| h.local_ca.clone());
+    let server = assemble::assemble(&config, &data, https.is_some(), local_ca.clone()).await?;
+
+    // Whoever was in class when we ended is let back in before anybody else is.
+    let rooms = server.app.rooms.clone();
+    match rooms.resume().await.context("could not read which lessons were live")? {
+        0 => {}
+        resumed => tracing::info!(resumed, "lessons that were live go on"),
+    }
+    let recorders = server.recorders.clone();
+    tokio::spawn(async move { recorders.seal_abandoned().await });
+    let house = tokio::spawn(http::keep_house(server.app.clone(), {
+        let shutdown = shutdown.clone();
+        async move { shutdown.begun().await }
+    }));
+
+    let first = server.library.first_run(UnixMillis::now()).await.context("could not make the first account")?;
+    let handle = Handle::new();
+    let mut serving = JoinSet::new();
+    let router = http::router(server.app.clone());
+    for listener in listeners {
+        let (router, handle) = (router.clone(), handle.clone());
+        let tls = https.as_ref().map(|h| h.config.clone());
+        serving.spawn(async move { serve_on(listener, router, tls, handle).await });
+    }
+    announce(&config, &addresses, https.is_some(), local_ca.as_deref(), first.as_ref());
+
+    tokio::select! {
+        () = shutdown.begun() => {}
+        Some(ended) = serving.join_next() => ended?.context("could not serve http any more")?,
+    }
+    let ended = shutdown
+        .unless_forced(async {
+            // Clients are told first, so that they know why their sockets close; then recordings are closed so that they
+            // can be resumed; media flows until then.
+            rooms.close().await;
+            handle.graceful_shutdown(Some(DRAIN));
+            server.sfu.shutdown().await;
+            if house.await.is_err() {
+                tracing::error!("housekeeping had failed");
+            }
+            while serving.join_next().await.is_some() {}
+            server.library.store().close().await;
+        })
+        .await;
+    match ended {
+        Some(()) => tracing::info!("ended in order"),
+        None => tracing::warn!("ended at once, as asked"),
+    }
+    drop(data);
+    Ok(())
+}
+
+fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let bind = |addr: &SocketAddr| {
+        // An IPv6 socket takes only IPv6: 0.0.0.0 is listed beside [::], and both must fit.
+        let domain = socket2::Domain::for_address(*addr);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&(*addr).into())?;
+        socket.listen(1024)?;
+        Ok::<TcpListener, std::io::Error>(socket.into())
+    };
+    addresses.iter().map(|addr| bind(addr).with_context(|| format!("could not listen on {addr} (http.listen)"))).collect()
+}
+
+async fn serve_on(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<axum_server::tls_rustls::RustlsConfig>,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    match tls {
+        Some(config) => axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(service).await,
+        None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await,
+    }
+}
+
+/// Says where the server is, and once who may sign in first.
+fn announce(
+    config: &Config,
+    addresses: &[SocketAddr],
+    tls: bool,
+    local_ca: Option<&str>,
+    first: Option<&lectern_library::FirstAdministrator>,
+) {
+    let scheme = if tls { "https" } else { "http" };
+    let mut text = String::from("\nLectern 讲台 is running.\n\n");
+    match &config.http.public_url {
+        Some(url) => text.push_str(&format!("  address   {url}\n")),
+        None => addresses.iter().for_each(|addr| text.push_str(&format!("  address   {scheme}://{}\n", shown(*addr)))),
+    }
+    if let Some(fingerprint) = local_ca.and_then(tls::fingerprint) {
+        text.push_str(&format!("  CA        SHA-256 {fingerprint}\n            devices install it once: open /ca\n"));
+    }
+    if let Some(first) = first {
+        text.push_str("\nSign in first as administrator; this is printed once:\n\n");
+        text.push_str(&format!("  login     {}\n  password  {}\n", first.login, first.password.expose()));
+    }
+    text.push('\n');
+    // Nobody may be reading; the server runs all the same.
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        tracing::debug!("standard output is closed");
+    }
+}
+
+/// An address as one types it: the loopback ones by name, because browsers give camera and microphone to localhost.
+fn shown(addr: SocketAddr) -> String {
+    match addr.ip() {
+        ip if ip.is_loopback() => format!("localhost:{}", addr.port()),
+        _ => addr.to_string(),
+    }
+}
