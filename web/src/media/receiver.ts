@@ -9,7 +9,9 @@ import { setSpeaker } from "./level";
 
 export interface ReceiverPort {
   subscribe(sdp: string): Promise<string>;
-  /** The lines are there (again): streams may have changed, assignments must be said again. */
+  /** The lines are offered (again) and have their names: what they shall carry can be said, before the answer is here. */
+  offered(): void;
+  /** The streams are there (again). */
   ready(): void;
   connected(): void;
   lost(): void;
@@ -67,7 +69,10 @@ export class Receiver {
       const pc = await (this.#prepared as Promise<RTCPeerConnection>);
       this.#prepared = null;
       try {
-        const answer = await this.port.subscribe(pc.localDescription?.sdp ?? "");
+        const answered = this.port.subscribe(pc.localDescription?.sdp ?? "");
+        this.#mids = midsOf(pc);
+        this.port.offered();
+        const answer = await answered;
         if (this.#over) return pc.close();
         await pc.setRemoteDescription({ type: "answer", sdp: answer });
         this.#adopt(pc);
@@ -118,14 +123,11 @@ export class Receiver {
     const old = this.#pc;
     this.#pc = pc;
     this.#streams.clear();
-    this.#mids = { audio: [], video: [] };
     for (const line of pc.getTransceivers()) {
       if (line.mid === null) continue;
-      const kind = line.receiver.track.kind as "audio" | "video";
       const stream = new MediaStream([line.receiver.track]);
-      this.#mids[kind].push(line.mid);
       this.#streams.set(line.mid, stream);
-      if (kind === "audio") this.#listen(line.mid, stream);
+      if (line.receiver.track.kind === "audio") this.#listen(line.mid, stream);
     }
     old?.close();
     this.port.ready();
@@ -153,4 +155,10 @@ export class Receiver {
       if ((error as { name?: string }).name === "NotAllowedError" && !this.#over) this.port.soundBlocked(true);
     }
   }
+}
+
+function midsOf(pc: RTCPeerConnection): { audio: string[]; video: string[] } {
+  const mids = { audio: [] as string[], video: [] as string[] };
+  for (const line of pc.getTransceivers()) if (line.mid !== null) mids[line.receiver.track.kind as "audio" | "video"].push(line.mid);
+  return mids;
 }

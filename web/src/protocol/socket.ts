@@ -108,8 +108,7 @@ export class RoomSocket {
       const waiter = this.#settle(message.req);
       if (waiter) {
         waiter.reject(new Refusal(message.code, message.detail));
-        this.handlers.message({ ...message, req: message.req });
-        return;
+        return; // who asked decides what is shown
       }
     }
     this.handlers.message(message);

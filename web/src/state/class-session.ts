@@ -248,7 +248,7 @@ export class ClassSession {
       return this.close();
     }
     if (this.#redial.state !== "dialing" || this.#redial.tries !== attempt) return;
-    keepResume(options, this.#grant.resume);
+    keepResume(options, this.#grant);
     const grant = this.#grant.grant;
     const socket: RoomSocket = new RoomSocket(socketUrl(location), {
       open: () => socket.send({ type: "hello", version: PROTOCOL_VERSION, grant }),
@@ -411,12 +411,13 @@ export class ClassSession {
   #makeReceiver(lines: { video: number; audio: number }): Receiver {
     const receiver: Receiver = new Receiver(lines, {
       subscribe: async (sdp) => (await this.#ask({ type: "subscribe", sdp })).sdp,
-      ready: () => {
+      offered: () => {
         const { room } = this.store.get();
-        // What old lines carried says nothing about the new ones.
+        // What the old lines carried says nothing about the new ones.
         if (room) this.store.commit({ room: { ...room, lines: new Map() } });
         this.#viewing.renew();
       },
+      ready: () => this.store.commit({ placement: this.store.get().placement + 1 }),
       connected: () => this.store.commit({ receiving: true, mediaBlocked: false }),
       lost: () => {
         this.store.commit({ receiving: false });
@@ -426,6 +427,7 @@ export class ClassSession {
       refused: (error) => this.#mediaRefused(error, () => void receiver.connect()),
       soundBlocked: (soundBlocked) => this.store.commit({ soundBlocked }),
     });
+    receiver.setSpeaker(settings.get().speakerId);
     return receiver;
   }
 

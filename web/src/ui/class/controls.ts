@@ -11,6 +11,7 @@ import { hands, mayPublish, me, type RoomState } from "../../state/room";
 import { icon } from "../icon";
 import { define, View } from "../view";
 import type { Tab } from "./panel";
+import "./meter";
 import "./controls.css";
 
 export type Command = "end" | "leave" | "full" | "help" | "devices" | "start" | Tab;
@@ -73,7 +74,7 @@ export class LecControls extends View {
     const micOn = microphone.on && !(room.state === "live" && said.includes("microphone"));
     const cameraOn = camera.on && !(room.state === "live" && said.includes("camera"));
     return html`
-      ${this.#button({ id: "microphone", icon: micOn ? Mic : MicOff, label: t.room.mic, name: micOn ? t.room.muteOn : t.room.muteOff, key: teacherKey(room), tone: micOn ? "" : "off", busy: microphone.busy || micOn !== microphone.on, run: () => void this.session.own.turn("microphone", !microphone.on) })}
+      ${this.#button({ id: "microphone", icon: micOn ? Mic : MicOff, label: t.room.mic, name: micOn ? t.room.muteOn : t.room.muteOff, key: teacherKey(room), tone: micOn ? "" : "off", busy: microphone.busy || micOn !== microphone.on, run: () => void this.session.own.turn("microphone", !microphone.on) }, micOn ? html`<lec-meter .track=${this.session.own.track("microphone")} label=""></lec-meter>` : nothing)}
       ${this.#button({ id: "camera", icon: cameraOn ? Video : VideoOff, label: t.room.camera, name: cameraOn ? t.room.cameraOff : t.room.cameraOn, key: "V", tone: cameraOn ? "" : "off", busy: camera.busy, run: () => void this.session.own.turn("camera", !camera.on) })}
     `;
   }
@@ -126,10 +127,10 @@ export class LecControls extends View {
     </details>`;
   }
 
-  #button(b: Button): TemplateResult {
+  #button(b: Button, inside: TemplateResult | typeof nothing = nothing): TemplateResult {
     const name = b.name ?? b.label;
     return html`<button class="control ${b.tone ?? ""}" data-control=${b.id} aria-label=${b.count ? `${name} (${b.count})` : name} title=${b.key ? `${name} (${b.key})` : name} aria-pressed=${b.pressed ?? nothing} aria-busy=${b.busy ? "true" : nothing} @click=${b.run}>
-      ${icon(b.icon)}<span>${b.label}</span>${b.count ? html`<span class="count num" aria-hidden="true">${b.count > 99 ? "99+" : b.count}</span>` : nothing}
+      ${icon(b.icon)}<span>${b.label}</span>${b.count ? html`<span class="count num" aria-hidden="true">${b.count > 99 ? "99+" : b.count}</span>` : nothing}${inside}
     </button>`;
   }
 }

@@ -34,7 +34,10 @@ export class LecMeter extends View {
   }
 
   override render(): TemplateResult {
-    return html`<div class="meter" role="meter" aria-label=${this.label} aria-valuemin="0" aria-valuemax="100" aria-valuenow="0"><span></span></div>`;
+    // Without a label it only repeats what something beside it says.
+    return this.label
+      ? html`<div class="meter" role="meter" aria-label=${this.label} aria-valuemin="0" aria-valuemax="100" aria-valuenow="0"><span></span></div>`
+      : html`<div class="meter" aria-hidden="true"><span></span></div>`;
   }
 }
 define("lec-meter", LecMeter);

@@ -26,7 +26,8 @@ export class LecTile extends View {
   #video: HTMLVideoElement | null = null;
   #track: string | null = null;
   #drawn = false;
-  #height = 0;
+  /** Until it is measured: the middle layer, which most tiles end up with. */
+  #height = 360;
   #inView = true;
   #armed = 0;
   #since = 0;

@@ -80,7 +80,7 @@ class PageClass extends View {
   #join(choice: LobbyChoice): void {
     this.#inside = true;
     const phone = matchMedia("(max-width: 700px)").matches;
-    const many = this.#preview?.mine ?? false;
+    const many = this.#preview?.mine ?? kept(this.code)?.role === "teacher";
     if (phone || innerWidth >= 1_200) this.#tab = "chat";
     this.#session.join({
       code: this.code,
