@@ -22,6 +22,8 @@ pub struct Catalogued {
     library: Arc<Library>,
     /// Recordings that grow, with what the catalogue was told. As many as there are lessons with a recording.
     growing: Mutex<HashMap<RecordingId, Known>>,
+    /// One refresh at a time: what is told last is what was true last.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +72,7 @@ impl Catalogued {
     /// Stands before `recorder`, whose recordings `files` reads back.
     #[must_use]
     pub fn new(recorder: Arc<dyn Recordings>, files: Arc<dyn RecordingFiles>, library: Arc<Library>) -> Self {
-        Self { recorder, files, library, growing: Mutex::default() }
+        Self { recorder, files, library, growing: Mutex::default(), refreshing: tokio::sync::Mutex::default() }
     }
 
     /// Tells the catalogue of growing recordings every few seconds until `stop` is ready.
@@ -92,6 +94,7 @@ impl Catalogued {
 
     /// Tells the catalogue how a recording stands now. `last`: it does not grow any more.
     async fn refresh(&self, id: RecordingId, last: bool) {
+        let _alone = self.refreshing.lock().await;
         if let Err(error) = self.try_refresh(id, last).await {
             metrics::counter!("lectern_library_refresh_failures_total").increment(1);
             tracing::error!(recording = %id, %error, "the catalogue does not know how a recording stands");
@@ -102,15 +105,8 @@ impl Catalogued {
     }
 
     async fn try_refresh(&self, id: RecordingId, last: bool) -> Result<(), RefreshError> {
-        let known = self.growing.lock().get(&id).cloned();
-        let known = match known {
-            Some(known) => known,
-            // Resumed after a restart: the catalogue has it from before.
-            None => match self.library.store().recording(id).await? {
-                Some(recording) => Known { recording, lines: 0 },
-                None => return Err(RefreshError::Unknown),
-            },
-        };
+        // Ended while this waited for its turn: the last word is said.
+        let Some(known) = self.growing.lock().get(&id).cloned() else { return Ok(()) };
         let Some(facts) = self.files.facts(id).await? else { return Err(RefreshError::NoFiles) };
         let recording = updated(known.recording.clone(), &facts, last);
         if recording != known.recording || last {
@@ -121,8 +117,8 @@ impl Catalogued {
         if count != known.lines {
             self.library.put_lines(id, lines).await?;
         }
-        if !last {
-            self.growing.lock().insert(id, Known { recording, lines: count });
+        if let Some(known) = self.growing.lock().get_mut(&id) {
+            *known = Known { recording, lines: count };
         }
         Ok(())
     }
@@ -146,8 +142,6 @@ enum RefreshError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("the catalogue does not have it; rebuild it from the archive")]
-    Unknown,
     #[error("it has no files")]
     NoFiles,
 }
@@ -167,7 +161,14 @@ impl Recordings for Catalogued {
 
     async fn resume(&self, room: RoomId, recording: RecordingId) -> Result<(), PortError> {
         self.recorder.resume(room, recording).await?;
-        self.refresh(recording, false).await;
+        match self.library.store().recording(recording).await {
+            Ok(Some(known)) => {
+                self.growing.lock().insert(recording, Known { recording: known, lines: 0 });
+                self.refresh(recording, false).await;
+            }
+            Ok(None) => tracing::error!(%recording, "the catalogue does not have a recording: rebuild it"),
+            Err(error) => tracing::error!(%recording, %error, "the catalogue could not be asked for a recording"),
+        }
         Ok(())
     }
 
