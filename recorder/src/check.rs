@@ -68,7 +68,9 @@ pub fn check(dir: &Path) -> Report {
     let dirs = if dir.join(Header::FILE).exists() {
         vec![dir.to_owned()]
     } else {
-        crate::scan::directories(dir).unwrap_or_default()
+        let mut dirs = crate::scan::directories(dir).unwrap_or_default();
+        dirs.retain(|d| !crate::scan::is_stillborn(d));
+        dirs
     };
     let recordings: Vec<RecordingReport> = dirs.iter().map(|d| check_recording(d)).collect();
     Report { ok: recordings.iter().all(|r| r.findings.is_empty()), recordings }

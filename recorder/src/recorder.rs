@@ -234,7 +234,7 @@ impl Recorder {
                     this.recovered.push(did);
                 }
                 // Nothing was recorded before the crash: the header was not even there.
-                Err(RecoverError::Header(_)) if is_stillborn(&dir) => {}
+                Err(RecoverError::Header(_)) if scan::is_stillborn(&dir) => {}
                 Err(e) => {
                     let why = chain_of(&e);
                     tracing::error!(dir = %dir.display(), error = why, "recording left untouched");
@@ -374,11 +374,6 @@ impl Recorder {
 
 /// Events that wait for the recording's thread; more are dropped and counted.
 const COMMANDS_MAX: usize = 4096;
-
-/// Whether the directory holds nothing but what comes before the header.
-fn is_stillborn(dir: &Path) -> bool {
-    recover::file_names(dir).is_ok_and(|names| names.iter().all(|n| n.ends_with(".tmp")))
-}
 
 fn chain_of(e: &dyn std::error::Error) -> String {
     let mut out = e.to_string();

@@ -1,6 +1,10 @@
 //! What recordings are on disk: the catalogue can be rebuilt from this.
 
-use crate::{Header, RecordingSummary, Seal, chain, journal, recover::read_or_empty, writer::parse_part_name};
+use crate::{
+    Header, RecordingSummary, Seal, chain, journal,
+    recover::{file_names, read_or_empty},
+    writer::parse_part_name,
+};
 use lectern_protocol::api::RecordingStatus;
 use std::{
     fs, io,
@@ -15,6 +19,7 @@ pub fn scan(root: &Path) -> Vec<RecordingSummary> {
         Vec::new()
     });
     dirs.iter()
+        .filter(|dir| !is_stillborn(dir))
         .filter_map(|dir| {
             summary(dir).inspect_err(|e| tracing::warn!(dir = %dir.display(), error = e, "recording left out")).ok()
         })
@@ -39,6 +44,11 @@ pub(crate) fn summary(dir: &Path) -> Result<RecordingSummary, String> {
     let duration_ms = ends.max().unwrap_or(0);
     let size_bytes = records.iter().filter(|r| r.file != journal::FILE).map(|r| r.len).sum();
     Ok(RecordingSummary { meta, dir: dir.into(), duration_ms, size_bytes, status: RecordingStatus::Live })
+}
+
+/// Whether the directory holds nothing but what comes before the header: it is no recording yet.
+pub(crate) fn is_stillborn(dir: &Path) -> bool {
+    file_names(dir).is_ok_and(|names| names.iter().all(|n| n.ends_with(".tmp")))
 }
 
 /// The directories of recordings under `root`: two levels down, in order of day and id.

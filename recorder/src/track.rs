@@ -84,6 +84,8 @@ pub(crate) struct Track {
     hole: Option<(GapCause, u64)>,
     muted: bool,
     last_keyframe: Option<UnixMillis>,
+    /// RTP timestamp and arrival of the newest packet.
+    newest: Option<(u64, UnixMillis)>,
     units: Vec<Unit>,
 }
 
@@ -111,6 +113,7 @@ impl Track {
             hole: None,
             muted: false,
             last_keyframe: None,
+            newest: None,
             units: Vec::new(),
         })
     }
@@ -155,6 +158,7 @@ impl Track {
 
     pub(crate) fn packet(&mut self, p: TapPacket, sender: &mut SenderClock, out: &mut Vec<Output>) {
         let TapPacket { seq, timestamp, arrival, marker, payload, .. } = p;
+        self.newest = self.newest.max(Some((timestamp.0, arrival)));
         let mut units = std::mem::take(&mut self.units);
         self.depay.push(Packet { seq, timestamp, arrival, marker, payload }, &mut units);
         self.units(units, sender, out);
@@ -185,6 +189,7 @@ impl Track {
     pub(crate) fn layer(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
         self.flush_depacketizer(sender, out);
         self.clock.reset();
+        self.newest = None;
     }
 
     /// A sender report.
@@ -214,6 +219,12 @@ impl Track {
         self.flush_depacketizer(sender, out);
         self.close_pending(None);
         self.cut(out);
+        // What was lost since the last whole unit is followed by none that would announce it.
+        if let (Some((timestamp, arrival)), missing @ 1..) = (self.newest, self.depay.missing()) {
+            let own = if self.info.codec.kind() == TrackKind::Audio { u64::from(SILENCE_TICKS) } else { self.usual };
+            let until = self.place(timestamp, arrival, sender) + own;
+            self.gap(until, GapCause::Loss, missing, out);
+        }
     }
 
     fn flush_depacketizer(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
@@ -231,9 +242,7 @@ impl Track {
                     hole => *hole = Some((GapCause::Loss, h.packets)),
                 },
                 Unit::Access(unit) => {
-                    let arrival = (unit.arrival.0 - self.started.0).saturating_mul(1_000_000);
-                    let at = self.clock.place(sender, unit.timestamp.0, arrival).max(0);
-                    let dts = (i128::from(at) * i128::from(self.rate.hz()) / 1_000_000_000) as u64;
+                    let dts = self.place(unit.timestamp.0, unit.arrival, sender);
                     match self.info.codec.kind() {
                         TrackKind::Video => self.picture(dts, unit, out),
                         TrackKind::Audio => self.sound(dts, unit, out),
@@ -242,6 +251,13 @@ impl Track {
             }
         }
         self.units = units;
+    }
+
+    /// Where a unit belongs on the recording's time, in ticks.
+    fn place(&mut self, timestamp: u64, arrival: UnixMillis, sender: &mut SenderClock) -> u64 {
+        let arrival = (arrival.0 - self.started.0).saturating_mul(1_000_000);
+        let at = self.clock.place(sender, timestamp, arrival).max(0);
+        (i128::from(at) * i128::from(self.rate.hz()) / 1_000_000_000) as u64
     }
 
     fn picture(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {

@@ -4,7 +4,7 @@ mod support;
 
 use lectern_media::{
     Codec, ParticipantId, TrackSource,
-    tap::{TapEvent, TapHandle, TapSender},
+    tap::{TapEvent, TapHandle},
 };
 use lectern_protocol::{
     api::{ClassEvent, GapCause, RecordingStatus},
@@ -14,17 +14,8 @@ use lectern_recorder::{Recorder, RecordingHandle, check, scan, vod};
 use std::{collections::HashMap, path::Path, sync::Arc};
 use support::{Source, decoded_frames, h264, limits, merged, meta, opus, tool, vp8};
 
-/// Hands events to the tap as the forwarding plane does.
 fn feed(tap: &TapHandle, events: Vec<(i64, TapEvent)>) {
-    let mut senders: HashMap<_, TapSender> = HashMap::new();
-    for (_, event) in events {
-        match event {
-            TapEvent::Started(info) => _ = senders.insert(info.id, tap.start(&info).expect("the recorder reads")),
-            TapEvent::Packet(p) => _ = senders.get_mut(&p.track).unwrap().offer(p),
-            TapEvent::SenderReport { track, .. } => _ = senders.get_mut(&track).unwrap().event(event),
-            other => panic!("{other:?}"),
-        }
-    }
+    support::feed(tap, &mut HashMap::new(), &events);
 }
 
 fn join(handle: &RecordingHandle, participant: ParticipantId, name: &str, role: RoomRole) {
@@ -35,8 +26,7 @@ fn record(root: &Path, ago_ms: i64, feed_it: impl FnOnce(&RecordingHandle)) -> l
     let recorder = Recorder::open(root, limits()).unwrap();
     let handle = recorder.start(meta(ago_ms), Arc::new(|_| {})).unwrap();
     feed_it(&handle);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(handle.finish()).unwrap()
+    support::wait(handle.finish()).unwrap()
 }
 
 fn good(dir: &Path) {

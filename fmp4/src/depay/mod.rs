@@ -173,6 +173,16 @@ impl Depacketizer {
         }
     }
 
+    /// Packets lost or dropped since the last unit that was handed out: the [`Hole`] that the next one would announce.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        match &self.assembler {
+            Assembler::H264(a) => a.missing(),
+            Assembler::Vp8(a) => a.missing(),
+            Assembler::Opus(a) => a.missing(),
+        }
+    }
+
     /// What was dropped so far, by reason.
     #[must_use]
     pub fn dropped(&self) -> Dropped {

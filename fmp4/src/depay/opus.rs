@@ -12,6 +12,11 @@ pub(super) struct Opus {
 }
 
 impl Opus {
+    /// Packets missing since the last unit, if one was handed out.
+    pub(super) fn missing(&self) -> u64 {
+        if self.handed_out { self.missing } else { 0 }
+    }
+
     pub(super) fn push(&mut self, packet: Packet, out: &mut Vec<Unit>) {
         let lost = self.expected.map_or(0, |e| packet.seq.0.saturating_sub(e));
         self.missing += lost;

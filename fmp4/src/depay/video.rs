@@ -71,6 +71,11 @@ impl<F: Format> Video<F> {
         self.waiting
     }
 
+    /// Packets missing since the last unit, if one was handed out.
+    pub(super) fn missing(&self) -> u64 {
+        if self.handed_out { self.missing } else { 0 }
+    }
+
     pub(super) fn push(&mut self, packet: Packet, out: &mut Vec<Unit>) {
         if let Some(lost) = self.expected.map(|e| packet.seq.0.saturating_sub(e)).filter(|n| *n > 0) {
             self.spoil(lost);

@@ -2,14 +2,18 @@
 
 #![allow(dead_code)] // Each test file uses its share.
 
+pub mod disk;
+pub mod fake;
+
 use bytes::Bytes;
 use lectern_media::{
     Codec, ExtSeq, ExtTimestamp, LessonId, ParticipantId, RecordingId, RoomId, TrackId, TrackInfo, TrackSource,
     UnixMillis,
-    tap::{TapEvent, TapPacket},
+    tap::{TapEvent, TapHandle, TapPacket, TapSender},
 };
 use lectern_recorder::{Limits, RecordingMeta};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -80,7 +84,10 @@ pub fn tool(program: &str, args: &[&str]) -> (String, String) {
 /// Decodes everything in a file: the number of frames of the first stream of `kind`; panics if the decoder has anything to say.
 pub fn decoded_frames(path: &Path, kind: &str) -> usize {
     let path = path.to_str().unwrap();
-    let (_, errors) = tool("ffmpeg", &["-v", "error", "-xerror", "-i", path, "-f", "null", "-"]);
+    let (_, errors) = tool(
+        "ffmpeg",
+        &["-v", "error", "-xerror", "-i", path, "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"],
+    );
     assert_eq!(errors, "", "{path} decodes without a word");
     let args = [
         "-v",
@@ -298,4 +305,29 @@ pub fn merged(mut lists: Vec<Vec<(i64, TapEvent)>>) -> Vec<(i64, TapEvent)> {
     let mut all: Vec<(i64, TapEvent)> = lists.drain(..).flatten().collect();
     all.sort_by_key(|(at, _)| *at);
     all
+}
+
+/// Hands events to the tap as the forwarding plane does; returns the writing ends, whose dropping ends the tracks.
+pub fn feed(tap: &TapHandle, senders: &mut HashMap<TrackId, TapSender>, events: &[(i64, TapEvent)]) {
+    for (_, event) in events {
+        match event.clone() {
+            TapEvent::Started(info) => _ = senders.insert(info.id, tap.start(&info).expect("the recorder reads")),
+            TapEvent::Packet(p) => _ = senders.get_mut(&p.track).expect("started").offer(p),
+            TapEvent::SenderReport { track, ntp, timestamp } => {
+                let event = TapEvent::SenderReport { track, ntp, timestamp };
+                senders.get_mut(&track).expect("started").event(event);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Runs a future to its end.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+/// A directory for tests that simulate their disk: in memory if there is such a place, for thousands of small files.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
