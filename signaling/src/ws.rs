@@ -163,22 +163,29 @@ impl Socket {
             metrics::counter!("lectern_ws_grants_refused_total", "reason" => e.reason()).increment(1);
             Some(CloseReason::NotAuthorised)
         })?;
-        let room = self.app.rooms.room(grant.room).await.map_err(|e| {
-            Some(match e {
-                EnterError::Unknown => CloseReason::UnknownRoom,
-                EnterError::Over => CloseReason::Ended,
-                EnterError::Busy => CloseReason::ServerRestart,
-                EnterError::Store(e) => {
-                    tracing::error!(error = %e, "a room could not be opened");
-                    CloseReason::ServerRestart
-                }
-            })
-        })?;
+        let room = self.app.rooms.room(grant.room).await.map_err(refused)?;
         tracing::info!(room = %grant.room, participant = %grant.participant, "entering");
-        let entered = room.enter(self.conn, outbox.clone(), entrant(grant)).await;
-        entered.map_err(|_| Some(CloseReason::Ended))?;
+        let who = entrant(grant);
+        if room.enter(self.conn, outbox.clone(), who.clone()).await.is_ok() {
+            return Ok(room);
+        }
+        // The room was forgotten, or its lesson ended, in this very moment: ask once more.
+        let room = self.app.rooms.room(room.id()).await.map_err(refused)?;
+        room.enter(self.conn, outbox.clone(), who).await.map_err(|_| Some(CloseReason::Ended))?;
         Ok(room)
     }
+}
+
+fn refused(e: EnterError) -> Option<CloseReason> {
+    Some(match e {
+        EnterError::Unknown => CloseReason::UnknownRoom,
+        EnterError::Over => CloseReason::Ended,
+        EnterError::Busy => CloseReason::ServerRestart,
+        EnterError::Store(e) => {
+            tracing::error!(error = %e, "a room could not be opened");
+            CloseReason::ServerRestart
+        }
+    })
 }
 
 fn parse(text: &str) -> Result<ClientMessage, &'static str> {

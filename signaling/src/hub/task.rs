@@ -37,6 +37,8 @@ pub enum Outgoing {
     Last(Utf8Bytes),
 }
 
+/// A room in which nobody is and nothing runs is forgotten after this many seconds.
+const IDLE_SECONDS: u32 = 20;
 /// Things that happened before the recording was ready to hear them.
 const EARLY_MAX: usize = 1_000;
 /// Presences that wait for the writer.
@@ -142,6 +144,7 @@ impl RoomTask {
 
     async fn run(mut self, mut rx: mpsc::Receiver<Input>) {
         let mut second = tokio::time::interval(Duration::from_secs(1));
+        let mut idle_for = 0;
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut out = Vec::new();
         while !self.over {
@@ -164,10 +167,11 @@ impl RoomTask {
                     self.room.tick(self.rooms.0.now(), &mut out);
                     self.carry_out(&mut out).await;
                     self.write_down(false).await;
-                    if self.room.is_idle() && self.outboxes.is_empty() {
-                        rx.close();
+                    idle_for = if self.room.is_idle() && self.outboxes.is_empty() { idle_for + 1 } else { 0 };
+                    if idle_for >= IDLE_SECONDS {
+                        // Whoever comes at this very moment finds the room closed and opens it anew.
                         self.over = true;
-                        self.write_down(true).await;
+                        self.write(Write::Forget).await;
                     }
                 }
             }

@@ -23,6 +23,8 @@ pub(super) enum Write {
     Resumed { recording: Option<RecordingId>, opened: UnixMillis, record: bool },
     /// The lesson is over.
     Ended { at: UnixMillis, recording: Option<RecordingId> },
+    /// Nobody is there and nothing runs: nothing is worth keeping.
+    Forget,
     /// The server is going down: close the recording so that it can be resumed, and tell when all before is written.
     Suspend { recording: Option<RecordingId>, done: oneshot::Sender<()> },
 }
@@ -86,6 +88,7 @@ impl Writer {
                 }
                 self.noted("forget", store.remove_room(room)).await;
             }
+            Write::Forget => self.noted("forget", store.remove_room(room)).await,
             Write::Suspend { recording, done } => {
                 if let Some(recording) = recording {
                     if let Err(e) = config.recordings.suspend(recording).await {
