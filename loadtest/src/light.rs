@@ -7,12 +7,14 @@
 mod feedback;
 mod peer;
 mod sdp;
+mod socket;
 mod stun;
 mod swarm;
 pub mod synthetic;
 
 pub use peer::{Identity, LightPeer, Role};
 pub use sdp::Answer;
+pub use socket::{Poll, receiving_socket};
 pub use swarm::{PeerReport, Swarm};
 
 #[cfg(test)]

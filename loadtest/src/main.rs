@@ -4,10 +4,13 @@
 
 mod client;
 mod clip;
+mod cpu;
+mod floor;
 mod light;
 mod measure;
 mod pack;
 mod report;
+mod run;
 mod source;
 mod stamp;
 mod stats;
@@ -45,6 +48,19 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Sends the clip into a class by WHIP.
+    Publish(run::PublishArgs),
+    /// Watches a class with many viewers, by WHEP or by its join code, and measures what they feel.
+    Watch(run::WatchArgs),
+    /// Holds a class: a teacher with the clip, students who join by the link.
+    Class(run::ClassArgs),
+    /// Measures what sealing and sending alone costs on this machine.
+    Floor(floor::FloorArgs),
+    /// The sender process of `floor` and `bench`.
+    #[command(hide = true)]
+    FloorSend,
+    /// Lets a synthetic teacher teach on a running server until interrupted; prints the join link.
+    Demo(run::DemoArgs),
 }
 
 fn main() -> ExitCode {
@@ -63,5 +79,11 @@ fn run(command: Command) -> Result<bool> {
         Command::Clip { secs, size, fps, kbps, out } => {
             clip::write(clip::Order { size, fps, secs }, &out, kbps).map(|()| true)
         }
+        Command::Publish(args) => args.run(),
+        Command::Watch(args) => args.run(),
+        Command::Class(args) => args.run(),
+        Command::Floor(args) => args.run(),
+        Command::FloorSend => floor::send().map(|()| true),
+        Command::Demo(args) => args.run(),
     }
 }

@@ -2,23 +2,20 @@
 
 use super::{
     peer::{Counts, LightPeer, Role},
+    socket::{EVENTS_MAX, Poll, receiving_socket},
     synthetic::Publisher,
 };
 use crate::stats::Histogram;
 use anyhow::{Context, Result, anyhow};
-use socket2::{Domain, Socket, Type};
 use std::{
     net::{SocketAddr, UdpSocket},
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::fd::AsRawFd,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-/// Receive buffer asked for: a machine that stalls for a quarter of a second loses nothing.
-const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
 const DATAGRAM_LEN_BYTES_MAX: usize = 2048;
-const EVENTS_MAX: usize = 64;
 /// Datagrams taken from one socket before the others get their turn.
 const BURST: usize = 32;
 const TICK: Duration = Duration::from_millis(5);
@@ -77,12 +74,7 @@ impl Swarm {
     /// # Errors
     /// If there is no socket for it, or the swarm has ended.
     pub fn add(&self, peer: LightPeer, server: SocketAddr) -> Result<()> {
-        let socket = Socket::new(Domain::for_address(server), Type::DGRAM, None).context("making a socket")?;
-        // The kernel gives what it may; what is lost for want of room shows as RcvbufErrors in the report.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-        socket.connect(&server.into()).with_context(|| format!("connecting to {server}"))?;
-        socket.set_nonblocking(true).context("making a socket non-blocking")?;
-        self.order(Order::Add(Box::new(peer), socket.into()))
+        self.order(Order::Add(Box::new(peer), receiving_socket(server)?))
     }
 
     /// Starts or stops the publishers' media.
@@ -217,42 +209,5 @@ impl Member {
         if let Err(error) = sent {
             self.failed = Some(format!("{error:#}"));
         }
-    }
-}
-
-/// `epoll`, level-triggered.
-struct Poll(OwnedFd);
-
-impl Poll {
-    fn new() -> std::io::Result<Self> {
-        // SAFETY: no pointers; the result is checked.
-        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        if fd < 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-        // SAFETY: just made, owned by no one else.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
-
-    fn add(&self, fd: i32, index: usize) -> std::io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: index as u64 };
-        // SAFETY: one valid event; the kernel checks the descriptors.
-        match unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) } {
-            0 => Ok(()),
-            _ => Err(std::io::Error::last_os_error()),
-        }
-    }
-
-    fn wait(&self, timeout: Duration, ready: &mut Vec<usize>) -> std::io::Result<()> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX];
-        let millis = timeout.as_micros().div_ceil(1000) as i32;
-        // SAFETY: an array of its length.
-        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), EVENTS_MAX as i32, millis) };
-        if n < 0 {
-            let error = std::io::Error::last_os_error();
-            return if error.kind() == std::io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
-        }
-        ready.extend(events[..n as usize].iter().map(|e| e.u64 as usize));
-        Ok(())
     }
 }

@@ -1,0 +1,67 @@
+//! `publish`: sends the clip into a class by WHIP, as a recording host does.
+
+use super::{SourceArgs, Target, runtime};
+use crate::{
+    client::{
+        api::Api,
+        near_and_far,
+        peer::{Sender, Sent},
+    },
+    report::{Outputs, Report, Table},
+};
+use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+
+/// `lectern-loadtest publish`
+#[derive(Debug, Clone, clap::Args)]
+pub struct PublishArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The room.
+    #[arg(long)]
+    room: String,
+    /// The bearer token.
+    #[arg(long, env = "LECTERN_TOKEN", hide_env_values = true)]
+    token: String,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// How long, in seconds; without it, until interrupted.
+    #[arg(long)]
+    secs: Option<u64>,
+    #[command(flatten)]
+    outputs: Outputs,
+}
+
+impl PublishArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// If nothing could be sent.
+    pub fn run(&self) -> Result<bool> {
+        let source = self.source.prepare()?;
+        runtime()?.block_on(async {
+            let mut report = Report::begin(&format!("publishing into {}", self.room));
+            let api = Api::new(&self.target.url, self.target.insecure)?;
+            let begun = Instant::now();
+            let (near, _) = near_and_far(api.url());
+            let (mut sender, offer) = Sender::new(&source, near).await?;
+            let (session, answer) = api.offer(&format!("/whip/{}", self.room), &self.token, offer).await?;
+            sender.accept(&answer).await?;
+            let connected = begun.elapsed();
+            println!("publishing; interrupt to stop");
+            let until = self.secs.map(|secs| Instant::now() + Duration::from_secs(secs));
+            let sent: Sent = tokio::select! {
+                sent = sender.run(&source, until) => sent?,
+                stop = tokio::signal::ctrl_c() => { stop.context("waiting for an interrupt")?; Sent::default() }
+            };
+            sender.close().await;
+            api.end_session(&session, &self.token).await.context("ending the session")?;
+            let mut table = Table::new("sent", &["", "value"]);
+            table.row(["request to connection, ms".to_owned(), connected.as_millis().to_string()]);
+            table.row(["frames of each layer".to_owned(), sent.frames.to_string()]);
+            table.row(["packets".to_owned(), sent.packets.to_string()]);
+            report.tables.push(table);
+            report.finish(&self.outputs, &sent)
+        })
+    }
+}
