@@ -62,8 +62,11 @@ pub struct Outcome {
 
 /// A tile may be this much taller than the layer it shows before the next layer is worth its rate.
 const UPSCALE_MAX_PERCENT: u32 = 125;
-/// A better layer is chosen only if the budget exceeds its cost by this much; one already carried is kept while it fits.
+/// A better layer is chosen only if the budget exceeds its cost by this much.
 const RISE_HEADROOM: f64 = 1.1;
+/// A layer already carried is kept while this share of its cost fits: measured rates swing with every keyframe, and a line
+/// that is really too thin shows in the estimate soon enough.
+const KEEP_SHARE: f64 = 0.85;
 
 /// Chooses a target for every demand, into `targets` (of the same length).
 ///
@@ -101,7 +104,7 @@ fn first_choice(budget: Bitrate, proven: bool, d: &Demand, outcome: &mut Outcome
         return Target::Layer(d.previous.layer().unwrap_or(Layer(0)));
     };
     let cost = d.offers[lowest].bitrate;
-    let needed = outcome.spent + if d.previous == Target::Paused { cost.scale(RISE_HEADROOM) } else { cost };
+    let needed = outcome.spent + cost.scale(if d.previous == Target::Paused { RISE_HEADROOM } else { KEEP_SHARE });
     if proven && needed > budget {
         want(outcome, needed);
         return Target::Paused;
@@ -123,7 +126,7 @@ fn rise(budget: Bitrate, d: &Demand, target: &mut Target, outcome: &mut Outcome)
     if new && !d.may_rise {
         return false;
     }
-    let needed = outcome.spent + if new { step.scale(RISE_HEADROOM) } else { step };
+    let needed = outcome.spent + step.scale(if new { RISE_HEADROOM } else { KEEP_SHARE });
     if needed > budget {
         want(outcome, needed);
         return false;
@@ -186,9 +189,9 @@ mod tests {
         for (what, kbps, demands, want) in [
             ("plenty", 9_000, &teacher_and_three[..], &[on(0), on(2), on(0), Hidden][..]),
             ("middle for the speaker", 1_000, &teacher_and_three, &[on(0), on(1), on(0), Hidden]),
-            ("lowest for all", 400, &teacher_and_three, &[on(0), on(0), on(0), Hidden]),
+            ("lowest for all", 345, &teacher_and_three, &[on(0), on(0), on(0), Hidden]),
             ("the speaker before the rest", 250, &teacher_and_three, &[on(0), on(0), Paused, Hidden]),
-            ("the speaker alone", 130, &teacher_and_three, &[Paused, on(0), Paused, Hidden]),
+            ("the speaker alone", 110, &teacher_and_three, &[Paused, on(0), Paused, Hidden]),
             ("nothing fits", 100, &teacher_and_three, &[Paused, Paused, Paused, Hidden]),
             ("screen before speaker", 900, &screen_first, &[Paused, on(0)]),
             ("both", 1_050, &screen_first, &[on(0), on(0)]),
@@ -205,17 +208,15 @@ mod tests {
             (510, on(1), on(1), Some(1_600)),
             (510, on(0), on(0), Some(538)),
             (540, on(0), on(1), Some(1_600)),
-            (490, on(1), on(0), Some(500)),
-            (125, on(0), on(0), Some(500)),
+            (450, on(1), on(1), Some(1_600)),
+            (440, on(1), on(0), Some(443)),
+            (110, on(0), on(0), Some(538)),
             (125, Paused, Paused, Some(132)),
-            (119, on(0), Paused, Some(120)),
+            (101, on(0), Paused, Some(102)),
         ] {
             let (targets, outcome) = run(kbps, &[line(Speaker, 720, camera(), previous)]);
             assert_eq!(targets, [want], "{kbps} kbit/s from {previous:?}");
-            // A level reached before is wanted at cost, a new one with headroom.
-            if previous != on(0) || kbps != 125 {
-                assert_eq!(outcome.wanted.map(|w| w.as_bps() / 1_000), wanted, "{kbps} kbit/s from {previous:?}");
-            }
+            assert_eq!(outcome.wanted.map(|w| w.as_bps() / 1_000), wanted, "{kbps} kbit/s from {previous:?}");
         }
     }
 

@@ -105,8 +105,8 @@ pub enum As {
 pub struct Accepted {
     /// Its numbers on this line.
     pub numbers: Numbers,
-    /// Whether another layer or source begins with it.
-    pub switched: bool,
+    /// Whether a picture begins anew with it, on less or after nothing: what still waits of the old one is not worth sending.
+    pub afresh: bool,
 }
 
 /// RTP header without extensions, and the extension profile's own header.
@@ -141,6 +141,7 @@ pub struct Downtrack {
 struct LastSent {
     codec: Codec,
     marker: bool,
+    seq: u64,
 }
 
 impl Downtrack {
@@ -190,14 +191,19 @@ impl Downtrack {
         if self.payload_types(meta.codec).is_none() {
             return Err(DropReason::CodecNotNegotiated);
         }
-        let mut switched = false;
+        let mut afresh = false;
+        let before = self.selector.current();
         match self.selector.select(now, meta) {
             Selection::Forward => {}
             Selection::Switch => {
                 self.rewriter.switch(meta, self.carried == Some(source));
                 self.carried = Some(source);
                 self.stats.switches += 1;
-                switched = true;
+                // A step down, or a picture begun anew: what went before is not worth repairing.
+                if before.is_none_or(|b| b > meta.layer) {
+                    self.history.clear();
+                    afresh = true;
+                }
             }
             Selection::Skip(reason) => {
                 self.rewriter.skip(meta);
@@ -209,7 +215,7 @@ impl Downtrack {
         if self.kind == TrackKind::Video {
             self.history.record(self.ms(now), &numbers, meta.layer, meta.seq);
         }
-        Ok(Accepted { numbers, switched })
+        Ok(Accepted { numbers, afresh })
     }
 
     /// Writes a packet into `out` and returns its length.
@@ -256,7 +262,7 @@ impl Downtrack {
             As::Media(_) => {
                 self.stats.packets += 1;
                 self.stats.payload_bytes += packet.payload.len() as u64;
-                self.last = Some(LastSent { codec: meta.codec, marker: meta.marker });
+                self.last = Some(LastSent { codec: meta.codec, marker: meta.marker, seq: numbers.seq });
             }
             As::Repair => self.stats.retransmitted += 1,
             As::Probe => self.stats.probes += 1,
@@ -309,9 +315,10 @@ impl Downtrack {
         Some((sent, packet))
     }
 
-    /// The newest packet noted, for probing.
-    pub fn newest<'p>(&self, back: u64, packets: &'p impl PacketSource) -> Option<(Sent, SourcePacket<'p>)> {
-        self.find(self.history.newest()?.checked_sub(back)? as u32, packets)
+    /// The packet sent `back` packets before the newest, for probing. Never one that still waits in the pacer: told of it,
+    /// the receiver would miss those before.
+    pub fn sent_before<'p>(&self, back: u64, packets: &'p impl PacketSource) -> Option<(Sent, SourcePacket<'p>)> {
+        self.find(self.last?.seq.checked_sub(back)? as u32, packets)
     }
 
     /// The sender info for a report, if packets went out since the last and the publisher's clock is known (RFC 3550
@@ -371,6 +378,12 @@ impl Downtrack {
     #[must_use]
     pub const fn has_twcc(&self) -> bool {
         self.extensions.twcc_at.is_some()
+    }
+
+    /// Whether the line has sent anything yet.
+    #[must_use]
+    pub const fn has_sent(&self) -> bool {
+        self.last.is_some()
     }
 
     /// Whether RTX is negotiated.
@@ -549,7 +562,7 @@ mod tests {
         let payload = vp8_payload(77, 9, true, true, 100);
         let p = packet(now, 0, 5_000, 123_456, true, &payload);
         let accepted = d.accept(now, &p).unwrap();
-        assert!(accepted.switched);
+        assert!(accepted.afresh);
         let mut out = [0xee; 1_500];
         let n = d.write(&accepted.numbers, &p, As::Media(3), STAMP, &mut out).unwrap();
         assert!(n <= d.wire_len_bytes(payload.len()) + 3);

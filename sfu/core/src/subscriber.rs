@@ -46,7 +46,7 @@ pub enum Forwarded {
 /// Knobs of a subscriber, with defaults that fit a class.
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriberConfig {
-    /// The estimate before anything is known. Default 800 kbit/s.
+    /// The estimate before anything is known. Default 600 kbit/s.
     pub bitrate_start: Bitrate,
     /// The estimate never goes below. Default 60 kbit/s.
     pub bitrate_min: Bitrate,
@@ -59,7 +59,7 @@ pub struct SubscriberConfig {
 impl Default for SubscriberConfig {
     fn default() -> Self {
         Self {
-            bitrate_start: Bitrate::kbps(800),
+            bitrate_start: Bitrate::kbps(600),
             bitrate_min: Bitrate::kbps(60),
             bitrate_max: Bitrate::kbps(8_000),
             overhead_bytes: 44,
@@ -108,6 +108,8 @@ const MEDIA_SHARE: f64 = 0.95;
 /// The share of the estimate that repairs may take, and the least.
 const REPAIR_SHARE: f64 = 0.3;
 const REPAIR_MIN_BYTES_PER_SEC: f64 = 8_000.0;
+/// How far a probe that was woken late catches up.
+const PROBE_LAG_BYTES: u64 = 2_500;
 /// What one line of sound is taken to cost before it was measured.
 const AUDIO_COST: Bitrate = Bitrate::kbps(60);
 /// The largest packet that is written: what the pacer and the shell's buffers are made for.
@@ -137,6 +139,8 @@ pub struct Subscriber {
     demands: Vec<Demand>,
     targets: Vec<Target>,
     refusals: [u64; DropReason::ALL.len()],
+    /// What the present allocation costs.
+    spent: Bitrate,
 }
 
 /// Padding owed to a probe.
@@ -167,6 +171,7 @@ impl Subscriber {
             demands: Vec::new(),
             targets: Vec::new(),
             refusals: [0; DropReason::ALL.len()],
+            spent: Bitrate::ZERO,
         };
         sub.set_pacing(now);
         sub
@@ -245,12 +250,10 @@ impl Subscriber {
         out: &mut [u8],
     ) -> Result<Forwarded, DropReason> {
         let l = self.lines.get_mut(usize::from(line.0)).ok_or(DropReason::NotSubscribed)?;
-        let before = l.track.layer();
         let accepted = l.track.accept(now, packet)?;
         let size = l.track.wire_len_bytes(packet.payload.len()) + self.config.overhead_bytes;
         if l.track.kind() == TrackKind::Video {
-            if accepted.switched && before.is_none_or(|b| b > packet.meta.layer) {
-                // A picture begins anew on less: what still waits of the old one would only delay it.
+            if accepted.afresh {
                 self.pacer.forget(line.0);
             }
             if !self.pacer.passes(now) {
@@ -351,14 +354,14 @@ impl Subscriber {
         let budget = self.bwe.estimate().scale(MEDIA_SHARE).saturating_sub(audio);
         let proven = self.bwe.is_proven();
         let outcome = allocate(budget, proven, &self.demands, &mut self.targets);
+        self.spent = outcome.spent + audio;
         self.bwe.set_wanted(outcome.wanted.map(|w| (w + audio).scale(1.0 / MEDIA_SHARE)));
-        for (l, (d, target)) in self.lines.iter_mut().zip(self.demands.iter().zip(&self.targets)) {
+        // A step down is the line's doing if it was found full just now, and not the viewer's wish or a dearer picture.
+        let forced = self.bwe.congested_within(now, Duration::from_millis(400));
+        for (l, target) in self.lines.iter_mut().zip(&self.targets) {
             if l.track.kind() == TrackKind::Audio {
                 continue;
             }
-            // A step down is the line's doing if the viewer would still have the old layer.
-            let forced =
-                d.tile_height > 0 && d.previous.layer().is_some_and(|p| d.offers[p.index()].bitrate > Bitrate::ZERO);
             l.track.set_target(now, *target, forced);
             if let Some((source, layer)) = l.track.source().zip(l.track.selector().keyframe_wanted()) {
                 ask(Ask::Keyframe(source, layer));
@@ -474,7 +477,9 @@ impl Subscriber {
 
     fn set_pacing(&mut self, now: Instant) {
         let (rate, burst) = self.bwe.pacing(now);
-        self.pacer.set_rate(now, rate, burst);
+        // A picture that was chosen against all assumptions, for want of a smaller one, must be able to leave.
+        let needed = if self.bwe.is_proven() { Bitrate::ZERO } else { self.spent.scale(1.5) };
+        self.pacer.set_rate(now, rate.max(needed), burst);
     }
 
     /// Writes a packet that waited; `None` if it is gone.
@@ -547,9 +552,7 @@ impl Subscriber {
             }
             self.bwe.end_feedback(now, self.rtt());
             self.set_pacing(now);
-            if self.bwe.probe(now).is_none() {
-                self.probe = None;
-            }
+            self.begin_probe(now);
         }
         read
     }
@@ -579,10 +582,15 @@ impl Subscriber {
         if owed <= probing.sent_bytes {
             return None;
         }
-        let line = self.lines.iter().position(|l| l.track.kind() == TrackKind::Video && l.track.layer().is_some())?;
+        // Woken late, it does not make up for more than a packet or two: a probe is a rate, not a burst.
+        probing.sent_bytes = probing.sent_bytes.max(owed.saturating_sub(PROBE_LAG_BYTES));
+        let pictures = || self.lines.iter().enumerate().filter(|(_, l)| l.track.kind() == TrackKind::Video);
+        // A line that shows something; failing that any that has, for a paused picture comes back by a probe only.
+        let showing = pictures().find(|(_, l)| l.track.layer().is_some());
+        let (line, _) = showing.or_else(|| pictures().find(|(_, l)| l.track.has_sent()))?;
         let track = &mut self.lines[line].track;
         probing.back = (probing.back + 1) % 16;
-        let repeat = if track.has_rtx() { track.newest(probing.back, packets) } else { None };
+        let repeat = if track.has_rtx() { track.sent_before(probing.back, packets) } else { None };
         let size = match &repeat {
             Some((_, p)) => track.wire_len_bytes(p.payload.len()) + 2,
             None => track.wire_len_bytes(255),
@@ -592,10 +600,11 @@ impl Subscriber {
             Some((noted, p)) => track.write(&noted.numbers, &p, As::Probe, stamp, out),
             None => track.write_padding(stamp, out),
         };
-        self.probe = Some(probing);
         match written {
             Ok(len) => {
-                self.on_sent(now, len);
+                // Padding goes on top of the pace: pictures do not wait for it.
+                probing.sent_bytes += (len + self.config.overhead_bytes) as u64;
+                self.probe = Some(probing);
                 Some(len)
             }
             Err(reason) => {

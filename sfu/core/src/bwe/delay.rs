@@ -89,6 +89,12 @@ impl Delay {
         Duration::from_micros(least.unwrap_or(0).max(0) as u64)
     }
 
+    /// The least queue in the newest feedback.
+    pub fn latest(&self) -> Duration {
+        let newest = self.minima[..self.minima_len].last();
+        Duration::from_micros(newest.map_or(0, |p| p.queue_us.max(0)) as u64)
+    }
+
     /// How fast the queue grows, in seconds per second (least squares over the last groups); 0 while too little is known.
     pub fn trend(&self) -> f64 {
         let groups = &self.groups[..self.groups_len];

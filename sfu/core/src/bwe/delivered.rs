@@ -49,6 +49,13 @@ impl Delivered {
         b.lost = b.lost.saturating_sub(1);
     }
 
+    /// Forgets losses: they were drawn conclusions from.
+    pub fn forget_losses(&mut self) {
+        for b in &mut self.buckets {
+            b.lost = 0;
+        }
+    }
+
     /// The mean rate over the last `window`, the bucket still filling left out.
     pub fn rate(&self, window: Duration) -> Bitrate {
         let n = (window.as_millis() / BUCKET.as_millis()).clamp(1, BUCKETS as u128 - 1) as u64;

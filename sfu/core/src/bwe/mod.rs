@@ -2,7 +2,7 @@
 //!
 //! - **Down at once.** A standing queue that does not drain, or heavy loss, brings the estimate to what demonstrably arrived.
 //! - **Up slowly.** A few per cent a second while the line is clean and used; beyond what is used only after a probe: a
-//!   fifth of a second at half as much again, watched closely and broken off at the first sign of a queue.
+//!   sixth of a second at half as much again, watched closely and broken off at the first sign of a queue.
 //! - **Capped** by configuration, and by REMB where a receiver still sends it.
 //!
 //! The queue is judged by one-way delay above its floor ([`delay`]); the gradient decides early, the level decides surely.
@@ -39,12 +39,22 @@ const LOSS_HIGH: f64 = 0.12;
 const GROWTH_FREE: f64 = 0.10;
 const GROWTH_NEAR: f64 = 0.03;
 /// Without a probe the estimate does not exceed this multiple of what arrives.
-const UNUSED_MAX: f64 = 1.5;
+const UNUSED_MAX: f64 = 1.3;
+/// From this estimate on, bit/s, a line is wide: a frame of a 1.5 Mbit/s picture passes in one piece.
+const WIDE: f64 = 1_600_000.0;
 /// How long and how hard a probe tries.
-const PROBE_TIME: Duration = Duration::from_millis(200);
+const PROBE_TIME: Duration = Duration::from_millis(150);
 const PROBE_FACTOR: f64 = 1.5;
+/// Where the line was found full, a probe goes beyond that by no more than this.
+const PROBE_BEYOND_LIMIT: f64 = 1.25;
+/// Feedback on a probe takes no longer than this and a round trip (browsers report every 50 to 250 ms).
+const PROBE_REPORT_MAX: Duration = Duration::from_millis(500);
+/// A probe is broken off at this much queue.
+const PROBE_QUEUE_MAX: Duration = Duration::from_millis(25);
+/// Without a probe the estimate does not pass a known limit by more than this.
+const GROW_BEYOND_LIMIT: f64 = 1.05;
 /// The pause after a probe that found room, after one that did not, and the longest.
-const PROBE_AGAIN: Duration = Duration::from_millis(300);
+const PROBE_AGAIN: Duration = Duration::from_millis(100);
 const PROBE_PAUSE_MIN: Duration = Duration::from_secs(4);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(45);
 
@@ -70,13 +80,32 @@ pub struct Probe {
     pub rate: Bitrate,
 }
 
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Room,
+    Full,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Running {
     probe: Probe,
-    first_arrival: Option<Duration>,
-    last_arrival: Duration,
+    /// First and last packet: when sent, when arrived.
+    first: Option<(Instant, Duration)>,
+    last: Option<(Instant, Duration)>,
     bytes: u64,
     packets: u32,
+    /// A packet sent after the probe was reported on: nothing more is to come.
+    over: bool,
+}
+
+impl Running {
+    /// The rates, in bit/s, at which the probe's packets were sent and at which they arrived.
+    fn rates(&self) -> (f64, f64) {
+        let Some((first, last)) = self.first.zip(self.last) else { return (0.0, 0.0) };
+        let rate = |span: Duration| self.bytes as f64 * 8.0 / span.max(PROBE_TIME / 3).as_secs_f64();
+        (rate(last.0.saturating_duration_since(first.0)), rate(last.1.saturating_sub(first.1)))
+    }
 }
 
 /// The estimator of one subscriber.
@@ -91,6 +120,8 @@ pub struct Estimator {
     /// Where the line was found full last.
     limit: Option<f64>,
     congested_at: Option<Instant>,
+    /// No step down before this: the effect of the last one, or of a probe, is not seen yet.
+    patient_until: Instant,
     grown_at: Instant,
     feedback: bool,
     wanted: Option<Bitrate>,
@@ -98,6 +129,9 @@ pub struct Estimator {
     probe_at: Instant,
     probe_pause: Duration,
     loss: f64,
+    /// The most that demonstrably arrived since the line was last found full. The estimate may start above it.
+    verified: f64,
+    proven: bool,
 }
 
 impl Estimator {
@@ -113,6 +147,7 @@ impl Estimator {
             remb: None,
             limit: None,
             congested_at: None,
+            patient_until: now,
             grown_at: now,
             feedback: false,
             wanted: None,
@@ -120,6 +155,8 @@ impl Estimator {
             probe_at: now + Duration::from_millis(500),
             probe_pause: PROBE_PAUSE_MIN,
             loss: 0.0,
+            verified: 0.0,
+            proven: false,
         }
     }
 
@@ -138,13 +175,15 @@ impl Estimator {
         let line = self.limit.unwrap_or(self.estimate).max(100_000.0);
         let serial = Duration::from_secs_f64(f64::from(r.size_bytes) * 8.0 / line);
         self.delay.on_packet(sent, arrived, serial.min(Duration::from_millis(60)));
-        if let Some(run) = self.running.as_mut().filter(|p| r.sent >= p.probe.since && r.sent < p.probe.until) {
-            if run.first_arrival.is_none() {
-                run.first_arrival = Some(arrived);
+        let Some(run) = self.running.as_mut().filter(|run| r.sent >= run.probe.since) else { return };
+        run.over |= r.sent >= run.probe.until;
+        if !run.over {
+            if run.first.is_none() {
+                run.first = Some((r.sent, arrived));
             } else {
                 run.bytes += u64::from(r.size_bytes);
             }
-            run.last_arrival = run.last_arrival.max(arrived);
+            run.last = Some(run.last.map_or((r.sent, arrived), |l| (l.0.max(r.sent), l.1.max(arrived))));
             run.packets += 1;
         }
     }
@@ -159,15 +198,14 @@ impl Estimator {
         let full =
             (standing >= QUEUE_GROWING && trend > TREND_GROWING) || (standing >= QUEUE_HIGH && trend > TREND_SHRINKING);
         let lossy = loss > LOSS_HIGH && lost >= 4;
-        self.judge_probe(now, rtt, full || lossy || standing >= QUEUE_HIGH);
-        // One conclusion per round trip: what is in flight was sent under the old one.
-        let settled = self
-            .congested_at
-            .is_none_or(|at| now >= at + rtt.max(Duration::from_millis(50)) + Duration::from_millis(150));
-        if full && settled {
-            self.step_down(now, KEEP_ON_DELAY);
-        } else if lossy && settled {
-            self.step_down(now, 1.0 - loss / 2.0);
+        if self.judge_probe(now, rtt, lossy || self.delay.latest() >= PROBE_QUEUE_MAX) == Some(Verdict::Full) {
+            // The queue is the probe's own doing and drains by itself.
+            self.patient_until = now + rtt + PROBE_TIME;
+        }
+        if (full || lossy) && now >= self.patient_until {
+            // One conclusion per round trip: what is in flight was sent under the old one.
+            self.patient_until = now + rtt.max(Duration::from_millis(50)) + Duration::from_millis(150);
+            self.step_down(now, if full { KEEP_ON_DELAY } else { 1.0 - loss / 2.0 });
         } else if standing < QUEUE_CLEAR && loss < LOSS_TOLERATED {
             self.grow(now);
         } else {
@@ -184,6 +222,7 @@ impl Estimator {
         if loss > LOSS_HIGH {
             let bps = self.estimate * (1.0 - loss / 2.0);
             self.set(bps);
+            self.proven = true;
             self.congested_at = Some(now);
             self.grown_at = now;
         } else if loss < LOSS_TOLERATED {
@@ -210,7 +249,7 @@ impl Estimator {
     /// Whether the estimate rests on having found the line full.
     #[must_use]
     pub const fn is_proven(&self) -> bool {
-        self.congested_at.is_some()
+        self.proven
     }
 
     /// The fraction lost over the last second.
@@ -225,15 +264,22 @@ impl Estimator {
         self.delay.standing()
     }
 
-    /// How fast to send, and how much time's worth at once: generous while nothing speaks against it, so that whole frames
-    /// leave in one piece; careful once the line was found full.
+    /// How fast to send, and how much time's worth at once: generous on a line that showed itself wide, so that whole frames
+    /// leave in one piece; careful on one that is thin or was found full; more careful still while nothing is known.
     #[must_use]
     pub fn pacing(&self, now: Instant) -> (Bitrate, Duration) {
-        let lately = self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < Duration::from_secs(60));
-        match lately {
-            true => (self.estimate().scale(1.2), Duration::from_millis(10)),
-            false => (self.estimate().scale(2.0), Duration::from_millis(50)),
+        let wide = self.estimate >= WIDE && !self.congested_within(now, Duration::from_secs(60));
+        match (self.feedback, wide) {
+            (false, _) => (self.estimate().scale(0.8), Duration::from_millis(10)),
+            (true, false) => (self.estimate().scale(1.25), Duration::from_millis(10)),
+            (true, true) => (self.estimate().scale(2.0), Duration::from_millis(40)),
         }
+    }
+
+    /// Whether the line was found full within the last `time`.
+    #[must_use]
+    pub fn congested_within(&self, now: Instant, time: Duration) -> bool {
+        self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < time)
     }
 
     /// Tells which rate the next better allocation needs; `None` if there is nothing to gain.
@@ -251,43 +297,70 @@ impl Estimator {
         if !due || self.delay.standing() >= QUEUE_CLEAR || self.loss >= LOSS_TOLERATED {
             return None;
         }
-        let rate = Bitrate::bps((self.estimate * PROBE_FACTOR).min(wanted * 1.1) as u64);
+        let hardest = self.limit.map_or(f64::INFINITY, |l| (l * PROBE_BEYOND_LIMIT).max(self.estimate * 1.1));
+        // What was merely assumed at the start is approached from what is known.
+        let base = self.estimate.min(self.verified.max(self.config.min.as_bps() as f64));
+        let rate = Bitrate::bps((base * PROBE_FACTOR).min(wanted * 1.1).min(hardest) as u64);
         let probe = Probe { since: now, until: now + PROBE_TIME, rate };
-        self.running = Some(Running { probe, first_arrival: None, last_arrival: Duration::ZERO, bytes: 0, packets: 0 });
+        self.running = Some(Running { probe, first: None, last: None, bytes: 0, packets: 0, over: false });
         Some(probe)
     }
 
     /// Ends a probe that failed, or that has run and been reported on.
-    fn judge_probe(&mut self, now: Instant, rtt: Duration, trouble: bool) {
-        let Some(run) = self.running else { return };
-        let reported = now >= run.probe.until + rtt + Duration::from_millis(100);
+    fn judge_probe(&mut self, now: Instant, rtt: Duration, trouble: bool) -> Option<Verdict> {
+        let run = self.running?;
+        let reported = run.over || now >= run.probe.until + rtt + PROBE_REPORT_MAX;
         if !trouble && !reported {
-            return;
+            return None;
         }
         self.running = None;
-        let span = run.first_arrival.map_or(Duration::ZERO, |f| run.last_arrival.saturating_sub(f));
-        let measured =
-            if span.is_zero() { 0.0 } else { run.bytes as f64 * 8.0 / span.max(PROBE_TIME / 2).as_secs_f64() };
-        let rate = run.probe.rate.as_bps() as f64;
-        if !trouble && run.packets >= 5 && measured > self.estimate {
-            self.set(measured.min(rate) * 0.95);
-        }
-        if !trouble && measured >= rate * 0.85 {
-            self.limit = self.limit.filter(|l| *l > measured);
+        let (sent, measured) = run.rates();
+        println!(
+            "judge: trouble {trouble} planned {} sent {sent} measured {measured} packets {} standing {:?} latest {:?} verified {} est {} limit {:?} took {:?} pause {:?}",
+            run.probe.rate.as_bps(),
+            run.packets,
+            self.delay.standing(),
+            self.delay.latest(),
+            self.verified,
+            self.estimate,
+            self.limit,
+            now - run.probe.since,
+            self.probe_pause
+        );
+        let enough = run.packets >= 5;
+        if !trouble && measured >= sent * 0.85 {
+            self.verified = self.verified.max(measured.min(sent));
+            if enough && measured > self.estimate {
+                self.set(measured.min(sent) * 0.95);
+            }
+            // Well beyond where it was found full, the line is another one than it was.
+            self.limit = self.limit.filter(|l| measured < l * 1.1);
             self.probe_pause = PROBE_PAUSE_MIN;
             self.probe_at = now + PROBE_AGAIN;
-        } else {
-            self.probe_at = now + self.probe_pause;
-            self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
+            return Some(Verdict::Room);
         }
+        if enough && measured > self.verified {
+            // The probe filled the line: what arrived of it is what the line carries.
+            self.limit = Some(measured);
+            self.verified = measured;
+            self.proven = true;
+            self.set(self.estimate.min(measured * 0.95));
+        }
+        self.probe_at = now + self.probe_pause;
+        self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
+        Some(Verdict::Full)
     }
 
     fn step_down(&mut self, now: Instant, keep: f64) {
         // Over a queue that stands, what arrives is what the line carries.
-        let delivered = self.delivered.rate(Duration::from_millis(300)).as_bps() as f64;
+        let delivered = [200, 400].map(|ms| self.delivered.rate(Duration::from_millis(ms)).as_bps());
+        let delivered = delivered[0].max(delivered[1]) as f64;
+        self.delivered.forget_losses();
         self.limit = Some(delivered.min(self.estimate));
         let bps = (delivered * keep).min(self.estimate * 0.95);
         self.set(bps);
+        self.verified = self.estimate;
+        self.proven = true;
         self.congested_at = Some(now);
         self.grown_at = now;
         self.probe_at = self.probe_at.max(now + self.probe_pause);
@@ -297,15 +370,15 @@ impl Estimator {
         let seconds = now.saturating_duration_since(self.grown_at).as_secs_f64().min(0.5);
         self.grown_at = now;
         let delivered = self.delivered.rate(Duration::from_millis(500)).as_bps() as f64;
-        let near = self.limit.is_some_and(|l| self.estimate > 0.8 * l && self.estimate < 1.1 * l);
+        self.verified = self.verified.max(delivered);
+        let near = self.limit.is_some_and(|l| self.estimate > 0.8 * l);
         let growth = if near { GROWTH_NEAR } else { GROWTH_FREE };
-        let grown = (self.estimate * (1.0 + growth * seconds)).min(delivered * UNUSED_MAX);
+        let beyond = self.limit.map_or(f64::INFINITY, |l| l * GROW_BEYOND_LIMIT);
+        let grown = (self.estimate * (1.0 + growth * seconds)).min(delivered * UNUSED_MAX).min(beyond);
         // What arrives over an empty queue is carried, whatever was believed before.
         let bps = self.estimate.max(grown).max(delivered);
         self.set(bps);
-        if self.limit.is_some_and(|l| self.estimate > 1.1 * l) {
-            self.limit = None;
-        }
+        self.limit = self.limit.map(|l| l.max(delivered));
     }
 
     fn cap(&self) -> f64 {

@@ -30,13 +30,13 @@ impl RateMeter {
         self.sum += bytes as u64;
     }
 
-    /// The mean over the window, or since the first byte if that is shorter (but not less than half a second, lest the
-    /// first keyframe looks like a rate).
+    /// The mean over the window, or since the first byte if that is shorter. A stream that begins looks dearer than it is
+    /// (its first frame is a keyframe), which is the safe side.
     pub fn rate(&mut self, now: Instant) -> Bitrate {
         let Some(epoch) = self.epoch else { return Bitrate::ZERO };
         self.advance(now);
         let age = now.saturating_duration_since(epoch);
-        DataSize::bytes(self.sum) / age.clamp(Duration::from_millis(500), BUCKET * BUCKETS as u32)
+        DataSize::bytes(self.sum) / age.clamp(Duration::from_millis(200), BUCKET * BUCKETS as u32)
     }
 
     fn advance(&mut self, now: Instant) {
@@ -71,6 +71,6 @@ mod tests {
         assert!(m.rate(t0 + Duration::from_millis(5_000)) < Bitrate::kbps(600));
         assert_eq!(m.rate(t0 + Duration::from_secs(60)), Bitrate::ZERO);
         m.add(t0 + Duration::from_secs(61), 2_500);
-        assert_eq!(m.rate(t0 + Duration::from_secs(61)), Bitrate::kbps(10));
+        assert_eq!(m.rate(t0 + Duration::from_secs(61)), Bitrate::kbps(10), "two seconds are the window");
     }
 }

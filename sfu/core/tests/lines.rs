@@ -1,0 +1,113 @@
+//! How a subscriber fares on thin lines: virtual time, a deterministic line, the whole core from publisher to viewer.
+
+mod sim;
+
+use lectern_sfu_core::subscriber::SubscriberConfig;
+use sim::{Link, Sim, VIDEO};
+
+fn describe(sim: &Sim, to: u64) -> String {
+    let s = &sim.seen;
+    let gap = s.audio_ms.windows(2).max_by_key(|w| w[1] - w[0]).map(|w| w[0]);
+    let full =
+        s.queue_ms.iter().filter(|(_, q)| *q > 100.0).map(|(t, q)| (*t, *q as u64)).step_by(5).collect::<Vec<_>>();
+    println!("widest audio gap at {gap:?}, long queues {full:?}");
+    let estimates: Vec<_> = (0..to / 1_000).map(|t| s.estimate_at(t * 1_000)).collect();
+    format!(
+        "layers {:?}\nestimates {estimates:?}\nqueue p50 {:.0} p95 {:.0} max {:.0}\naudio gap {} of {} sent {} arrived\nfreeze {} dropped {} nacked {} repaired {}\nstats {:?} refusals {:?}",
+        s.layers,
+        s.queue_quantile(0, to, 0.5),
+        s.queue_quantile(0, to, 0.95),
+        s.queue_quantile(0, to, 0.9999),
+        s.audio_gap_ms(0, to),
+        s.audio_sent,
+        s.audio_ms.len(),
+        s.freeze_ms(1_000, to),
+        s.dropped,
+        s.nacked,
+        s.repaired,
+        sim.subscriber.stats(VIDEO),
+        sim.subscriber.refusals(),
+    )
+}
+
+#[test]
+fn each_line_settles_on_a_layer_that_fits_within_ten_seconds() {
+    // (line, the best layer that fits beside the sound)
+    for (kbps, layer) in [(4_000, 2), (800, 1), (250, 0)] {
+        for seed in 1..=8 {
+            let mut sim = Sim::new(seed, Link::kbps(kbps));
+            sim.run_secs(30);
+            let s = &sim.seen;
+            let report = describe(&sim, 30_000);
+            println!("{kbps}: {report}");
+            let settled = (10_000..30_000).step_by(100).filter(|t| s.layer_at(*t) == Some(layer)).count();
+            assert!(settled == 200, "{kbps} kbit/s: on layer {layer} {settled} of 200 times\n{report}");
+            assert!(s.audio_gap_ms(0, 30_000) <= 100, "{kbps} kbit/s: sound has gaps\n{report}");
+            assert!(s.audio_ms.len() as u64 + 15 >= s.audio_sent, "{kbps} kbit/s: sound is lost\n{report}");
+            let p95 = s.queue_quantile(10_000, 30_000, 0.95);
+            assert!(p95 < 60.0, "{kbps} kbit/s: the queue stands at {p95} ms\n{report}");
+            assert!(s.freeze_ms(1_000, 30_000) < 400, "{kbps} kbit/s: the picture freezes\n{report}");
+            assert!(s.estimate_at(29_000) <= kbps * 6 / 5, "{kbps} kbit/s: believes too much\n{report}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_changes_is_followed_both_ways() {
+    for seed in 1..=5 {
+        let mut sim = Sim::new(seed, Link::kbps(4_000));
+        sim.run_secs(10);
+        assert_eq!(sim.seen.layer_at(9_999), Some(2));
+        sim.set_link(Link::kbps(400));
+        sim.run_secs(10);
+        let report = describe(&sim, 20_000);
+        assert_eq!(sim.seen.layer_at(12_000), Some(0), "down within two seconds\n{report}");
+        assert!(sim.seen.queue_quantile(13_000, 20_000, 0.95) < 60.0, "the queue drains\n{report}");
+        sim.set_link(Link::kbps(4_000));
+        sim.run_secs(40);
+        let report = describe(&sim, 60_000);
+        println!("{report}");
+        assert_eq!(sim.seen.layer_at(59_000), Some(2), "and up again\n{report}");
+        assert!(sim.seen.audio_gap_ms(12_000, 60_000) <= 100, "{report}");
+    }
+}
+
+#[test]
+fn random_loss_is_repaired_and_is_no_reason_to_step_down() {
+    for seed in 1..=5 {
+        let mut sim = Sim::new(seed, Link::kbps(4_000).loss(0.03).delay_ms(40));
+        sim.run_secs(30);
+        let s = &sim.seen;
+        let report = describe(&sim, 30_000);
+        println!("{report}");
+        assert_eq!(s.layer_at(20_000), Some(2), "{report}");
+        assert!(s.repaired * 10 >= s.dropped * 7, "losses of pictures are repaired\n{report}");
+        assert!(s.freeze_ms(2_000, 30_000) < 500, "{report}");
+    }
+}
+
+#[test]
+fn a_single_layer_too_large_for_the_line_is_paused_and_sound_goes_on() {
+    let mut sim = Sim::with(1, Link::kbps(300), &[(1_500, 720)], SubscriberConfig::default());
+    sim.run_secs(20);
+    let report = describe(&sim, 20_000);
+    assert!(sim.subscriber.is_paused(VIDEO), "{report}");
+    assert!(sim.seen.audio_gap_ms(5_000, 20_000) <= 100, "{report}");
+    assert!(sim.seen.queue_quantile(5_000, 20_000, 0.95) < 60.0, "{report}");
+    sim.set_link(Link::kbps(4_000));
+    sim.run_secs(60);
+    let report = describe(&sim, 80_000);
+    println!("{report}");
+    assert_eq!(sim.seen.layer_at(79_000), Some(0), "it comes back when the line widens\n{report}");
+}
+
+#[test]
+fn a_single_layer_on_a_wide_line_is_shown_at_once() {
+    let mut sim = Sim::with(1, Link::kbps(20_000), &[(1_500, 720)], SubscriberConfig::default());
+    sim.run_secs(10);
+    let report = describe(&sim, 10_000);
+    println!("{report}");
+    assert!(sim.seen.frames_ms[0] < 500, "{report}");
+    assert!(sim.seen.freeze_ms(0, 10_000) < 300 && sim.seen.layers.len() == 2, "{report}");
+    assert_eq!(sim.subscriber.refusals().iter().sum::<u64>(), 0, "{report}");
+}
