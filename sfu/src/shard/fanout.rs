@@ -1,14 +1,14 @@
 //! Packets out: what arrived goes to every line that carries it, in runs; keyframe wishes go back.
 
 use super::{
-    Role, Shard,
+    Peer, Role, Shard,
     ingress::Asks,
     slots::Key,
     tracks::{PENDING_HOLD, PENDING_MAX},
     viewer::Io,
 };
 use lectern_media::{ExtSeq, Layer, UnixMillis};
-use lectern_sfu_core::{SourcePacket, gso, rtcp::Builder};
+use lectern_sfu_core::{SourcePacket, gso, rtcp::Builder, subscriber::LineId};
 use std::time::Instant;
 
 impl Shard {
@@ -111,13 +111,7 @@ impl Shard {
 
     /// Offers the last keyframe of a layer, and what followed it, to a line that just began to carry the track: the viewer
     /// sees a picture without waiting for the publisher's encoder.
-    pub(super) fn catch_up(
-        &mut self,
-        now: Instant,
-        viewer_key: Key,
-        line: lectern_sfu_core::subscriber::LineId,
-        key: Key,
-    ) {
+    pub(super) fn catch_up(&mut self, now: Instant, viewer_key: Key, line: LineId, key: Key) {
         let Some(track) = self.tracks.0.get(key) else { return };
         let Some(peer) = self.peers.get_mut(viewer_key) else { return };
         let Role::Viewer(viewer) = &mut peer.role else { return };
@@ -130,6 +124,16 @@ impl Shard {
             viewer.forward(now, line, &mut packets, &mut io);
         }
         self.note_pacing(viewer_key);
+    }
+
+    /// A viewer is connected: every line that was assigned before begins now.
+    pub(super) fn catch_up_all(&mut self, now: Instant, key: Key) {
+        let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peers.get(key) else { return };
+        let lines: Vec<(LineId, Key)> = viewer.lines.iter().filter_map(|l| Some((l.id, l.track?))).collect();
+        self.tick_viewer(now, key);
+        for (line, track) in lines {
+            self.catch_up(now, key, line, track);
+        }
     }
 
     /// Passes keyframe wishes on to the publishers, coalesced per layer.

@@ -1,0 +1,215 @@
+//! Publish and subscribe with real clients of another WebRTC stack over loopback sockets.
+
+mod common;
+
+use common::{HEIGHTS, PACKETS_PER_FRAME, Publisher, Viewer, Way, event, frame_of, run_until, start};
+use lectern_media::{RoomId, TrackKind, tap};
+use lectern_sfu::SfuEvent;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Whether every video frame between the first and the last complete one is here whole.
+fn whole_frames(viewer: &Viewer) -> (usize, Vec<u64>) {
+    let pt = viewer.client.pt(viewer.video);
+    let mut frames: BTreeMap<u64, BTreeSet<u8>> = BTreeMap::new();
+    for (_, payload) in viewer.client.payloads(pt) {
+        let (frame, part) = frame_of(&payload);
+        frames.entry(frame).or_default().insert(part);
+    }
+    let whole: Vec<u64> = frames.iter().filter(|(_, p)| p.len() == PACKETS_PER_FRAME).map(|(f, _)| *f).collect();
+    let missing = match (whole.first(), whole.last()) {
+        (Some(first), Some(last)) => (*first..=*last).filter(|f| whole.binary_search(f).is_err()).collect(),
+        _ => vec![],
+    };
+    (whole.len(), missing)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_receives_every_frame_and_sound_opened_and_in_order() {
+    let (sfu, mut events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("fifty frames", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 50).await;
+
+    let (_, missing) = whole_frames(&viewer);
+    assert_eq!(missing, [0; 0], "no frame is missing");
+    let audio = viewer.client.payloads(viewer.client.pt(viewer.audio));
+    let numbers: Vec<u64> = audio.iter().map(|(_, p)| u64::from_be_bytes(p[..].try_into().unwrap())).collect();
+    assert!(numbers.len() > 40 && numbers.windows(2).all(|w| w[1] == w[0] + 1), "sound is continuous: {numbers:?}");
+    assert!(audio.windows(2).all(|w| w[1].0 == w[0].0 + 1), "its sequence numbers are, too, across their roll-over");
+    let mut begun = BTreeSet::new();
+    let peer = publisher.client.peer.unwrap();
+    event(&mut events, "the publisher is connected and both tracks have begun", |e| {
+        match e {
+            SfuEvent::PeerConnected { peer: p } if *p == peer => drop(begun.insert("publisher".to_owned())),
+            SfuEvent::TrackStarted { track, room: r } if *r == room => drop(begun.insert(format!("{:?}", track.codec))),
+            _ => {}
+        }
+        begun.len() == 3
+    })
+    .await;
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_joiner_gets_the_last_keyframe_without_asking_the_publisher() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    run_until("twenty frames are sent", &mut publisher, &mut [], |p, _| p.frames_sent() >= 20).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 20).await;
+    let pt = viewer.client.pt(viewer.video);
+    let payloads = viewer.client.payloads(pt);
+    let first = payloads.iter().map(|(_, p)| frame_of(p).0).min();
+    assert!(first < Some(20), "it begins with a frame that was sent before it joined: {first:?}");
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_lost_on_either_side_are_repaired() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+
+    // Every ninth video packet is lost, once: what is sent again (another payload type) passes.
+    let lost = Arc::new(AtomicUsize::new(0));
+    let lossy = |way: Way, pt: u8, lost: Arc<AtomicUsize>| {
+        let mut n = 0;
+        move |w: Way, data: &[u8]| {
+            let media = w == way && data.len() > 200 && data[0] >> 6 == 2 && data[1] & 0x7f == pt;
+            n += usize::from(media);
+            let lose = media && n % 9 == 0;
+            lost.fetch_add(usize::from(lose), Ordering::Relaxed);
+            lose
+        }
+    };
+    let up = *publisher.client.pt(publisher.video);
+    let down = *viewer.client.pt(viewer.video);
+    publisher.client.lose = Box::new(lossy(Way::Out, up, lost.clone()));
+    viewer.client.lose = Box::new(lossy(Way::In, down, lost.clone()));
+    run_until("thirty losses", &mut publisher, &mut [&mut viewer], |_, _| lost.load(Ordering::Relaxed) >= 30).await;
+    publisher.client.lose = Box::new(|_, _| false);
+    viewer.client.lose = Box::new(|_, _| false);
+    let sent = publisher.frames_sent();
+    run_until("everything up to here, repaired", &mut publisher, &mut [&mut viewer], |_, v| {
+        let (_, missing) = whole_frames(v[0]);
+        let pt = v[0].client.pt(v[0].video);
+        let last = v[0].client.payloads(pt).iter().map(|(_, p)| frame_of(p).0).max();
+        last > Some(sent + 5) && missing.iter().all(|f| *f > sent)
+    })
+    .await;
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_gets_the_layer_its_tile_needs() {
+    let (sfu, mut events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &["q", "h", "f"]).await;
+    assert_eq!(publisher.track(TrackKind::Video).layers, 3);
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    let mut want = 0;
+    for height in [HEIGHTS[0], HEIGHTS[2], HEIGHTS[1]] {
+        viewer.watch(&sfu, &publisher, height);
+        let layer = HEIGHTS.iter().position(|h| *h == height);
+        let mut reached = false;
+        run_until("the layer is carried", &mut publisher, &mut [&mut viewer], |_, _| {
+            while let Ok(e) = events.try_recv() {
+                reached |= matches!(e, SfuEvent::LineChanged { layer: l, .. } if l.map(|l| l.index()) == layer);
+            }
+            reached
+        })
+        .await;
+        want += 1;
+    }
+    assert_eq!(want, 3);
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tap_gets_every_packet_in_order_with_losses_repaired() {
+    let (sfu, _events) = start(2);
+    let room = RoomId::generate();
+    let (handle, mut tapped) = tap::channel(4_000);
+    sfu.tap(room, handle).unwrap();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    run_until("connected", &mut publisher, &mut [], |p, _| p.frames_sent() > 5).await;
+    let mut n = 0;
+    let pt = *publisher.client.pt(publisher.video);
+    publisher.client.lose = Box::new(move |w, data| {
+        n += 1;
+        w == Way::Out && data.len() > 100 && data[1] & 0x7f == pt && n % 11 == 0
+    });
+    run_until("sixty frames", &mut publisher, &mut [], |p, _| p.frames_sent() >= 60).await;
+    publisher.client.lose = Box::new(|_, _| false);
+    let video = publisher.track(TrackKind::Video).id;
+    let mut last = None;
+    let (mut packets, mut gaps, mut started) = (0, 0, 0);
+    run_until("everything is tapped", &mut publisher, &mut [], |_, _| {
+        while let Ok(e) = tapped.try_recv() {
+            match e {
+                tap::TapEvent::Started(_) => started += 1,
+                tap::TapEvent::Packet(p) if p.track == video => {
+                    assert!(last.is_none_or(|l| p.seq > l), "in order");
+                    gaps += u64::from(last.is_some_and(|l: lectern_media::ExtSeq| p.seq.0 != l.0 + 1));
+                    last = Some(p.seq);
+                    packets += 1;
+                }
+                _ => {}
+            }
+        }
+        packets >= 60 * PACKETS_PER_FRAME
+    })
+    .await;
+    assert_eq!((started, gaps), (2, 0), "both tracks began, and every loss was repaired before it was handed over");
+    sfu.shutdown().await;
+    let mut ended = 0;
+    while let Some(e) = tapped.recv().await {
+        ended += usize::from(matches!(e, tap::TapEvent::Ended(_)));
+    }
+    assert_eq!(ended, 2, "both tracks ended with the media plane");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_on_several_shards_work_whatever_socket_the_kernel_picks() {
+    let (sfu, _events) = start(3);
+    for _ in 0..4 {
+        let room = RoomId::generate();
+        let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+        let mut viewer = Viewer::connect(&sfu, room).await;
+        viewer.watch(&sfu, &publisher, 720);
+        run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 5).await;
+    }
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_and_unpublishing_end_tracks_and_lines() {
+    let (sfu, mut events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 5).await;
+    let video = publisher.track(TrackKind::Video).id;
+    sfu.unpublish(video).unwrap();
+    event(&mut events, "the picture ends", |e| matches!(e, SfuEvent::TrackEnded { track, .. } if *track == video))
+        .await;
+    let audio = publisher.track(TrackKind::Audio).id;
+    sfu.close_peer(publisher.client.peer.unwrap()).unwrap();
+    event(&mut events, "the sound ends", |e| matches!(e, SfuEvent::TrackEnded { track, .. } if *track == audio)).await;
+    sfu.shutdown().await;
+    assert!(sfu.close_room(room).is_err(), "commands after the end are refused");
+}
