@@ -1,15 +1,15 @@
 // When something is wrong, the page says what happened, what still works and what to do, in its own words.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { Browser } from "../lib/browser.mjs";
 import { endClass, enter, openClass, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
 import { record } from "../lib/report.mjs";
 import { Server } from "../lib/server.mjs";
+import { failed, test } from "../lib/test.mjs";
 import { until } from "../lib/wait.mjs";
 import { makeClass, makeWorld } from "../lib/world.mjs";
 
-let failed = true;
 let server;
 let browser;
 let world;
@@ -26,8 +26,8 @@ before(async () => {
 
 after(async () => {
   await record("bad-input", { complaints: Object.fromEntries(browser.people.map((person) => [person.name, person.faults])) });
-  await browser?.close({ failed, suite: "bad-input" });
-  await server?.close({ keep: failed });
+  await browser?.close({ failed: failed(), suite: "bad-input" });
+  await server?.close({ keep: failed() });
 });
 
 /** Waits until the page shows all of these texts. */
@@ -132,5 +132,4 @@ test("a class that has not begun lets people wait", async () => {
 
 test("no page had an uncaught error or broke the content security policy", () => {
   for (const person of browser.people) assert.deepEqual(person.faults, [], person.name);
-  failed = false;
 });

@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { Browser } from "../lib/browser.mjs";
 import { endClass, enter, openClass, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
 import { pick, record } from "../lib/report.mjs";
 import { ROOT, Server } from "../lib/server.mjs";
+import { failed, test } from "../lib/test.mjs";
 import { until } from "../lib/wait.mjs";
 import { makeClass, makeWorld, PASSWORD } from "../lib/world.mjs";
 
@@ -21,7 +22,6 @@ const LOOKS = pick(
   Object.keys(LOCALES).flatMap((locale) => Object.keys(SIZES).flatMap((size) => ["light", "dark"].map((scheme) => [locale, size, scheme]))),
 );
 
-let failed = true;
 let server;
 let browser;
 let world;
@@ -53,8 +53,8 @@ before(async () => {
 
 after(async () => {
   await record("screenshots", { shots, findings });
-  await browser?.close({ failed, suite: "screenshots" });
-  await server?.close({ keep: failed });
+  await browser?.close({ failed: failed(), suite: "screenshots" });
+  await server?.close({ keep: failed() });
 });
 
 /** What a machine can see of a page's usability; each finding is a sentence. */
@@ -194,5 +194,4 @@ test("sign in → today → class by keyboard alone", async () => {
 
 test("every control has a name, and nothing is wider than its window", () => {
   assert.deepEqual(findings, []);
-  failed = false;
 });

@@ -2,13 +2,14 @@
 // sound has no gap, and nobody disturbs another.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { Browser } from "../lib/browser.mjs";
 import { enter, hears, openClass, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
 import { Lines, linesImpossible } from "../lib/lines.mjs";
 import { pictureFigures, soundFigures } from "../lib/measure.mjs";
 import { pick, record } from "../lib/report.mjs";
 import { Server } from "../lib/server.mjs";
+import { failed, test } from "../lib/test.mjs";
 import { measureFor, until } from "../lib/wait.mjs";
 import { makeWorld } from "../lib/world.mjs";
 
@@ -17,7 +18,6 @@ process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
 
 const skip = linesImpossible();
 const RATES = pick([800], [4000, 800, 250]);
-let failed = true;
 let lines;
 let server;
 let world;
@@ -45,8 +45,8 @@ before(async () => {
 });
 
 after(async () => {
-  for (const browser of browsers) await browser.close({ failed, suite: "thin" });
-  await server?.close({ keep: failed });
+  for (const browser of browsers) await browser.close({ failed: failed(), suite: "thin" });
+  await server?.close({ keep: failed() });
   await lines?.close();
 });
 
@@ -96,5 +96,4 @@ test("a line that is cut for a moment comes back by itself", { skip }, async () 
     return reports.every((report) => report.videos.some((video) => video.frames.some(([, , , at]) => at > since)));
   });
   await record("thin", figures, aims);
-  failed = false;
 });

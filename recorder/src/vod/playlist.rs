@@ -98,6 +98,11 @@ impl Recording {
         let _ = writeln!(out, "#EXT-X-PLAYLIST-TYPE:{}", if live { "EVENT" } else { "VOD" });
         // RFC 8216 §4.3.3.1: each EXTINF, rounded, is at most the target. Five seconds at least, so that it rarely changes.
         let _ = writeln!(out, "#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:0", longest.div_ceil(1_000_000).max(5));
+        // Players that are told no start try to load the gap that a track begins with, and hls.js tries for ever.
+        let lead_us: u64 = items.iter().map_while(|i| if let Item::Gap { us } = i { Some(*us) } else { None }).sum();
+        if lead_us > 0 && !live {
+            let _ = writeln!(out, "#EXT-X-START:TIME-OFFSET={:.6},PRECISE=YES", lead_us as f64 / 1e6);
+        }
         let mut map: Option<(&Track, usize)> = None;
         // A gap needs a map before it like any other segment.
         let first = items.iter().find_map(|i| match i {
