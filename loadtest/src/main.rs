@@ -2,6 +2,7 @@
 //!
 //! Knows of a server only what a client may know: the HTTP API, the WebSocket, WHIP and WHEP.
 
+mod bench;
 mod client;
 mod clip;
 mod cpu;
@@ -56,6 +57,8 @@ enum Command {
     Class(run::ClassArgs),
     /// Measures what sealing and sending alone costs on this machine.
     Floor(floor::FloorArgs),
+    /// Measures what a forwarded packet and a subscriber cost the server, beside the floor.
+    Bench(bench::BenchArgs),
     /// The sender process of `floor` and `bench`.
     #[command(hide = true)]
     FloorSend,
@@ -83,6 +86,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Watch(args) => args.run(),
         Command::Class(args) => args.run(),
         Command::Floor(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::FloorSend => floor::send().map(|()| true),
         Command::Demo(args) => args.run(),
     }

@@ -121,3 +121,40 @@ pub struct Load {
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the executor")
 }
+
+/// The part of an address that names the server.
+#[must_use]
+pub fn origin(url: &str) -> String {
+    let path = url.find("://").map_or(0, |at| at + 3);
+    let end = url[path..].find('/').map_or(url.len(), |at| path + at);
+    url[..end].to_owned()
+}
+
+/// Waits for SIGINT or SIGTERM.
+///
+/// # Errors
+/// If the system can't tell.
+pub async fn interrupted() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("waiting for a signal")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("waiting for an interrupt"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins() {
+        for (url, want) in [
+            ("http://localhost:7780/whip/01J", "http://localhost:7780"),
+            ("https://class.example.cn", "https://class.example.cn"),
+            ("/whip/x", ""),
+        ] {
+            assert_eq!(origin(url), want);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::{
     stamp::{self, Stamp},
     stats::Histogram,
 };
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use rtc::{
     media_stream::MediaStreamTrack,
@@ -483,7 +483,7 @@ impl Viewer {
         let start = Instant::now();
         while self.result().video.first_frame_ms.is_none() {
             if start.elapsed() > max {
-                return Err(anyhow!("no picture within {max:?}"));
+                bail!("no picture within {max:?}");
             }
             tokio::time::sleep(Duration::from_millis(5)).await; // between two looks
         }

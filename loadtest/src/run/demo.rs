@@ -4,7 +4,7 @@
 use super::{
     LogIn, SourceArgs, Target,
     class::{Teaching, teacher_secret},
-    runtime,
+    interrupted, runtime,
 };
 use crate::client::{
     api::Api,
@@ -62,19 +62,20 @@ impl DemoArgs {
             println!("{}/c/{}", admin.url(), class.code);
             loop {
                 let (stop, stopped) = oneshot::channel();
+                let mut lesson = std::pin::pin!(teaching.teach(&source, None, stopped, true));
                 tokio::select! {
-                    ended = teaching.teach(&source, None, stopped, true) => {
+                    ended = &mut lesson => {
                         if let Err(error) = ended {
                             eprintln!("the lesson was interrupted: {error:#}; going on");
                         }
                         sleep(AGAIN_AFTER).await;
                     }
-                    stop = tokio::signal::ctrl_c() => {
-                        stop.context("waiting for an interrupt")?;
-                        return Ok(true);
+                    stopped = interrupted() => {
+                        stopped?;
+                        let _ = stop.send(()); // the lesson ends for all
+                        return lesson.await.map(|_| true);
                     }
                 }
-                drop(stop);
             }
         })
     }

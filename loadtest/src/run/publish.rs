@@ -1,6 +1,6 @@
 //! `publish`: sends the clip into a class by WHIP, as a recording host does.
 
-use super::{SourceArgs, Target, runtime};
+use super::{SourceArgs, Target, interrupted, origin, runtime};
 use crate::{
     client::{
         api::Api,
@@ -17,9 +17,12 @@ use std::time::{Duration, Instant};
 pub struct PublishArgs {
     #[command(flatten)]
     target: Target,
+    /// The whole address of the WHIP endpoint, instead of --url and --room.
+    #[arg(long, required_unless_present = "room")]
+    whip: Option<String>,
     /// The room.
     #[arg(long)]
-    room: String,
+    room: Option<String>,
     /// The bearer token.
     #[arg(long, env = "LECTERN_TOKEN", hide_env_values = true)]
     token: String,
@@ -40,19 +43,23 @@ impl PublishArgs {
     pub fn run(&self) -> Result<bool> {
         let source = self.source.prepare()?;
         runtime()?.block_on(async {
-            let mut report = Report::begin(&format!("publishing into {}", self.room));
-            let api = Api::new(&self.target.url, self.target.insecure)?;
+            let endpoint = match (&self.whip, &self.room) {
+                (Some(whip), _) => whip.clone(),
+                (None, room) => format!("{}/whip/{}", self.target.url, room.as_deref().unwrap_or_default()),
+            };
+            let mut report = Report::begin(&format!("publishing to {endpoint}"));
+            let api = Api::new(&origin(&endpoint), self.target.insecure)?;
             let begun = Instant::now();
             let (near, _) = near_and_far(api.url());
             let (mut sender, offer) = Sender::new(&source, near).await?;
-            let (session, answer) = api.offer(&format!("/whip/{}", self.room), &self.token, offer).await?;
+            let (session, answer) = api.offer(&endpoint, &self.token, offer).await?;
             sender.accept(&answer).await?;
             let connected = begun.elapsed();
             println!("publishing; interrupt to stop");
             let until = self.secs.map(|secs| Instant::now() + Duration::from_secs(secs));
             let sent: Sent = tokio::select! {
                 sent = sender.run(&source, until) => sent?,
-                stop = tokio::signal::ctrl_c() => { stop.context("waiting for an interrupt")?; Sent::default() }
+                stop = interrupted() => { stop?; Sent::default() }
             };
             sender.close().await;
             api.end_session(&session, &self.token).await.context("ending the session")?;

@@ -1,6 +1,6 @@
 //! `watch`: many viewers of one class, through WHEP or by its join code, joining one after the other.
 
-use super::{Load, Target, runtime};
+use super::{Load, Target, origin, runtime};
 use crate::{
     client::{
         api::Api,
@@ -29,14 +29,17 @@ use tokio::{
 pub struct WatchArgs {
     #[command(flatten)]
     target: Target,
-    /// Watch by WHEP: the room.
+    /// Watch by WHEP: the whole address of the endpoint, instead of --url and --room.
     #[arg(long, requires = "token")]
+    whep: Option<String>,
+    /// Watch by WHEP: the room.
+    #[arg(long, requires = "token", conflicts_with = "whep")]
     room: Option<String>,
     /// Watch by WHEP: the bearer token.
     #[arg(long, env = "LECTERN_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Watch in class: the code of its join link.
-    #[arg(long, conflicts_with = "room")]
+    #[arg(long, conflicts_with_all = ["room", "whep"])]
     code: Option<String>,
     #[command(flatten)]
     load: Load,
@@ -55,10 +58,12 @@ impl WatchArgs {
     pub fn run(&self) -> Result<bool> {
         runtime()?.block_on(async {
             let report = Report::begin(&format!("{} viewers for {} s", self.load.viewers, self.load.secs));
-            let api = Api::new(&self.target.url, self.target.insecure)?;
-            let results = match (&self.room, &self.token, &self.code) {
-                (Some(room), Some(token), _) => {
-                    let endpoint = format!("/whep/{room}");
+            let by_room = self.room.as_ref().map(|room| format!("{}/whep/{room}", self.target.url));
+            let endpoint = self.whep.clone().or(by_room);
+            let url = endpoint.as_deref().map_or_else(|| self.target.url.clone(), origin);
+            let api = Api::new(&url, self.target.insecure)?;
+            let results = match (&endpoint, &self.token, &self.code) {
+                (Some(endpoint), Some(token), _) => {
                     ramp(&self.load, |_, until| by_whep(api.clone(), endpoint.clone(), token.clone(), until)).await
                 }
                 (_, _, Some(code)) => {
@@ -66,7 +71,7 @@ impl WatchArgs {
                     ramp(&self.load, |n, until| in_class(api.clone(), code.clone(), student_name(n), height, until))
                         .await
                 }
-                _ => bail!("give --room and --token (WHEP) or --code (in class)"),
+                _ => bail!("give --whep or --room with --token (WHEP) or --code (in class)"),
             };
             conclude(report, &results, &self.outputs)
         })
