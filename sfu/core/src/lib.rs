@@ -6,6 +6,7 @@ pub mod bwe;
 pub mod descriptor;
 pub mod downtrack;
 pub mod drop;
+pub mod fuzz;
 pub mod gso;
 pub mod history;
 pub mod ingest;

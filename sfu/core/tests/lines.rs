@@ -81,7 +81,9 @@ fn random_loss_is_repaired_and_is_no_reason_to_step_down() {
         let report = describe(&sim, 30_000);
         println!("{report}");
         assert_eq!(s.layer_at(20_000), Some(2), "{report}");
-        assert!(s.repaired * 10 >= s.dropped * 7, "losses of pictures are repaired\n{report}");
+        // A probe or a repair may be lost as well, and a loss just before the end is not repaired any more.
+        let pictures_lost = s.dropped - (s.audio_sent - s.audio_ms.len() as u64);
+        assert!(s.repaired * 10 >= pictures_lost * 8, "losses of pictures are repaired\n{report}");
         assert!(s.freeze_ms(2_000, 30_000) < 500, "{report}");
     }
 }

@@ -293,13 +293,13 @@ impl Estimator {
             return Some(run.probe).filter(|p| now < p.until);
         }
         let wanted = self.wanted?.as_bps() as f64;
-        let due = self.feedback && now >= self.probe_at && self.estimate < wanted.min(self.cap());
+        let due = self.verified > 0.0 && now >= self.probe_at && self.estimate < wanted.min(self.cap());
         if !due || self.delay.standing() >= QUEUE_CLEAR || self.loss >= LOSS_TOLERATED {
             return None;
         }
         let hardest = self.limit.map_or(f64::INFINITY, |l| (l * PROBE_BEYOND_LIMIT).max(self.estimate * 1.1));
         // What was merely assumed at the start is approached from what is known.
-        let base = self.estimate.min(self.verified.max(self.config.min.as_bps() as f64));
+        let base = self.estimate.min(self.verified);
         let rate = Bitrate::bps((base * PROBE_FACTOR).min(wanted * 1.1).min(hardest) as u64);
         let probe = Probe { since: now, until: now + PROBE_TIME, rate };
         self.running = Some(Running { probe, first: None, last: None, bytes: 0, packets: 0, over: false });
@@ -315,18 +315,6 @@ impl Estimator {
         }
         self.running = None;
         let (sent, measured) = run.rates();
-        println!(
-            "judge: trouble {trouble} planned {} sent {sent} measured {measured} packets {} standing {:?} latest {:?} verified {} est {} limit {:?} took {:?} pause {:?}",
-            run.probe.rate.as_bps(),
-            run.packets,
-            self.delay.standing(),
-            self.delay.latest(),
-            self.verified,
-            self.estimate,
-            self.limit,
-            now - run.probe.since,
-            self.probe_pause
-        );
         let enough = run.packets >= 5;
         if !trouble && measured >= sent * 0.85 {
             self.verified = self.verified.max(measured.min(sent));
