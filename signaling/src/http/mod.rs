@@ -17,7 +17,7 @@ mod vod;
 mod web;
 mod words;
 
-pub use housekeeping::*;
+pub use housekeeping::{UNDO_FOR, keep_house, purge_deleted};
 pub use session::SignInGuard;
 
 use crate::{

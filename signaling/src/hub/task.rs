@@ -115,7 +115,7 @@ pub(super) struct RoomTask {
 
 impl RoomTask {
     pub fn spawn(rooms: Rooms, room: Room, plan: LessonPlan, handle: RoomHandle, rx: mpsc::Receiver<Input>) {
-        let span = tracing::info_span!("room", room = %handle.id, lesson = %plan.lesson.id);
+        let span = tracing::info_span!(parent: None, "room", room = %handle.id, lesson = %plan.lesson.id);
         let writer = writer::spawn(rooms.clone(), plan.clone(), handle.clone());
         let mut task = Self {
             rooms,

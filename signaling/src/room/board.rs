@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn answered_questions_make_room_and_open_ones_do_not() {
         let (mut board, me) = (Board::default(), ParticipantId::generate());
-        let mut ask = |board: &mut Board| board.ask(UnixMillis(0), me, "我", "为什么？".into());
+        let ask = |board: &mut Board| board.ask(UnixMillis(0), me, "我", "为什么？".into());
         for n in 1..=QUESTIONS_MAX as u32 {
             assert_eq!(ask(&mut board), Some(n));
         }

@@ -179,6 +179,8 @@ impl Room {
         self.tell(to, ServerMessage::PeerLost { publish }, out);
         if device {
             self.forget(now, id, out);
+        } else {
+            self.show(id, out);
         }
     }
 

@@ -10,7 +10,9 @@ use super::{
 use lectern_media::{ParticipantId, TrackId, TrackSource};
 use lectern_protocol::{
     api::ClassEvent,
-    ws::{ClientMessage, CloseReason, LessonState, LineAssignment, PublishLine, RefusalCode, Req, ServerMessage},
+    ws::{
+        ClientMessage, CloseReason, LessonState, LineAssignment, PublishLine, Quality, RefusalCode, Req, ServerMessage,
+    },
 };
 use std::collections::BTreeSet;
 
@@ -346,6 +348,7 @@ impl Room {
         let (name, conn) = (member.name.clone(), member.conn);
         let hand_was_up = member.hand_since.take().is_some();
         let peer = if on { None } else { member.publish.take() };
+        member.up = Quality::Unknown;
         if hand_was_up {
             out.push(Output::Timeline(ClassEvent::Hand { participant: id, name: name.clone(), up: false }));
         }
