@@ -191,10 +191,12 @@ pub fn template(english: bool) -> String {
 pub fn parse(bytes: &[u8], zone: &TimeZone) -> Result<Sheet, Vec<Fault>> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|e| vec![not_utf8(bytes, e.valid_up_to())])?;
+    // The reader counts lines by `\n` and sees that of a `\r\n` only with the next line.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter(text))
+        .delimiter(delimiter(&text))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let mut records = reader.records();

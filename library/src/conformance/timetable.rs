@@ -84,7 +84,12 @@ pub(super) async fn lessons(bench: &dyn Bench) {
     assert!(matches!(store.change_lesson(LessonId::generate(), end).await, Err(StoreError::NotFound)));
 
     // A changed timetable forgets what was only planned.
-    store.change_class(class.id, entry(school.id, teacher.id)).await.unwrap();
+    let mut renamed = entry(school.id, teacher.id);
+    renamed.title = "圆".into();
+    store.change_class(class.id, renamed.clone()).await.unwrap();
+    assert_eq!(store.lessons_of(class.id).await.unwrap().len(), 2, "another title moves no lesson");
+    renamed.starts = UnixMillis(NOW.0 + 60_000);
+    store.change_class(class.id, renamed).await.unwrap();
     assert_eq!(store.lessons_of(class.id).await.unwrap(), [ended.clone()]);
     assert_eq!(store.lesson(made[0].id).await.unwrap(), None);
     store.remove_class(class.id, Some(NOW)).await.unwrap();

@@ -65,6 +65,8 @@ fn faults_are_named_by_line_and_column() {
         let text = format!("{header}\n数学,wang,一小,2026-09-01,08:30,,,,\n{line}\n");
         let want: Vec<_> = want.into_iter().map(|(column, code)| (3, column.to_owned(), code)).collect();
         assert_eq!(faults(&text), want, "{line}");
+        assert_eq!(faults(text.replace('\n', "\r\n")), want, "{line}, CRLF");
+        assert_eq!(faults(text.replace('\n', "\r")), want, "{line}, CR");
     }
     let long = format!("{header}\n{},wang,一小,2026-09-01,08:30,,,,", "长".repeat(201));
     assert_eq!(faults(long), [(2, "课程".into(), FaultCode::TooLong)]);

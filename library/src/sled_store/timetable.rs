@@ -100,8 +100,12 @@ impl Timetable for SledStore {
                     return Err(StoreError::NotFound);
                 }
                 place_exists(tx, entry.place)?;
+                let times = |e: &ClassEntry| (e.starts, e.repeat, e.until);
+                let moved = times(&class.entry) != times(&entry);
                 class.entry = entry;
-                forget_unopened(tx, id)?;
+                if moved {
+                    forget_unopened(tx, id)?;
+                }
                 tx.put(class_key(id), &class)?;
                 Ok(class)
             })
@@ -113,7 +117,6 @@ impl Timetable for SledStore {
             .write(move |tx| {
                 let mut class = class(tx, id)?;
                 class.removed = removed;
-                forget_unopened(tx, id)?;
                 tx.put(class_key(id), &class)?;
                 Ok(class)
             })

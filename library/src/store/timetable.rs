@@ -28,7 +28,8 @@ pub trait Timetable {
     /// Every class that was not removed.
     async fn classes(&self) -> Result<Vec<Class>>;
 
-    /// Changes what was typed in; lessons that were not opened yet are forgotten and made anew when looked at.
+    /// Changes what was typed in. If the times change, lessons that were not opened yet are forgotten and made anew when
+    /// looked at.
     ///
     /// # Errors
     /// [`crate::StoreError::NotFound`], also if it was removed; [`crate::Conflict::UnknownPlace`].

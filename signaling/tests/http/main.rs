@@ -1,0 +1,8 @@
+//! The HTTP API from outside: every route with every kind of caller, and what people do with it.
+
+mod library;
+mod people;
+mod rights;
+mod session;
+mod timetable;
+mod world;
