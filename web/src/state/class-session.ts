@@ -159,6 +159,10 @@ export class ClassSession {
     if (removing) this.say({ type: "remove", participant: removing.participant });
   }
 
+  seeAlarm(): void {
+    this.store.commit({ alarmSeen: true });
+  }
+
   dismissRefusal(): void {
     this.store.commit({ refusal: null });
   }
@@ -296,6 +300,7 @@ export class ClassSession {
     if (!room) return;
     const next = apply(room, message);
     if (next.room !== room) this.store.commit({ room: next.room });
+    if (next.room.recording !== room.recording) this.store.commit({ alarmSeen: false });
     for (const news of next.news) this.onNews(news);
     this.#roomChanged();
   }

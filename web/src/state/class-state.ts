@@ -59,6 +59,8 @@ export interface ClassState {
   down: LineQuality | null;
   /** The last refusal, until dismissed or replaced. */
   refusal: { code: RefusalCode | "timeout" | "disconnected"; at: number } | null;
+  /** Whether the teacher has put the recording alarm away; the sign in the top bar stays. */
+  alarmSeen: boolean;
   /** People removed within the last ten seconds who can still be let stay. */
   removing: { participant: string; name: string; until: number } | null;
 }
@@ -81,5 +83,6 @@ export const initialClassState = (): ClassState => ({
   up: null,
   down: null,
   refusal: null,
+  alarmSeen: false,
   removing: null,
 });

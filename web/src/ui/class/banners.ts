@@ -1,6 +1,7 @@
-/** What must be known now, over the upper edge of the stage: one line each, with its button. */
+/** What must be known now, over the upper edge of the stage: one line each, with its button. All of it can be put away or
+ *  goes by itself; what lasts (on stage, recording) stands in the top bar, where it covers nothing. */
 import { html, nothing, type TemplateResult } from "lit";
-import { Megaphone, TriangleAlert, Volume2, WifiOff } from "lucide";
+import { TriangleAlert, Volume2, WifiOff } from "lucide";
 import { t } from "../../i18n";
 import { span } from "../../i18n/format";
 import type { ClassSession } from "../../state/class-session";
@@ -17,17 +18,15 @@ export function banners(session: ClassSession, state: ClassState): TemplateResul
     ${link.state === "down"
       ? html`<div class="banner warn" role="status" data-banner="link">${icon(WifiOff)}<span>${link.offline ? t.room.offline : t.room.reconnecting} <span class="num muted">${t.room.sinceDown(span(Date.now() - link.since))}</span></span></div>`
       : nothing}
-    ${room?.recording === "failed" && room.role === "teacher" ? html`<div data-banner="recording">${wordsNote(t.room.recFailedLead, { tone: "bad" })}</div>` : nothing}
+    ${room?.recording === "failed" && room.role === "teacher" && !state.alarmSeen
+      ? html`<div data-banner="recording">${wordsNote(t.room.recFailedLead, { tone: "bad", actions: html`<button class="btn small" @click=${() => session.seeAlarm()}>${t.common.dismiss}</button>` })}</div>`
+      : nothing}
     ${state.mediaBlocked && link.state === "up" ? wordsNote(t.room.mediaBlocked) : nothing}
     ${refusal
       ? wordsNote(t.refusals[refusal.code] ?? t.refusals.unknown, { code: refusal.code, actions: html`<button class="btn small" @click=${() => session.dismissRefusal()}>${t.common.dismiss}</button>` })
       : nothing}
     ${removing
       ? html`<div class="banner" role="status" data-banner="removing"><span>${t.room.removed(removing.name)} <span class="num muted">${Math.max(0, Math.ceil((removing.until - Date.now()) / 1000))}</span></span><button class="btn small" @click=${() => session.undoRemove()}>${t.common.undo}</button></div>`
-      : nothing}
-    ${self?.on_stage && room?.role !== "teacher" && room?.state === "live"
-      ? html`<div class="banner accent" role="status" data-banner="on-stage">${icon(Megaphone)}<span>${microphone.on ? t.room.youOnStage : t.room.youOnStageMuted}</span>
-          ${microphone.on ? nothing : html`<button class="btn small primary" @click=${() => void session.own.turn("microphone", true)}>${t.room.unmuteSelf}</button>`}</div>`
       : nothing}
     ${microphone.fault && (self?.on_stage || room?.role === "teacher")
       ? wordsNote(t.faults[microphone.fault].microphone, { actions: html`<button class="btn small" @click=${() => void session.own.turn("microphone", true)}>${t.common.again}</button>` })

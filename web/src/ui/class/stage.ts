@@ -1,4 +1,4 @@
-/** The lesson large, everybody else on stage as a strip at its side or under it, whichever leaves the lesson larger. */
+/** The lesson large, everybody else on stage beside or under it. One container: a picture that grows is not rebuilt. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Headphones } from "lucide";
@@ -7,31 +7,58 @@ import type { ClassSession } from "../../state/class-session";
 import type { ClassState } from "../../state/class-state";
 import { mainTile, tiles, type RoomState } from "../../state/room";
 import { icon } from "../icon";
+import { vars } from "../vars";
+import { define, View } from "../view";
+import { arrange, type Rect } from "./arrange";
 import "./stage.css";
 import "./tile";
 
-export function stage(session: ClassSession, state: ClassState): TemplateResult {
-  const room = state.room as RoomState;
-  const all = tiles(room);
-  const main = mainTile(room, all, state.pinned);
-  // One's own picture is not shown large to oneself while somebody else can be.
-  const strip = all.filter((m) => m.key !== main?.key);
-  const teacherThere = all.some((m) => m.role === "teacher");
-  return html`<div class="stage ${strip.length > 0 ? "with-strip" : ""}">
-    <div class="stage-grid">
-      <div class="main" aria-label=${t.room.mainPicture} role="group">
-        ${main
-          ? repeat([main], (m) => m.key, (m) => html`<lec-tile .session=${session} .model=${m} .state=${state} large></lec-tile>`)
-          : html`<div class="nobody"><p>${teacherThere ? t.room.loadingPicture : t.room.teacherNotYet}</p></div>`}
-      </div>
-      ${strip.length > 0
-        ? html`<div class="strip" role="group" aria-label=${t.room.participantsStrip}>
-            ${repeat(strip, (m) => m.key, (m) => html`<lec-tile .session=${session} .model=${m} .state=${state}></lec-tile>`)}
-          </div>`
+export class LecStage extends View {
+  static override properties = { session: { attribute: false }, state: { attribute: false } };
+  declare session: ClassSession;
+  declare state: ClassState;
+  #size = { width: 0, height: 0 };
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const resize = new ResizeObserver(([entry]) => {
+      const { width, height } = entry?.contentRect ?? this.#size;
+      this.#size = { width, height };
+      this.requestUpdate();
+    });
+    resize.observe(this);
+    this.until(() => resize.disconnect());
+  }
+
+  override render(): TemplateResult {
+    const { session, state } = this;
+    const room = state.room as RoomState;
+    const all = tiles(room);
+    const main = mainTile(room, all, state.pinned);
+    // Who is away keeps the place in the order, but not at the cost of someone who is here.
+    const others = all.filter((m) => m !== main);
+    const ranked = [...others].sort((a, b) => Number(b.online) - Number(a.online));
+    const places = arrange(this.#size.width, this.#size.height, others.length);
+    const shown = new Set(ranked.slice(0, places.strip.length));
+    const rects = new Map<string, Rect>();
+    if (main) rects.set(main.key, places.main);
+    others.filter((m) => shown.has(m)).forEach((m, i) => rects.set(m.key, places.strip[i] as Rect));
+    return html`
+      ${repeat(
+        all.filter((m) => rects.has(m.key)),
+        (m) => m.key,
+        (m) => {
+          const { left, top, width, height } = rects.get(m.key) as Rect;
+          return html`<lec-tile .session=${session} .model=${m} .state=${state} ?large=${m === main}
+            ${vars({ "--left": `${left}px`, "--top": `${top}px`, "--width": `${width}px`, "--height": `${height}px` })}></lec-tile>`;
+        },
+      )}
+      ${main ? nothing : html`<div class="nobody"><p>${t.room.teacherNotYet}</p></div>`}
+      ${places.hidden > 0 && others.length > 0 ? html`<span class="more num" title=${t.room.people}>+${places.hidden}</span>` : nothing}
+      ${state.audioOnly
+        ? html`<div class="audio-only">${icon(Headphones)}<span>${t.room.audioOnlyOn}</span><button class="btn small" @click=${() => session.setAudioOnly(false)}>${t.room.audioOnlyOff}</button></div>`
         : nothing}
-    </div>
-    ${state.audioOnly
-      ? html`<div class="audio-only">${icon(Headphones)}<span>${t.room.audioOnlyOn}</span><button class="btn small" @click=${() => session.setAudioOnly(false)}>${t.room.audioOnlyOff}</button></div>`
-      : nothing}
-  </div>`;
+    `;
+  }
 }
+define("lec-stage", LecStage);

@@ -1,11 +1,11 @@
 /** The upper edge: which class, how long, whether it is recorded, how good the line is in words. It does not fade. */
 import { html, nothing, type TemplateResult } from "lit";
-import { Disc, Signal, Users } from "lucide";
+import { Disc, Megaphone, Signal, Users } from "lucide";
 import { t } from "../../i18n";
 import { span } from "../../i18n/format";
 import type { Quality } from "../../protocol/generated/index";
 import type { ClassState } from "../../state/class-state";
-import { mainTile, tiles, type RoomState } from "../../state/room";
+import { mainTile, me, tiles, type RoomState } from "../../state/room";
 import { icon } from "../icon";
 
 export function top(state: ClassState): TemplateResult {
@@ -20,6 +20,7 @@ export function top(state: ClassState): TemplateResult {
       <span class="muted clip who">${main?.source === "screen" ? (main.own ? t.room.sharing : t.room.screenOf(main.name)) : teacher ? "" : room.teacher}</span>
     </div>
     <div class="facts">
+      ${onStage(state, room)}
       ${room.state === "live"
         ? html`<span class="num" title=${t.room.classTime} data-fact="time">${span(Date.now() + room.clockOffset - (room.liveSince ?? Date.now()))}</span>`
         : html`<span class="badge" data-fact="scheduled">${t.room.notStarted}</span>`}
@@ -28,6 +29,12 @@ export function top(state: ClassState): TemplateResult {
       ${line(state, quality, words)}
     </div>
   </header>`;
+}
+
+/** Seen and heard by all: said in words, for as long as it is so. */
+function onStage(state: ClassState, room: RoomState): TemplateResult | typeof nothing {
+  if (room.role === "teacher" || room.state !== "live" || !me(room)?.on_stage) return nothing;
+  return html`<span class="badge stage" data-fact="on-stage" title=${state.microphone.on ? t.room.youOnStage : t.room.youOnStageMuted}>${icon(Megaphone)}<span>${state.microphone.on ? t.room.onStageShort : t.room.onStageMutedShort}</span></span>`;
 }
 
 function recording(room: RoomState): TemplateResult | typeof nothing {

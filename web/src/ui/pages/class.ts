@@ -6,7 +6,7 @@ import * as api from "../../protocol/api";
 import type { ClassPreview } from "../../protocol/generated/index";
 import { ClassSession } from "../../state/class-session";
 import { kept } from "../../state/resume";
-import type { RoomNews } from "../../state/room";
+import { tiles, type RoomNews } from "../../state/room";
 import { loadSession, session as person } from "../../state/session";
 import { announce, notify } from "../announce";
 import { openDialog, confirmDialog } from "../dialog";
@@ -19,7 +19,7 @@ import { keyFor, showKeys } from "../class/keys";
 import type { Command } from "../class/controls";
 import type { LobbyChoice } from "../class/lobby";
 import type { Tab } from "../class/panel";
-import { stage } from "../class/stage";
+import "../class/stage";
 import { top } from "../class/top";
 import "../class/controls";
 import "../class/lobby";
@@ -97,6 +97,7 @@ class PageClass extends View {
     const name = (id: string): string => room?.participants.get(id)?.name ?? "";
     switch (news.type) {
       case "hand":
+        this.#awake(); // whoever faded the controls must see whom to call
         if (news.participant.id !== room?.you) announce(t.room.handAnnounce(news.participant.name));
         return;
       case "stage":
@@ -258,7 +259,8 @@ class PageClass extends View {
     return html`<div class="room ${tab ? "with-panel" : ""} ${this.#idle ? "idle" : ""}" data-role=${room.role} data-phase="in" data-lesson=${room.state} data-link=${state.link.state} data-receiving=${state.receiving}>
       ${top(state)}
       <main class="picture" id="content">
-        ${stage(this.#session, state)} ${banners(this.#session, state)}
+        <lec-stage class=${tiles(room).length > 1 ? "several" : ""} .session=${this.#session} .state=${state}></lec-stage>
+        ${banners(this.#session, state)}
         ${room.role === "teacher" && room.state !== "live"
           ? html`<div class="start-card"><p><strong>${t.room.startLead}</strong></p><p class="muted">${t.room.studentsWait(Math.max(room.waiting.length, room.count - 1))}</p><button class="btn primary large" data-action="open" @click=${() => void this.#command("start")}>${t.room.start}</button></div>`
           : nothing}

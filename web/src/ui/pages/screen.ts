@@ -15,7 +15,7 @@ import { changeSettings, settings } from "../../state/settings";
 import { openDialog } from "../dialog";
 import { icon } from "../icon";
 import { define, View } from "../view";
-import { stage } from "../class/stage";
+import "../class/stage";
 import "./class.css";
 import "./screen.css";
 
@@ -105,7 +105,7 @@ class PageScreen extends View {
     const own = settings.get().name;
     const raised = state.room ? hands(state.room).some((p) => p.id === state.room?.you) : false;
     return html`<main class="screen" data-phase="in" data-receiving=${state.receiving} data-link=${state.link.state}>
-      ${stage(session, state)}
+      <lec-stage .session=${session} .state=${state}></lec-stage>
       <p class="own-name">${icon(Monitor)}<span>${own}</span>${raised ? html`<span class="badge warn">${t.room.handUp}</span>` : nothing}${state.link.state === "down" ? html`<span class="badge warn">${t.room.reconnecting}</span>` : nothing}</p>
       ${state.soundBlocked ? html`<button class="play-sound btn primary large" @click=${() => void session.unblockSound()}>${icon(Volume2)}${t.room.playSound}</button>` : nothing}
     </main>`;
