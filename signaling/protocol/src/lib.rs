@@ -3,6 +3,8 @@
 //! writes them to `web/src/protocol/generated/`), and golden JSON in the tests keeps the wire form still.
 
 pub mod api;
+#[cfg(test)]
+mod golden;
 pub mod typescript;
 pub mod ws;
 

@@ -22,7 +22,8 @@ pub fn generate() -> String {
     found.visit::<Codec>();
     found.visit::<ParticipantId>();
 
-    let mut out = String::from("// Generated from signaling/protocol by `cargo test -p lectern-protocol`. Do not edit.\n\n");
+    let mut out =
+        String::from("// Generated from signaling/protocol by `cargo test -p lectern-protocol`. Do not edit.\n\n");
     out.push_str("/** The version of the WebSocket protocol that these types describe. */\n");
     out.push_str(&format!("export const PROTOCOL_VERSION = {PROTOCOL_VERSION};\n"));
     for declaration in found.by_name.values() {
