@@ -57,10 +57,10 @@ export class Sender {
       const id = this.#ids.get(source);
       this.#ids.delete(source);
       if (id) this.port.unpublish(id);
-      if (line) {
-        line.direction = "inactive";
-        await line.sender.replaceTrack(null);
-      }
+      // Stopped for good: a later share gets a line with streams of its own, so that nobody takes its first packets for
+      // late ones of this. Browsers use a stopped line's place again once it was offered as such (RFC 8829 §5.2.2).
+      this.#connection?.lines.delete(source);
+      line?.stop();
     });
   }
 
@@ -108,12 +108,8 @@ export class Sender {
     let offer = false;
     for (const [source, track] of wanted) {
       const line = lines.get(source);
-      if (line && line.direction === "sendonly") {
+      if (line) {
         if (line.sender.track !== track) await line.sender.replaceTrack(track);
-      } else if (line && track) {
-        line.direction = "sendonly";
-        await line.sender.replaceTrack(track);
-        offer = true;
       } else if (track) {
         lines.set(source, this.#addLine(pc, source, track));
         offer = true;
@@ -163,7 +159,7 @@ export class Sender {
     // The server is ICE-lite and learns our address from our first check, so the offer need not wait for candidates.
     const offered: PublishLine[] = [];
     for (const [source, line] of lines) {
-      if (line.mid !== null && line.direction === "sendonly") offered.push({ mid: line.mid, source });
+      if (line.mid !== null) offered.push({ mid: line.mid, source });
     }
     offered.sort((a, b) => Number(a.mid) - Number(b.mid));
     const sdp = pc.localDescription?.sdp ?? "";
