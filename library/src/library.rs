@@ -11,7 +11,7 @@ pub use recordings::{Found, PAGE_LEN_MAX, Query, SearchPage};
 
 use crate::{
     error::{Result, StoreError},
-    model::Account,
+    model::{Account, Class},
     search::{SearchIndex, tokens},
     sled_store::SledStore,
     store::Store,
@@ -45,7 +45,11 @@ pub struct Library {
     store: Arc<dyn Store>,
     options: LibraryOptions,
     tree: RwLock<Arc<PlaceTree>>,
+    /// Those that were not removed. Asked with every look at the day's lessons, changed a few times a term.
+    classes: RwLock<Arc<Vec<Class>>>,
     index: Arc<RwLock<SearchIndex>>,
+    /// Held while tree, timetable or a recording is read anew, so that an older reading never replaces a newer one.
+    reloading: tokio::sync::Mutex<()>,
 }
 
 /// The account that a first start makes. The password exists nowhere else; print it once.
@@ -83,14 +87,22 @@ impl Library {
     /// # Errors
     /// If the store can't be read.
     pub async fn with_store(store: Arc<dyn Store>, options: LibraryOptions) -> Result<Self> {
-        let library = Self { store, options, tree: RwLock::default(), index: Arc::default() };
+        let library = Self {
+            store,
+            options,
+            tree: RwLock::default(),
+            classes: RwLock::default(),
+            index: Arc::default(),
+            reloading: Default::default(),
+        };
         library.reload_tree().await?;
+        library.reload_classes().await?;
         library.reload_index().await?;
         Ok(library)
     }
 
-    /// The store, for what needs no more than that. Places and recordings are changed through the methods here, which
-    /// keep tree and index in step.
+    /// The store, for what needs no more than that. Places, classes and recordings are changed through the methods here,
+    /// which keep tree, timetable and index in step.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
@@ -196,12 +208,20 @@ impl Library {
     }
 
     async fn reload_tree(&self) -> Result<()> {
+        let _alone = self.reloading.lock().await;
         let places = self.store.places().await?;
         match PlaceTree::build(places) {
             Ok(tree) => *self.tree.write() = Arc::new(tree),
             // Each write is checked, so this is a catalogue that was edited by hand. What is there keeps working.
             Err(error) => tracing::error!(%error, "the places in the catalogue are no tree"),
         }
+        Ok(())
+    }
+
+    async fn reload_classes(&self) -> Result<()> {
+        let _alone = self.reloading.lock().await;
+        let classes = self.store.classes().await?;
+        *self.classes.write() = Arc::new(classes);
         Ok(())
     }
 

@@ -7,7 +7,6 @@
 //! - [`ports`]: what is needed from the media plane and the recorder.
 
 pub mod app;
-pub mod catalogued;
 pub mod error;
 pub mod extract;
 pub mod http;

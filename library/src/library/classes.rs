@@ -9,8 +9,9 @@ use crate::{
 };
 use jiff::civil::Date;
 use lectern_auth::{Action, Object, PlaceTree, Rights};
-use lectern_media::{LessonId, PlaceId, UnixMillis};
+use lectern_media::{ClassId, LessonId, PlaceId, UnixMillis};
 use lectern_protocol::ws::LessonState;
+use std::sync::Arc;
 
 /// Classes in the timetable.
 const CLASSES_MAX: usize = 100_000;
@@ -43,7 +44,7 @@ impl Library {
     /// # Errors
     /// As [`crate::store::Timetable::create_classes`]; [`StoreError::Full`].
     pub async fn create_classes(&self, mut classes: Vec<Class>) -> Result<Vec<Class>> {
-        if self.store.classes().await?.len() + classes.len() > CLASSES_MAX {
+        if self.classes().len() + classes.len() > CLASSES_MAX {
             return Err(StoreError::Full { what: "classes", max: CLASSES_MAX });
         }
         loop {
@@ -52,21 +53,50 @@ impl Library {
                     // One in 2.6 · 10¹³ per class in the timetable.
                     classes.iter_mut().for_each(|class| class.code = crate::code::generate());
                 }
-                other => return other.map(|()| classes),
+                other => {
+                    other?;
+                    self.reload_classes().await?;
+                    return Ok(classes);
+                }
             }
         }
     }
 
-    /// The classes that these rights show, by title.
+    /// The classes that are in the timetable.
+    #[must_use]
+    pub fn classes(&self) -> Arc<Vec<Class>> {
+        Arc::clone(&self.classes.read())
+    }
+
+    /// Changes what was typed in for a class.
     ///
     /// # Errors
-    /// If the store can't be read.
-    pub async fn visible_classes(&self, rights: &Rights) -> Result<Vec<Class>> {
+    /// As [`crate::store::Timetable::change_class`].
+    pub async fn change_class(&self, id: ClassId, entry: ClassEntry) -> Result<Class> {
+        let changed = self.store.change_class(id, entry).await?;
+        self.reload_classes().await?;
+        Ok(changed)
+    }
+
+    /// Takes a class out of the timetable, or (`None`) puts it back.
+    ///
+    /// # Errors
+    /// As [`crate::store::Timetable::remove_class`].
+    pub async fn remove_class(&self, id: ClassId, removed: Option<UnixMillis>) -> Result<Class> {
+        let changed = self.store.remove_class(id, removed).await?;
+        self.reload_classes().await?;
+        Ok(changed)
+    }
+
+    /// The classes that these rights show, by title.
+    #[must_use]
+    pub fn visible_classes(&self, rights: &Rights) -> Vec<Class> {
         let tree = self.tree();
-        let mut classes = self.store.classes().await?;
-        classes.retain(|class| rights.may(Action::ViewClass, class, &tree));
+        let classes = self.classes();
+        let seen = classes.iter().filter(|class| rights.may(Action::ViewClass, *class, &tree));
+        let mut classes: Vec<Class> = seen.cloned().collect();
         classes.sort_by(|a, b| (&a.entry.title, a.id).cmp(&(&b.entry.title, b.id)));
-        Ok(classes)
+        classes
     }
 
     /// The lessons of a day that these rights show, by start; those that are not known yet are made.
@@ -76,7 +106,6 @@ impl Library {
     pub async fn lessons_of_day(&self, day: Date, rights: &Rights) -> Result<Vec<(Class, Lesson)>> {
         let mut due: Vec<(Class, UnixMillis)> = self
             .visible_classes(rights)
-            .await?
             .into_iter()
             .filter_map(|class| timetable::start_on(&class.entry, day, self.zone()).map(|starts| (class, starts)))
             .collect();

@@ -182,6 +182,7 @@ impl Library {
     }
 
     async fn refresh(&self, id: RecordingId) -> Result<()> {
+        let _alone = self.reloading.lock().await;
         let recording = self.store.recording(id).await?.ok_or(StoreError::NotFound)?;
         let index = Arc::clone(&self.index);
         blocking(move || index.write().put_facts(recording)).await

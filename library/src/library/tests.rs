@@ -270,3 +270,17 @@ async fn the_recordings_can_be_rebuilt_from_the_archive() {
     let made_up = Query { cursor: Some("!!".into()), ..query("") };
     assert_eq!(w.library.search(made_up, &staff_at(w.root)).await.unwrap().items.len(), 40);
 }
+
+#[tokio::test]
+async fn the_timetable_in_memory_follows_the_store() {
+    let w = world().await;
+    let class = w.library.create_classes(vec![Class::new(entry(&w, "圆", NOW), NOW)]).await.unwrap().remove(0);
+    let titles = || w.library.classes().iter().map(|c| c.entry.title.clone()).collect::<Vec<_>>();
+    assert_eq!(titles(), ["圆"]);
+    w.library.change_class(class.id, entry(&w, "角", NOW)).await.unwrap();
+    assert_eq!(titles(), ["角"]);
+    w.library.remove_class(class.id, Some(NOW)).await.unwrap();
+    assert_eq!(titles(), [""; 0]);
+    w.library.remove_class(class.id, None).await.unwrap();
+    assert_eq!(titles(), ["角"]);
+}

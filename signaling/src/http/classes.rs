@@ -120,7 +120,7 @@ async fn shown(names: &mut Names<'_>, tree: &PlaceTree, class: Class) -> ApiResu
 async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<Vec<api::Class>>> {
     let mut names = Names::new(&app);
     let mut classes = Vec::new();
-    for class in app.library.visible_classes(&caller.rights).await? {
+    for class in app.library.visible_classes(&caller.rights) {
         classes.push(shown(&mut names, &caller.tree, class).await?);
     }
     Ok(Json(classes))
@@ -206,21 +206,21 @@ async fn change(
     if (entry.place, entry.teacher) != (old.entry.place, old.entry.teacher) {
         caller.require(Action::CreateClass, &entry)?;
     }
-    let changed = app.library.store().change_class(id, entry).await?;
+    let changed = app.library.change_class(id, entry).await?;
     tracing::info!(by = %caller.account, class = %id, "changed a class");
     Ok(Json(shown(&mut Names::new(&app), &caller.tree, changed).await?))
 }
 
 async fn remove(State(app): State<App>, caller: Caller, Id(id): Id<ClassId>) -> ApiResult<StatusCode> {
     class(&app, &caller, id, Action::RemoveClass).await?;
-    app.library.store().remove_class(id, Some(UnixMillis::now())).await?;
+    app.library.remove_class(id, Some(UnixMillis::now())).await?;
     tracing::info!(by = %caller.account, class = %id, "removed a class");
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn restore(State(app): State<App>, caller: Caller, Id(id): Id<ClassId>) -> ApiResult<Json<api::Class>> {
     class(&app, &caller, id, Action::RemoveClass).await?;
-    let restored = app.library.store().remove_class(id, None).await?;
+    let restored = app.library.remove_class(id, None).await?;
     tracing::info!(by = %caller.account, class = %id, "restored a class");
     Ok(Json(shown(&mut Names::new(&app), &caller.tree, restored).await?))
 }

@@ -244,7 +244,7 @@ async fn who_may_do_what_at_the_own_school() {
             // Put back what was removed, for the next.
             if verb == Verb::Delete && want == 204 {
                 if path.contains("classes") {
-                    w.app.library.store().remove_class(w.class.id, None).await.unwrap();
+                    w.app.library.remove_class(w.class.id, None).await.unwrap();
                 } else {
                     w.app.library.restore_recording(w.recording.id).await.unwrap();
                 }
