@@ -31,6 +31,18 @@ export function cameraLayers(height: number): RTCRtpEncodingParameters[] {
 
 type Codec = RTCRtpCodec;
 
+let known: Set<string> | null = null;
+
+/** Whether this browser can show what a track is encoded with (a Firefox without its H.264 add-on cannot). */
+export function canReceive(codec: string): boolean {
+  try {
+    known ??= new Set((RTCRtpReceiver.getCapabilities("video")?.codecs ?? []).map((c) => c.mimeType.toLowerCase()));
+  } catch {
+    return true;
+  }
+  return known.size === 0 || known.has(`video/${codec.toLowerCase()}`);
+}
+
 /**
  * H.264 constrained baseline in packetization mode 1 first (recorded without re-encoding and played everywhere), then VP8;
  * nothing else, so that the offer stays small. RTX stays: the server repairs loss with it (RFC 4588).

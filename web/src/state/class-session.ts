@@ -23,6 +23,7 @@ import { Viewing } from "./viewing";
 /** How long a removed person can still be let stay. */
 export const UNDO_MS = 10_000;
 const STATS_MS = 2_000;
+const REFUSAL_MS = 8_000;
 
 export interface JoinOptions {
   code: string;
@@ -284,7 +285,7 @@ export class ClassSession {
         this.store.commit({ phase: { name: "closed", reason: message.reason } });
         return this.close();
       case "refused":
-        this.store.commit({ refusal: { code: message.code, at: now } });
+        this.#showRefusal(message.code);
         return;
       case "peer_lost":
         if (message.publish) void this.#sender?.restart().catch(() => undefined);
@@ -452,7 +453,14 @@ export class ClassSession {
       setTimeout(() => this.store.get().link.state === "up" && again(), 1_000);
       return;
     }
-    if (code !== "not_on_stage") this.store.commit({ refusal: { code, at: Date.now() } });
+    if (code !== "not_on_stage") this.#showRefusal(code);
+  }
+
+  /** Goes by itself after a while: it answers one press of a button, not a state. */
+  #showRefusal(code: Refusal["code"]): void {
+    const refusal = { code, at: Date.now() };
+    this.store.commit({ refusal });
+    setTimeout(() => this.store.get().refusal === refusal && this.dismissRefusal(), REFUSAL_MS);
   }
 
   async #lookAtStats(): Promise<void> {

@@ -6,6 +6,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { Hand, MicOff, MonitorUp, Pin, PinOff, Signal, WifiOff } from "lucide";
 import { t } from "../../i18n";
+import { canReceive } from "../../media/codecs";
 import type { ClassSession } from "../../state/class-session";
 import type { ClassState } from "../../state/class-state";
 import type { TileModel } from "../../state/room";
@@ -121,13 +122,13 @@ export class LecTile extends View {
   }
 
   /** What is to be seen now, also for tests and the style sheet. */
-  #state(): "picture" | "loading" | "off" | "paused" | "away" {
+  #state(): "picture" | "loading" | "off" | "paused" | "away" | "unsupported" {
     const { model, state } = this;
     if (!model.online) return "away";
     const live = model.own ? (model.source === "screen" ? state.screen.on : state.camera.on) : model.track !== null && !model.track.muted;
     if (!live || (state.audioOnly && !model.own)) return "off";
+    if (!model.own && model.track && !canReceive(model.track.codec)) return "unsupported";
     const from = !model.own && model.track ? this.session.streamOf(model.track.id) : null;
-    if (from?.paused && !this.#drawn) return "paused";
     if (from?.paused) return "paused";
     return this.#drawn ? "picture" : "loading";
   }
@@ -140,8 +141,9 @@ export class LecTile extends View {
     const hand = room?.participants.get(model.participant)?.hand_since ?? null;
     const speaking = room?.speaker === model.participant && model.source === "camera";
     const pinned = state.pinned === model.key;
+    // Small, one's own picture is a mirror; large it is what others see, so that a blackboard can be read.
     return html`<figure data-participant=${model.participant} data-name=${model.name} data-track-source=${model.source} data-state=${now} class="tile ${large ? "large" : ""} ${model.source} ${speaking ? "speaking" : ""}" aria-label=${name}>
-      <video muted playsinline autoplay class="${model.own && model.source === "camera" ? "mirror" : ""} ${now === "picture" ? "" : "veiled"}" tabindex="-1" disablepictureinpicture></video>
+      <video muted playsinline autoplay class="${model.own && model.source === "camera" && !large ? "mirror" : ""} ${now === "picture" ? "" : "veiled"}" tabindex="-1" disablepictureinpicture></video>
       ${now === "picture" ? nothing : html`<div class="instead">${this.#instead(now)}</div>`}
       <figcaption>
         ${model.source === "camera" && model.micMuted && !(model.own && state.microphone.on) ? icon(MicOff) : nothing}
@@ -157,11 +159,11 @@ export class LecTile extends View {
     </figure>`;
   }
 
-  #instead(now: "loading" | "off" | "paused" | "away"): TemplateResult {
+  #instead(now: "loading" | "off" | "paused" | "away" | "unsupported"): TemplateResult {
     const { model } = this;
-    if (model.source === "screen") return html`<span class="mark">${icon(MonitorUp)}</span><p>${now === "paused" ? t.room.pausedPicture : t.room.loadingPicture}</p>`;
+    if (model.source === "screen") return html`<span class="mark">${icon(MonitorUp)}</span><p>${now === "unsupported" ? t.room.unsupportedPicture : now === "paused" ? t.room.pausedPicture : t.room.loadingPicture}</p>`;
     const mark = now === "away" ? html`<span class="mark">${icon(WifiOff)}</span>` : html`<span class="initial" aria-hidden="true">${[...model.name][0] ?? "?"}</span>`;
-    const words = { away: t.room.away, off: this.state.audioOnly && !model.own ? t.room.audioOnly : t.room.noPicture, paused: t.room.pausedPicture, loading: t.room.loadingPicture }[now];
+    const words = { away: t.room.away, off: this.state.audioOnly && !model.own ? t.room.audioOnly : t.room.noPicture, paused: t.room.pausedPicture, loading: t.room.loadingPicture, unsupported: t.room.unsupportedPicture }[now];
     return html`${mark}<p>${words}</p>`;
   }
 }

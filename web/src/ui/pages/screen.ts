@@ -115,6 +115,7 @@ class PageScreen extends View {
     const preview = this.#preview;
     const words = this.#error ? problemWords(this.#error) : null;
     const now = Date.now();
+    const waits = this.#session?.store.get().phase;
     const upcoming = preview && preview.starts > now - EARLY_MS && preview.state !== "over";
     return html`<main class="between" data-phase="between">
       <p class="clock num">${clock(now)}</p>
@@ -125,7 +126,7 @@ class PageScreen extends View {
             <p class="muted">${upcoming ? t.screen.nextLesson : preview.state === "over" ? t.screen.over : t.screen.noNext}</p>
             <h1>${preview.title}</h1>
             <p>${preview.teacher}${preview.school ? ` · ${preview.school}` : ""}</p>
-            ${upcoming ? html`<p class="start num">${t.screen.at(clock(preview.starts))} <span class="muted">${t.screen.waiting}</span></p>` : nothing}
+            ${upcoming ? html`<p class="start num">${t.screen.at(clock(preview.starts))} <span class="muted">${waits?.name === "waiting" && waits.open ? t.waiting.lead : t.screen.waiting}</span></p>` : nothing}
           </div>`
         : nothing}
       <p class="own-name">${icon(Monitor)}<span>${t.screen.thisIs}: ${settings.get().name || "—"}</span> <button class="btn quiet small" @click=${() => void this.#askName()}>${t.screen.change}</button></p>
