@@ -75,13 +75,13 @@ pub fn ingest(data: &[u8]) {
         now += Duration::from_millis(u64::from(len));
         let Ok(view) = RtpView::parse(bytes) else { continue };
         for s in &mut streams {
-            let taken = if len % 5 == 0 { s.receive_rtx(now, &view) } else { s.receive(now, &view) };
+            let taken = if len.is_multiple_of(5) { s.receive_rtx(now, &view) } else { s.receive(now, &view) };
             if let Ok(p) = taken {
                 assert!(s.highest_seq() >= Some(p.meta.seq));
             }
             let mut lost = [0; 8];
             assert!(s.poll_nack(now, Duration::from_millis(50), &mut lost).lost <= lost.len());
-            if len % 7 == 0 {
+            if len.is_multiple_of(7) {
                 s.report_block(now);
             }
         }
@@ -98,7 +98,7 @@ pub fn twcc(data: &[u8]) {
         now += Duration::from_millis(u64::from(op[2]));
         sent.on_sent(now, 100);
         log.record(now, seq);
-        if op[2] % 8 == 0 {
+        if op[2].is_multiple_of(8) {
             let mut buf = [0; 400];
             let mut b = Builder::new(&mut buf[..100 + usize::from(op[2])]);
             if log.build(now, Ssrc(1), Ssrc(2), &mut b).is_ok() {
@@ -130,6 +130,11 @@ struct World {
     streams: [StreamIngest; 3],
     seq: [u16; 3],
     frame: u16,
+    /// Packets that went out.
+    written: u64,
+    /// The newest sequence number on each line, and the arrivals of what was not lost.
+    newest: [u16; 2],
+    log: ArrivalLog,
     /// Timestamps by outgoing sequence number, to see that none is given twice.
     seen: Box<[Option<u32>]>,
 }
@@ -137,7 +142,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let now = origin();
-        let mut sub = Subscriber::new(now, SubscriberConfig::default());
+        // Feedback turned over on purpose would soon pause everything; pictures go on, so that there is something to see.
+        let config = SubscriberConfig { bitrate_min: Bitrate::kbps(1_000), ..SubscriberConfig::default() };
+        let mut sub = Subscriber::new(now, config);
         for (i, rtx) in [true, false].into_iter().enumerate() {
             let pt = |codec, n| PayloadTypes { codec, media: PayloadType(n), rtx: rtx.then_some(PayloadType(n + 1)) };
             sub.add_line(&LineConfig {
@@ -171,6 +178,9 @@ impl World {
             streams: [0, 1, 2].map(stream),
             seq: [65_500, 10, 32_000],
             frame: 0,
+            written: 0,
+            newest: [0; 2],
+            log: ArrivalLog::default(),
             seen: vec![None; 1 << 16].into_boxed_slice(),
         }
     }
@@ -188,7 +198,7 @@ impl World {
             }
             5 => self.drain(b),
             6 => match b % 4 {
-                0 => self.sub.set_source(self.now, line, (c % 2 == 0).then_some(SOURCE)),
+                0 => self.sub.set_source(self.now, line, (c.is_multiple_of(2)).then_some(SOURCE)),
                 1 => self.sub.set_wish(line, Wish { tile_height: u16::from(c) * 8, priority: Priority::Rest }),
                 2 => self.sub.set_temporal_max(line, c % 4),
                 _ => self.now += Duration::from_millis(u64::from(c) * 10),
@@ -209,7 +219,7 @@ impl World {
         let jump = [1, 1, 1, 1, 2, 5, 200, u16::MAX][usize::from(b % 8)];
         self.seq[layer] = self.seq[layer].wrapping_add(jump);
         self.frame = self.frame.wrapping_add(u16::from(b > 128));
-        let mut packet = vec![0x80, 96 | if c % 3 == 0 { 0x80 } else { 0 }];
+        let mut packet = vec![0x80, 96 | if c.is_multiple_of(3) { 0x80 } else { 0 }];
         packet.extend_from_slice(&self.seq[layer].to_be_bytes());
         packet.extend_from_slice(&(u32::from(self.frame) * 3_000).to_be_bytes());
         packet.extend_from_slice(&[0, 0, 0, layer as u8]);
@@ -229,12 +239,16 @@ impl World {
     }
 
     fn rtcp(&mut self, a: u8, b: u8, c: u8) {
-        let mut buf = [0; 200];
+        let mut buf = [0; 600];
         let mut out = Builder::new(&mut buf);
         let media = Ssrc(0x100 * (u32::from(a % 2) + 1));
-        let lost = [u16::from_be_bytes([b, c]), u16::from_be_bytes([b, c]).wrapping_add(u16::from(a))];
-        let built = out.nack(Ssrc(9), media, &lost).and_then(|()| out.pli(Ssrc(9), media));
-        built.expect("200 bytes are enough");
+        let from = self.newest[usize::from(a % 2)].wrapping_sub(u16::from(b));
+        let lost = [from, from.wrapping_add(u16::from(c))];
+        let built = out
+            .nack(Ssrc(9), media, &lost)
+            .and_then(|()| if c > 200 { out.pli(Ssrc(9), media) } else { Ok(()) })
+            .and_then(|()| self.log.build(self.now, Ssrc(9), media, &mut out));
+        built.expect("600 bytes are enough");
         let len = out.len_bytes();
         if a > 200 {
             buf[usize::from(b) % len] ^= c;
@@ -256,6 +270,13 @@ impl World {
 
     fn check(&mut self, packet: &[u8]) {
         let view = RtpView::parse(packet).expect("what goes out is RTP");
+        self.written += 1;
+        if let Some(line) = [0x100, 0x200].iter().position(|s| view.ssrc() == Ssrc(*s)) {
+            self.newest[line] = view.seq();
+        }
+        if let Some(&[high, low]) = view.extension(2).filter(|_| !self.written.is_multiple_of(31)) {
+            self.log.record(self.now + Duration::from_millis(self.written % 8), u16::from_be_bytes([high, low]));
+        }
         if view.ssrc() == Ssrc(0x100) {
             let before = self.seen[usize::from(view.seq())].replace(view.timestamp());
             // Numbers come round after 65,536 packets; these runs are shorter.
@@ -275,4 +296,24 @@ impl PacketSource for () {
 fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     *ORIGIN.get_or_init(Instant::now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_of_operations_reach_the_wire() {
+        let mut world = World::new();
+        let mut x = 1u32;
+        for _ in 0..20_000 {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            world.apply((x ^ x >> 13).to_be_bytes());
+        }
+        let (media, again): (u64, u64) = [0, 1]
+            .map(|l| world.sub.stats(LineId(l)))
+            .iter()
+            .fold((0, 0), |(m, a), s| (m + s.packets, a + s.retransmitted + s.probes));
+        assert!(world.written > 400 && media > 300 && again > 40, "{} written, {media}, {again}", world.written);
+    }
 }

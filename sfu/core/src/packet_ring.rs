@@ -87,7 +87,7 @@ impl PacketRing {
             .and_then(|k| self.get(k))
             .filter(|p| now.saturating_duration_since(p.meta.arrival) <= KEEP)
             .and_then(|p| Some((p.meta.seq, self.highest?)));
-        let numbers = fresh.map_or(1..=0, |(from, to)| from.0..=to.0);
+        let numbers = fresh.map_or(0..0, |(from, to)| from.0..to.0 + 1);
         numbers.filter_map(|n| self.get(ExtSeq(n)))
     }
 

@@ -110,7 +110,7 @@ const REPAIR_SHARE: f64 = 0.3;
 const REPAIR_MIN_BYTES_PER_SEC: f64 = 8_000.0;
 /// How far a probe that was woken late catches up.
 const PROBE_LAG_BYTES: u64 = 2_500;
-/// What one line of sound is taken to cost before it was measured.
+/// What a voice costs: 32 kbit/s in 50 packets a second, with their headers.
 const AUDIO_COST: Bitrate = Bitrate::kbps(60);
 /// The largest packet that is written: what the pacer and the shell's buffers are made for.
 pub const PACKET_LEN_MAX: usize = 1_500;
@@ -207,11 +207,9 @@ impl Subscriber {
     /// [`since_keyframe`](crate::packet_ring::PacketRing::since_keyframe) through [`forward`](Self::forward) to begin at
     /// once), sound with the next packet.
     pub fn set_source(&mut self, now: Instant, line: LineId, source: Option<SourceId>) {
-        if let Some(l) = self.lines.get_mut(usize::from(line.0)) {
-            if l.track.source() != source {
-                l.track.set_source(now, source);
-                self.pacer.forget(line.0);
-            }
+        if let Some(l) = self.lines.get_mut(usize::from(line.0)).filter(|l| l.track.source() != source) {
+            l.track.set_source(now, source);
+            self.pacer.forget(line.0);
         }
     }
 
@@ -334,12 +332,12 @@ impl Subscriber {
     /// keyframe.
     pub fn tick(&mut self, now: Instant, offers: impl Fn(SourceId) -> Offers, mut ask: impl FnMut(Ask)) {
         self.set_pacing(now);
-        let mut audio = Bitrate::ZERO;
+        let (mut audio, mut audible) = (Bitrate::ZERO, false);
         for (l, d) in self.lines.iter().zip(&mut self.demands) {
             let offered = l.track.source().map(&offers);
             if l.track.kind() == TrackKind::Audio {
-                let measured = offered.map_or(Bitrate::ZERO, |o| o[0].bitrate);
-                audio += if offered.is_some() { measured.max(AUDIO_COST) } else { Bitrate::ZERO };
+                audio += offered.map_or(Bitrate::ZERO, |o| o[0].bitrate);
+                audible |= offered.is_some();
                 d.tile_height = 0;
                 continue;
             }
@@ -351,6 +349,8 @@ impl Subscriber {
                 may_rise: l.track.selector().may_rise(now),
             };
         }
+        // Silence may end at any moment: room for one voice is always kept.
+        let audio = if audible { audio.max(AUDIO_COST) } else { audio };
         let budget = self.bwe.estimate().scale(MEDIA_SHARE).saturating_sub(audio);
         let proven = self.bwe.is_proven();
         let outcome = allocate(budget, proven, &self.demands, &mut self.targets);
@@ -631,4 +631,153 @@ fn stamp(sent: &mut SendLog, epoch: Instant, now: Instant, twcc: bool, size: usi
     // 6.18 fixed point seconds, 24 bits (abs-send-time).
     let abs = ((elapsed.as_nanos() << 18) / 1_000_000_000) as u32 & 0xff_ffff;
     Stamp { twcc: if twcc { sent.on_sent(now, size) } else { 0 }, abs_send_time: abs }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        allocate::LayerOffer,
+        downtrack::{ExtensionIds, PayloadTypes},
+        packet_ring::{PacketRing, TrackRings},
+        rtcp::{ReportBlock, SenderInfo},
+        testing::{packet, vp8_payload},
+        time::to_compact_ntp,
+    };
+    use lectern_media::{Codec, PayloadType, RtpView, UnixMillis};
+
+    const SOURCE: SourceId = SourceId(1);
+    const LINE: LineId = LineId(0);
+
+    fn subscriber(t0: Instant) -> Subscriber {
+        let mut sub = Subscriber::new(t0, SubscriberConfig::default());
+        let line = LineConfig {
+            kind: TrackKind::Video,
+            ssrc: Ssrc(100),
+            rtx_ssrc: Some(Ssrc(101)),
+            payload_types: vec![PayloadTypes { codec: Codec::Vp8, media: PayloadType(96), rtx: Some(PayloadType(97)) }],
+            extensions: ExtensionIds { twcc: Some(3), ..ExtensionIds::default() },
+            mid: None,
+            seed: 42,
+        };
+        assert_eq!(sub.add_line(&line), Some(LINE));
+        sub.set_source(t0, LINE, Some(SOURCE));
+        sub.set_wish(LINE, Wish { tile_height: 360, priority: Priority::Speaker });
+        sub
+    }
+
+    fn camera(_: SourceId) -> Offers {
+        [(100, 180), (400, 360), (0, 0)].map(|(k, h)| LayerOffer { bitrate: Bitrate::kbps(k), height: Some(h) })
+    }
+
+    fn tick(sub: &mut Subscriber, now: Instant) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        sub.tick(now, camera, |a| asks.push(a));
+        asks
+    }
+
+    /// Forwards one small frame and returns what was written.
+    fn frame(
+        sub: &mut Subscriber,
+        rings: &mut TrackRings,
+        now: Instant,
+        layer: u8,
+        n: u64,
+        key: bool,
+    ) -> Option<Vec<u8>> {
+        let payload = vp8_payload(n as u16, n as u8, key, true, 200);
+        let mut p = packet(now, layer, 1_000 + n, 3_000 * n, true, &payload);
+        p.meta.clock_offset = Some(1 << 40);
+        rings.layers[usize::from(layer)].push(&p);
+        let mut out = vec![0; 1_500];
+        match sub.forward(now, LINE, &p, 0, &mut out) {
+            Ok(Forwarded::Written(len)) => Some(out[..len].to_vec()),
+            _ => None,
+        }
+    }
+
+    fn rings() -> TrackRings {
+        TrackRings { source: SOURCE, layers: (0..3).map(|_| PacketRing::new(64, 0)).collect() }
+    }
+
+    #[test]
+    fn a_viewer_gets_the_layer_of_its_tile_and_its_decoder_a_keyframe() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        let (mut sub, mut rings) = (subscriber(t0), rings());
+        assert_eq!(tick(&mut sub, t0), [Ask::Keyframe(SOURCE, Layer(1))]);
+        assert_eq!(sub.waiting_since(LINE), Some(t0));
+        assert!(frame(&mut sub, &mut rings, at(10), 1, 0, false).is_none());
+        assert!(frame(&mut sub, &mut rings, at(40), 1, 1, true).is_some());
+        assert_eq!((sub.layer(LINE), sub.waiting_since(LINE)), (Some(Layer(1)), None));
+        assert!(tick(&mut sub, at(100)).is_empty());
+        let mut buf = [0; 64];
+        let mut b = Builder::new(&mut buf);
+        b.pli(Ssrc(1), Ssrc(100)).unwrap();
+        b.fir(Ssrc(1), Ssrc(100), 1).unwrap();
+        b.pli(Ssrc(1), Ssrc(999)).unwrap();
+        let mut asks = Vec::new();
+        sub.on_rtcp(at(110), b.bytes(), |a| asks.push(a)).unwrap();
+        assert_eq!(asks, [Ask::Keyframe(SOURCE, Layer(1)); 2], "the unknown stream is nobody's");
+        sub.set_wish(LINE, Wish { tile_height: 0, priority: Priority::Rest });
+        assert!(tick(&mut sub, at(200)).is_empty());
+        assert!(frame(&mut sub, &mut rings, at(210), 1, 2, true).is_none(), "hidden");
+    }
+
+    #[test]
+    fn losses_come_back_as_rtx_and_only_once_per_round_trip() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        let (mut sub, mut rings) = (subscriber(t0), rings());
+        tick(&mut sub, t0);
+        let sent: Vec<_> =
+            (0..5).map(|n| frame(&mut sub, &mut rings, at(30 * n), 1, n, n == 0).expect("is sent")).collect();
+        let lost = RtpView::parse(&sent[2]).unwrap();
+        let mut buf = [0; 64];
+        let mut b = Builder::new(&mut buf);
+        b.nack(Ssrc(1), Ssrc(100), &[lost.seq(), lost.seq().wrapping_add(900)]).unwrap();
+        for ms in [200, 210, 220] {
+            sub.on_rtcp(at(ms), b.bytes(), |_| {}).unwrap();
+        }
+        let mut out = [0; 1_500];
+        let len = sub.poll_transmit(at(230), &rings, &mut out).expect("the repair");
+        let repair = RtpView::parse(&out[..len]).unwrap();
+        assert_eq!((repair.ssrc(), &repair.payload()[2..]), (Ssrc(101), lost.payload()));
+        assert_eq!(repair.payload()[..2], lost.seq().to_be_bytes());
+        assert_eq!(sub.poll_transmit(at(230), &rings, &mut out), None);
+        assert_eq!(sub.refusals()[DropReason::RecentlyRetransmitted.index()], 2);
+        assert_eq!(sub.refusals()[DropReason::NotInHistory.index()], 3);
+    }
+
+    #[test]
+    fn the_round_trip_is_measured_by_sender_reports() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        let (mut sub, mut rings) = (subscriber(t0), rings());
+        tick(&mut sub, t0);
+        frame(&mut sub, &mut rings, at(0), 1, 0, true).expect("is sent");
+        let mut buf = [0; 200];
+        let mut b = Builder::new(&mut buf);
+        let wall = NtpTime::from(UnixMillis(1_700_000_000_000));
+        assert_eq!(sub.sender_reports(at(1_000), wall, &mut b), Ok(1));
+        assert_eq!(sub.sender_reports(at(1_001), wall, &mut b), Ok(0), "nothing was sent since");
+        let Some(Ok(Packet::SenderReport(SenderInfo { ntp, packets, .. }, _))) = Compound::new(b.bytes()).next() else {
+            panic!("a sender report was built");
+        };
+        assert_eq!(packets, 1);
+        let block = ReportBlock {
+            ssrc: Ssrc(100),
+            fraction_lost: 0,
+            cumulative_lost: 0,
+            highest_seq: 0,
+            jitter: 0,
+            last_sr: ntp.middle(),
+            delay_since_last_sr: to_compact_ntp(Duration::from_millis(400)),
+        };
+        let mut buf = [0; 200];
+        let mut b = Builder::new(&mut buf);
+        b.receiver_report(Ssrc(1), &[block]).unwrap();
+        sub.on_rtcp(at(1_470), b.bytes(), |_| {}).unwrap();
+        assert!(sub.rtt().abs_diff(Duration::from_millis(70)) < Duration::from_millis(1), "{:?}", sub.rtt());
+    }
 }

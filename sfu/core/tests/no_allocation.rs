@@ -67,12 +67,13 @@ struct Plane {
     rings: Rings,
     subs: Vec<Subscriber>,
     logs: Vec<ArrivalLog>,
+    /// The newest picture packet of each viewer.
+    newest: [u16; VIEWERS],
     seqs: [u16; 4],
     packet: Vec<u8>,
     speakers: Speakers,
     upstream: ArrivalLog,
     sent: u64,
-    lost: u64,
 }
 
 impl Plane {
@@ -111,12 +112,12 @@ impl Plane {
             rings: Rings([0; 3].map(|_| PacketRing::new(1_024, 1 << 20))),
             subs: subs.collect(),
             logs: (0..VIEWERS).map(|_| ArrivalLog::default()).collect(),
+            newest: [0; VIEWERS],
             seqs: [0; 4],
             packet: Vec::with_capacity(1_500),
             speakers: Speakers::default(),
             upstream: ArrivalLog::default(),
             sent: 0,
-            lost: 0,
         }
     }
 
@@ -128,24 +129,24 @@ impl Plane {
 
     fn step(&mut self) {
         let now = self.t0 + Duration::from_millis(self.ms);
-        if self.ms % 33 == 0 {
+        if self.ms.is_multiple_of(33) {
             for layer in 0..3usize {
                 for part in 0..[1, 3, 8][layer] {
                     self.video(now, layer, part, [1, 3, 8][layer]);
                 }
             }
         }
-        if self.ms % 20 == 0 {
+        if self.ms.is_multiple_of(20) {
             self.sound(now);
         }
-        if self.ms % 100 == 0 {
+        if self.ms.is_multiple_of(100) {
             self.report(now);
         }
         let mut out = [0; PACKET_LEN_MAX];
         for (n, sub) in self.subs.iter_mut().enumerate() {
             while sub.next_timeout().is_some_and(|at| at <= now) {
                 let Some(len) = sub.poll_transmit(now, &self.rings, &mut out) else { break };
-                arrived(&mut self.logs[n], now, &out[..len], &mut self.sent, &mut self.lost);
+                arrived(&mut self.logs[n], &mut self.newest[n], now, &out[..len], &mut self.sent);
             }
         }
         self.ms += 1;
@@ -153,7 +154,7 @@ impl Plane {
 
     fn video(&mut self, now: Instant, layer: usize, part: usize, of: usize) {
         let frame = (self.ms / 33) as u16;
-        let key = frame % 60 == 0;
+        let key = frame.is_multiple_of(60);
         self.begin(layer, part + 1 == of, frame.wrapping_mul(2_970).into());
         let [high, low] = (frame | 0x8000).to_be_bytes();
         let start = if part == 0 { 0x90 } else { 0x80 };
@@ -168,7 +169,7 @@ impl Plane {
         for (n, sub) in self.subs.iter_mut().enumerate() {
             let mut out = [0; PACKET_LEN_MAX];
             if let Ok(Forwarded::Written(len)) = sub.forward(now, VIDEO, &packet, pads[0], &mut out) {
-                arrived(&mut self.logs[n], now, &out[..len], &mut self.sent, &mut self.lost);
+                arrived(&mut self.logs[n], &mut self.newest[n], now, &out[..len], &mut self.sent);
             }
         }
     }
@@ -183,7 +184,7 @@ impl Plane {
         for (n, sub) in self.subs.iter_mut().enumerate() {
             let mut out = [0; PACKET_LEN_MAX];
             if let Ok(Forwarded::Written(len)) = sub.forward(now, AUDIO, &packet, 0, &mut out) {
-                arrived(&mut self.logs[n], now, &out[..len], &mut self.sent, &mut self.lost);
+                arrived(&mut self.logs[n], &mut self.newest[n], now, &out[..len], &mut self.sent);
             }
         }
     }
@@ -202,14 +203,14 @@ impl Plane {
     /// Feedback and losses from every viewer; ticks and reports; NACK and feedback to the publisher.
     fn report(&mut self, now: Instant) {
         let mut offers = Offers::default();
-        for (o, l) in offers.iter_mut().zip(&mut self.layers) {
-            *o = LayerOffer { bitrate: l.bitrate(now), height: Some(720) };
+        for ((o, l), height) in offers.iter_mut().zip(&mut self.layers).zip([180, 360, 720]) {
+            *o = LayerOffer { bitrate: l.bitrate(now), height: Some(height) };
         }
         for (n, sub) in self.subs.iter_mut().enumerate() {
             let mut buf = [0; 1_400];
             let mut b = Builder::new(&mut buf);
             self.logs[n].build(now, Ssrc(9), Ssrc(10), &mut b).unwrap();
-            let newest = sub.stats(VIDEO).packets as u16;
+            let newest = self.newest[n];
             b.nack(Ssrc(9), Ssrc(10), &[newest.wrapping_sub(9), newest.wrapping_sub(4)]).unwrap();
             sub.on_rtcp(now, b.bytes(), |_| {}).unwrap();
             sub.tick(now, |s| if s == CAMERA { offers } else { Offers::default() }, |_| {});
@@ -230,14 +231,16 @@ impl Plane {
 }
 
 /// The viewer's side: every hundredth packet is lost.
-fn arrived(log: &mut ArrivalLog, now: Instant, packet: &[u8], sent: &mut u64, lost: &mut u64) {
+fn arrived(log: &mut ArrivalLog, newest: &mut u16, now: Instant, packet: &[u8], sent: &mut u64) {
     *sent += 1;
-    if *sent % 100 == 0 {
-        *lost += 1;
+    if sent.is_multiple_of(100) {
         return;
     }
     let view = RtpView::parse(packet).unwrap();
     let twcc = view.extension(3).unwrap();
+    if view.ssrc() == Ssrc(10) {
+        *newest = view.seq();
+    }
     log.record(now + Duration::from_millis(20), u16::from_be_bytes([twcc[0], twcc[1]]));
 }
 

@@ -56,7 +56,7 @@ const GROW_BEYOND_LIMIT: f64 = 1.05;
 /// The pause after a probe that found room, after one that did not, and the longest.
 const PROBE_AGAIN: Duration = Duration::from_millis(100);
 const PROBE_PAUSE_MIN: Duration = Duration::from_secs(4);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(45);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(20);
 
 /// Limits of an estimator.
 #[derive(Debug, Clone, Copy)]
@@ -269,11 +269,14 @@ impl Estimator {
     #[must_use]
     pub fn pacing(&self, now: Instant) -> (Bitrate, Duration) {
         let wide = self.estimate >= WIDE && !self.congested_within(now, Duration::from_secs(60));
-        match (self.feedback, wide) {
-            (false, _) => (self.estimate().scale(0.8), Duration::from_millis(10)),
-            (true, false) => (self.estimate().scale(1.25), Duration::from_millis(10)),
-            (true, true) => (self.estimate().scale(2.0), Duration::from_millis(40)),
-        }
+        let (factor, burst_ms) = match (self.feedback, wide) {
+            (false, _) => (0.8, 10),
+            // A queue that stands is drained before anything else.
+            (true, _) if self.proven && self.delay.standing() >= QUEUE_GROWING => (0.75, 5),
+            (true, false) => (1.25, 10),
+            (true, true) => (2.0, 40),
+        };
+        (self.estimate().scale(factor), Duration::from_millis(burst_ms))
     }
 
     /// Whether the line was found full within the last `time`.

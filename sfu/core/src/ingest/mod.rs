@@ -27,6 +27,10 @@ use std::time::{Duration, Instant};
 /// Added to every packet that [`StreamIngest::bitrate`] counts, for small packets are mostly this.
 pub const WIRE_OVERHEAD_BYTES: usize = 72;
 
+/// A layer of which nothing came for this long is taken for not sent. Browsers stop layers without a word when their line
+/// or processor is short; viewers of the layer freeze until it is noticed.
+pub const SILENT_AFTER: Duration = Duration::from_secs(1);
+
 /// What a stream is.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamConfig {
@@ -75,6 +79,8 @@ pub struct StreamIngest {
     reception: Option<Reception>,
     nack: Option<NackList>,
     rate: RateMeter,
+    /// When the newest packet arrived.
+    arrived: Option<Instant>,
     resolution: Option<Resolution>,
     report: Option<Report>,
     stats: StreamStats,
@@ -107,6 +113,7 @@ impl StreamIngest {
             reception: None,
             nack: config.nack.then(NackList::new),
             rate: RateMeter::default(),
+            arrived: None,
             resolution: None,
             report: None,
             stats: StreamStats::default(),
@@ -214,9 +221,12 @@ impl StreamIngest {
     }
 
     /// What this layer costs a subscriber: payloads of the last two seconds plus [`WIRE_OVERHEAD_BYTES`] each. Zero when
-    /// the publisher stopped sending the layer.
+    /// nothing came for [`SILENT_AFTER`]: the publisher stopped sending the layer (or shows a still screen).
     pub fn bitrate(&mut self, now: Instant) -> Bitrate {
-        self.rate.rate(now)
+        match self.arrived {
+            Some(at) if now.saturating_duration_since(at) < SILENT_AFTER => self.rate.rate(now),
+            _ => Bitrate::ZERO,
+        }
     }
 
     /// The picture size, as last told by a keyframe.
@@ -261,6 +271,7 @@ impl StreamIngest {
                 nack.on_keyframe(fresh.seq);
             }
         }
+        self.arrived = Some(now);
         self.rate.add(now, p.payload.len() + WIRE_OVERHEAD_BYTES);
         self.resolution = shape.resolution().or(self.resolution);
         self.stats.packets += 1;
@@ -277,5 +288,90 @@ impl StreamIngest {
             shape,
         };
         Ok(SourcePacket { meta, payload: p.payload })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::vp8_payload;
+    use lectern_media::UnixMillis;
+
+    fn stream() -> StreamIngest {
+        let config =
+            StreamConfig { ssrc: Ssrc(5), codec: Codec::Vp8, layer: Layer(1), nack: true, audio_level_id: None };
+        StreamIngest::new(config)
+    }
+
+    fn rtp(seq: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let mut p = vec![0x80, 0xe0];
+        p.extend_from_slice(&seq.to_be_bytes());
+        p.extend_from_slice(&timestamp.to_be_bytes());
+        p.extend_from_slice(&[0, 0, 0, 5]);
+        p.extend_from_slice(payload);
+        p
+    }
+
+    fn receive(s: &mut StreamIngest, now: Instant, seq: u16, timestamp: u32) -> Result<PacketMeta, DropReason> {
+        let bytes = rtp(seq, timestamp, &vp8_payload(seq, 0, seq == 65_535, true, 30));
+        s.receive(now, &RtpView::parse(&bytes).unwrap()).map(|p| p.meta)
+    }
+
+    #[test]
+    fn packets_are_extended_described_and_counted() {
+        let t0 = Instant::now();
+        let mut s = stream();
+        let first = receive(&mut s, t0, 65_535, u32::MAX - 10).unwrap();
+        let next = receive(&mut s, t0, 0, 2_989).unwrap();
+        assert_eq!((next.seq.0 - first.seq.0, next.timestamp.0 - first.timestamp.0), (1, 3_000));
+        assert!(first.shape.is_keyframe_start() && !next.shape.is_keyframe_start());
+        assert_eq!(receive(&mut s, t0, 0, 2_989).unwrap_err(), DropReason::Duplicate);
+        let empty = rtp(1, 0, &[]);
+        let padding = s.receive(t0, &RtpView::parse(&empty).unwrap()).unwrap();
+        assert!(padding.meta.payload_is_padding(), "handed on, so that the lines close over its number");
+        let (cut, large) = (rtp(2, 0, &[0x90]), rtp(3, 0, &[0; PAYLOAD_LEN_MAX + 1]));
+        for (bytes, want) in [(cut, DropReason::Malformed), (large, DropReason::TooLarge)] {
+            assert_eq!(s.receive(t0, &RtpView::parse(&bytes).unwrap()).unwrap_err(), want);
+        }
+        assert_eq!(s.stats().packets, 3);
+    }
+
+    #[test]
+    fn a_lost_packet_is_asked_for_and_comes_back_by_rtx() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        let mut s = stream();
+        receive(&mut s, at(0), 10, 0).unwrap();
+        receive(&mut s, at(0), 12, 3_000).unwrap();
+        let mut lost = [0; 4];
+        assert_eq!(s.next_timeout(), Some(at(10)));
+        assert_eq!(s.poll_nack(at(10), Duration::from_millis(40), &mut lost).lost, 1);
+        assert_eq!(lost[0], 11);
+        let payload = [&[0, 11][..], &vp8_payload(3, 0, false, true, 30)].concat();
+        let rtx = rtp(900, 1_500, &payload);
+        let p = s.receive_rtx(at(50), &RtpView::parse(&rtx).unwrap()).unwrap();
+        assert_eq!((p.meta.seq.wire(), p.payload), (11, &payload[2..]));
+        assert_eq!(s.next_timeout(), None);
+        assert_eq!(s.receive_rtx(at(60), &RtpView::parse(&rtx).unwrap()).unwrap_err(), DropReason::Duplicate);
+        let probe = rtp(901, 0, &[]);
+        assert_eq!(s.receive_rtx(at(60), &RtpView::parse(&probe).unwrap()).unwrap_err(), DropReason::PaddingOnly);
+        assert_eq!(s.report_block(at(100)).unwrap().cumulative_lost, 1, "repaired, but lost on the way all the same");
+    }
+
+    #[test]
+    fn sender_reports_tie_the_layer_to_the_publishers_clock() {
+        let t0 = Instant::now();
+        let mut s = stream();
+        let wall = NtpTime::from(UnixMillis(1_700_000_000_000));
+        let report = SenderInfo { ssrc: Ssrc(5), ntp: wall, rtp_timestamp: 9_000, packets: 1, bytes: 1 };
+        assert_eq!(s.on_sender_report(t0, &report), None, "nothing to relate it to yet");
+        receive(&mut s, t0, 1, 0).unwrap();
+        let (ntp, timestamp) = s.on_sender_report(t0, &report).unwrap();
+        assert_eq!((ntp, timestamp.wire()), (wall, 9_000));
+        let meta = receive(&mut s, t0, 2, 18_000).unwrap();
+        let ticks = meta.timestamp.0 as i64 + meta.clock_offset.unwrap();
+        assert_eq!(ticks - wall.ticks(Codec::Vp8.clock_rate()), 9_000, "a tenth of a second after the report");
+        let block = s.report_block(t0 + Duration::from_millis(500)).unwrap();
+        assert_eq!((block.last_sr, block.delay_since_last_sr), (wall.middle(), 32_768));
     }
 }

@@ -98,10 +98,10 @@ impl Rewriter {
     /// A packet of the current layer that is left out on purpose: later numbers close over it.
     pub fn skip(&mut self, meta: &PacketMeta) {
         self.seq.skip(meta.seq.0);
-        if let PayloadShape::Vp8(d) = meta.shape {
-            if let Some(id) = self.picture_id(d.picture_id, d.picture_id_long) {
-                self.picture.skip(id);
-            }
+        if let PayloadShape::Vp8(d) = meta.shape
+            && let Some(id) = self.picture_id(d.picture_id, d.picture_id_long)
+        {
+            self.picture.skip(id);
         }
     }
 

@@ -18,3 +18,85 @@ mod kind {
     pub const RTPFB: u8 = 205;
     pub const PSFB: u8 = 206;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::NtpTime;
+    use lectern_media::{Bitrate, Ssrc};
+
+    const BLOCK: ReportBlock = ReportBlock {
+        ssrc: Ssrc(7),
+        fraction_lost: 64,
+        cumulative_lost: -3,
+        highest_seq: 0x1_0005,
+        jitter: 90,
+        last_sr: 0x1234_5678,
+        delay_since_last_sr: 65_536,
+    };
+
+    #[test]
+    fn what_is_built_is_read_back() {
+        let mut buf = [0; 512];
+        let mut b = Builder::new(&mut buf);
+        let info =
+            SenderInfo { ssrc: Ssrc(1), ntp: NtpTime(0xdead_beef_0123_4567), rtp_timestamp: 9, packets: 8, bytes: 7 };
+        b.sender_report(&info, &[BLOCK]).unwrap();
+        b.receiver_report(Ssrc(2), &[BLOCK, BLOCK]).unwrap();
+        b.cname(Ssrc(1), "lectern").unwrap();
+        b.nack(Ssrc(1), Ssrc(3), &[65_534, 65_535, 2, 14, 15, 400]).unwrap();
+        b.pli(Ssrc(1), Ssrc(4)).unwrap();
+        b.fir(Ssrc(1), Ssrc(5), 6).unwrap();
+        b.bye(Ssrc(1)).unwrap();
+        let packets: Vec<_> = Compound::new(b.bytes()).collect::<Result<_, _>>().unwrap();
+        let [sr, rr, sdes, nack, pli, fir, bye] = packets[..] else { panic!("seven packets, got {}", packets.len()) };
+        let Packet::SenderReport(got, blocks) = sr else { panic!("{sr:?}") };
+        assert_eq!((got, blocks.iter().collect::<Vec<_>>()), (info, vec![BLOCK]));
+        let Packet::ReceiverReport(Ssrc(2), blocks) = rr else { panic!("{rr:?}") };
+        assert_eq!(blocks.iter().count(), 2);
+        assert!(matches!(sdes, Packet::Sdes));
+        let Packet::Nack(nack) = nack else { panic!("{nack:?}") };
+        assert_eq!((nack.media, nack.lost().collect::<Vec<_>>()), (Ssrc(3), vec![65_534, 65_535, 2, 14, 15, 400]));
+        assert!(matches!(pli, Packet::Pli(Ssrc(4))));
+        assert!(matches!(fir, Packet::Fir { media: Ssrc(5), seq: 6 }));
+        assert!(matches!(bye, Packet::Bye(Ssrc(1))));
+    }
+
+    #[test]
+    fn a_packet_that_does_not_fit_is_refused_whole() {
+        let mut buf = [0; 40];
+        let mut b = Builder::new(&mut buf);
+        b.pli(Ssrc(1), Ssrc(2)).unwrap();
+        assert_eq!(b.receiver_report(Ssrc(1), &[BLOCK]), Err(BufferFull));
+        assert_eq!(b.nack(Ssrc(1), Ssrc(2), &[]), Ok(()), "nothing to say");
+        assert_eq!(b.len_bytes(), 12);
+    }
+
+    #[test]
+    fn malformed_packets_have_named_errors() {
+        for (what, data, want) in [
+            ("short header", &[0x80, 200, 0][..], RtcpError::Truncated),
+            ("longer than the datagram", &[0x80, 201, 0, 9, 0, 0, 0, 1], RtcpError::Truncated),
+            ("version 1", &[0x40, 201, 0, 1, 0, 0, 0, 1], RtcpError::Version),
+            ("padding beyond the packet", &[0xa0, 201, 0, 1, 0, 0, 0, 9], RtcpError::Padding),
+            ("blocks missing", &[0x81, 201, 0, 1, 0, 0, 0, 1], RtcpError::Truncated),
+            ("SR without sender info", &[0x80, 200, 0, 1, 0, 0, 0, 1], RtcpError::Truncated),
+            ("NACK without entries", &[0x81, 205, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2], RtcpError::Truncated),
+            ("FIR without entries", &[0x84, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0], RtcpError::Truncated),
+        ] {
+            let got = Compound::new(data).next().unwrap();
+            assert_eq!(got.unwrap_err(), want, "{what}");
+        }
+        let mut walk = Compound::new(&[0x80, 201, 0, 1, 0, 0, 0, 1, 0x40, 0, 0, 0]);
+        assert!(walk.next().unwrap().is_ok());
+        assert!(walk.next().unwrap().is_err());
+        assert!(walk.next().is_none(), "after an error the walk ends");
+    }
+
+    #[test]
+    fn browsers_estimates_are_read() {
+        let remb = b"\x8f\xce\0\x05\0\0\0\x01\0\0\0\0REMB\x01\x08\x4a\xbc\0\0\0\x07";
+        // Mantissa 0x4abc = 19,132 (18 bits), exponent 2.
+        assert!(matches!(Compound::new(remb).next(), Some(Ok(Packet::Remb(r))) if r == Bitrate::bps(19_132 << 2)));
+    }
+}

@@ -68,7 +68,7 @@ impl ArrivalLog {
     /// [`BufferFull`]; the arrivals are kept for the next call.
     pub fn build(
         &mut self,
-        _now: Instant,
+        now: Instant,
         sender: Ssrc,
         media: Ssrc,
         out: &mut Builder<'_>,
@@ -90,9 +90,8 @@ impl ArrivalLog {
             // Only losses are left, and the newest number has always arrived: nothing to wait for.
             self.next = ExtSeq(self.highest.0 + 1);
         }
-        if self.next > self.highest {
-            self.due = None;
-        }
+        // What did not fit is due at once.
+        self.due = (self.next <= self.highest).then_some(now);
         Ok(written)
     }
 

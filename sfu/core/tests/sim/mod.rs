@@ -304,7 +304,7 @@ impl Sim {
             let (_, rtcp) = self.up.pop_front().expect("just looked");
             self.subscriber.on_rtcp(now, &rtcp, |a| asks.push(a)).expect("the viewer's RTCP is well formed");
         }
-        if self.ms % 100 == 0 {
+        if self.ms.is_multiple_of(100) {
             let offers = self.offers(now);
             self.subscriber.tick(now, |s| if s == CAMERA { offers } else { Offers::default() }, |a| asks.push(a));
             self.seen.estimate.push((self.ms, self.subscriber.estimate().as_bps() / 1_000));
@@ -325,7 +325,7 @@ impl Sim {
         if self.seen.layers.last().map(|(_, l)| *l) != Some(layer) {
             self.seen.layers.push((self.ms, layer));
         }
-        if self.ms % 10 == 0 {
+        if self.ms.is_multiple_of(10) {
             let queue = self.line_free_at.saturating_duration_since(now);
             self.seen.queue_ms.push((self.ms, queue.as_secs_f64() * 1_000.0));
         }
@@ -344,7 +344,7 @@ impl Sim {
     fn publish(&mut self, now: Instant) {
         let mut packets = Vec::new();
         let now_ms = self.ms + if self.joined_at.is_some() { WARM_UP_MS } else { 0 };
-        if self.ms % 33 == 0 {
+        if self.ms.is_multiple_of(33) {
             for i in 0..self.publisher.layers.len() {
                 let size_factor = 0.7 + 0.6 * self.publisher.rng.unit();
                 let l = &mut self.publisher.layers[i];
@@ -372,7 +372,7 @@ impl Sim {
             self.rings.layers[i].push(&packet);
             self.forward(now, VIDEO, &packet);
         }
-        if self.ms % 20 == 0 {
+        if self.ms.is_multiple_of(20) {
             let seq = self.publisher.audio_seq;
             self.publisher.audio_seq = seq.wrapping_add(1);
             let bytes = rtp(111, false, seq, (now_ms * 48) as u32, 8, &[0x55; 80]);
@@ -441,7 +441,7 @@ impl Sim {
     fn answer(&mut self, now: Instant) {
         let mut buf = [0; 1_200];
         let mut b = Builder::new(&mut buf);
-        if self.ms % 100 == 0 && self.viewer.log.next_timeout().is_some_and(|at| at <= now) {
+        if self.ms.is_multiple_of(100) && self.viewer.log.next_timeout().is_some_and(|at| at <= now) {
             self.viewer.log.build(now, Ssrc(9), VIDEO_SSRC, &mut b).unwrap();
         }
         let mut lost = Vec::new();
