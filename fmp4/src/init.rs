@@ -26,7 +26,7 @@ pub fn init_segment(config: &TrackConfig) -> Vec<u8> {
                     media_header(w, config);
                     dinf(w);
                     w.put(b"stbl", |w| {
-                        stsd(w, std::slice::from_ref(config));
+                        stsd(w, config);
                         for kind in [b"stts", b"stsc", b"stco"] {
                             w.full(kind, 0, 0, |w| _ = w.u32(0));
                         }
@@ -89,11 +89,11 @@ pub(crate) fn dinf(w: &mut BoxWriter) {
     });
 }
 
-/// Sample descriptions, one for each configuration, in order.
-pub(crate) fn stsd(w: &mut BoxWriter, configs: &[TrackConfig]) {
+/// The sample description.
+pub(crate) fn stsd(w: &mut BoxWriter, config: &TrackConfig) {
     w.full(b"stsd", 0, 0, |w| {
-        w.u32(configs.len() as u32);
-        configs.iter().for_each(|c| sample_entry(w, c));
+        w.u32(1);
+        sample_entry(w, config);
     });
 }
 

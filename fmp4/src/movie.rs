@@ -14,8 +14,6 @@ use crate::{
 pub struct Chunk {
     /// Decode time of the first sample, in ticks of the track.
     pub dts: u64,
-    /// Which of the track's configurations decodes it.
-    pub config: usize,
     /// The samples.
     pub samples: Vec<SampleInfo>,
 }
@@ -33,8 +31,8 @@ impl Chunk {
 /// One track of the movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// Configurations, at least one.
-    pub configs: Vec<TrackConfig>,
+    /// What decodes it. One for all: Chromium refuses a second sample description, so what changes must be in-band.
+    pub config: TrackConfig,
     /// Chunks in order of time.
     pub chunks: Vec<Chunk>,
 }
@@ -78,7 +76,7 @@ pub fn plan(tracks: &[Track], texts: &Texts) -> Plan {
 }
 
 fn timescale(track: &Track) -> u32 {
-    track.configs[0].timescale().hz()
+    track.config.timescale().hz()
 }
 
 fn ms(ticks: u64, timescale: u32) -> u64 {
@@ -114,7 +112,7 @@ fn trak(w: &mut BoxWriter, id: u32, track: &Track, offsets: &[u64]) {
     let end = track.chunks.last().map_or(first, |c| c.dts + c.ticks());
     let durations = durations(track);
     w.put(b"trak", |w| {
-        tkhd(w, id, &track.configs[0], ms(end, scale));
+        tkhd(w, id, &track.config, ms(end, scale));
         w.put(b"edts", |w| {
             // An empty edit up to the first sample (media time -1), then the media.
             let delay = ms(first, scale);
@@ -128,12 +126,12 @@ fn trak(w: &mut BoxWriter, id: u32, track: &Track, offsets: &[u64]) {
         });
         w.put(b"mdia", |w| {
             mdhd(w, scale, end - first);
-            hdlr(w, &track.configs[0]);
+            hdlr(w, &track.config);
             w.put(b"minf", |w| {
-                media_header(w, &track.configs[0]);
+                media_header(w, &track.config);
                 dinf(w);
                 w.put(b"stbl", |w| {
-                    stsd(w, &track.configs);
+                    stsd(w, &track.config);
                     stts(w, &durations);
                     stss(w, track);
                     stsc(w, track);
@@ -186,16 +184,16 @@ fn stss(w: &mut BoxWriter, track: &Track) {
 }
 
 fn stsc(w: &mut BoxWriter, track: &Track) {
-    let mut runs: Vec<(u32, u32, u32)> = Vec::new();
+    let mut runs: Vec<(u32, u32)> = Vec::new();
     for (chunk, n) in track.chunks.iter().zip(1u32..) {
-        let (samples, config) = (chunk.samples.len() as u32, chunk.config as u32 + 1);
-        if runs.last().is_none_or(|r| (r.1, r.2) != (samples, config)) {
-            runs.push((n, samples, config));
+        let samples = chunk.samples.len() as u32;
+        if runs.last().is_none_or(|r| r.1 != samples) {
+            runs.push((n, samples));
         }
     }
     w.full(b"stsc", 0, 0, |w| {
         w.u32(runs.len() as u32);
-        runs.iter().for_each(|(first, samples, config)| _ = w.u32(*first).u32(*samples).u32(*config));
+        runs.iter().for_each(|(first, samples)| _ = w.u32(*first).u32(*samples).u32(1));
     });
 }
 
@@ -228,15 +226,15 @@ mod tests {
     fn chunks_are_interleaved_by_time_and_a_hole_lengthens_the_sample_before_it() {
         let sample = |duration| SampleInfo { duration, size: 10, keyframe: true };
         let video = Track {
-            configs: vec![TrackConfig::Vp8(Vp8Config { width: 64, height: 48 })],
+            config: TrackConfig::Vp8(Vp8Config { width: 64, height: 48 }),
             chunks: vec![
-                Chunk { dts: 9000, config: 0, samples: vec![sample(3000); 2] },
-                Chunk { dts: 45_000, config: 0, samples: vec![sample(3000)] },
+                Chunk { dts: 9000, samples: vec![sample(3000); 2] },
+                Chunk { dts: 45_000, samples: vec![sample(3000)] },
             ],
         };
         let audio = Track {
-            configs: vec![TrackConfig::Opus(OpusConfig::default())],
-            chunks: vec![Chunk { dts: 9600, config: 0, samples: vec![sample(960); 5] }],
+            config: TrackConfig::Opus(OpusConfig::default()),
+            chunks: vec![Chunk { dts: 9600, samples: vec![sample(960); 5] }],
         };
         assert_eq!(durations(&video), [3000, 33_000, 3000]);
         let plan = plan(&[video, audio], &Texts { title: "课".into(), ..Texts::default() });

@@ -87,6 +87,13 @@ impl AvcConfig {
         out
     }
 
+    /// The parameter sets as they go in front of a keyframe in a sample, with four-byte lengths.
+    #[must_use]
+    pub fn in_band(&self) -> Vec<u8> {
+        let set = |nal: &Bytes| [&(nal.len() as u32).to_be_bytes()[..], nal].concat();
+        self.sps.iter().chain(&self.pps).flat_map(set).collect()
+    }
+
     /// Parses the content of an `avcC` box.
     #[must_use]
     pub fn parse_record(record: &[u8]) -> Option<Self> {

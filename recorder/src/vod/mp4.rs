@@ -7,12 +7,12 @@ use super::{
 };
 use crate::recover::read_range;
 use lectern_fmp4::{
-    FragmentInfo, SampleInfo,
+    FragmentInfo, SampleInfo, TrackConfig,
     config::opus::{SILENCE, SILENCE_TICKS},
     movie::{self, Chunk, Texts},
     scan,
 };
-use lectern_media::TrackSource;
+use lectern_media::{Codec, TrackSource};
 
 /// Which picture a download holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,11 @@ impl Picture {
     }
 }
 
-/// Where a chunk's bytes are.
-enum Place {
-    File { file: usize, offset: u64, len: u64 },
-    Silence(usize),
+/// Where a chunk's bytes are: some made here, then a range of a file.
+#[derive(Default)]
+struct Place {
+    bytes: Vec<u8>,
+    range: Option<(usize, u64, u64)>,
 }
 
 impl Recording {
@@ -87,48 +88,57 @@ impl Recording {
         let plan = movie::plan(&tracks, &texts);
         out.bytes(plan.head);
         for (track, chunk) in plan.order {
-            match places[track][chunk] {
-                Place::File { file, offset, len } => out.range(file, offset, len),
-                Place::Silence(packets) => out.bytes(SILENCE.repeat(packets)),
+            let place = std::mem::take(&mut places[track][chunk]);
+            if !place.bytes.is_empty() {
+                out.bytes(place.bytes);
+            }
+            if let Some((file, offset, len)) = place.range {
+                out.range(file, offset, len);
             }
         }
         Ok(out)
     }
 
-    /// The chunks of a line of tracks; holes in sound are filled with silence.
+    /// The chunks of a line of tracks; holes in sound are filled with silence. If the parameter sets change on the way, each
+    /// keyframe carries its own.
     fn movie_track(&self, line: &[&Track], out: &mut Assembled) -> Result<(movie::Track, Vec<Place>), VodError> {
-        let mut track = movie::Track { configs: Vec::new(), chunks: Vec::new() };
+        // Another codec after a reload would need another track: the first one's decides.
+        let codec = line[0].info.codec;
+        let line: Vec<&Track> = line.iter().copied().filter(|t| t.info.codec == codec).collect();
+        let mut configs = line.iter().flat_map(|t| &t.parts).map(|p| &p.config);
+        let config = configs.next().ok_or_else(|| VodError::NotFound("media".into()))?.clone();
+        let changes = configs.any(|c| *c != config);
+        let mut track = movie::Track { config, chunks: Vec::new() };
         let mut places = Vec::new();
         let mut end = None;
         for t in line {
-            let codec = t.info.codec;
-            // Another codec after a reload would need another track: the first one's decides.
-            if line[0].info.codec != codec {
-                continue;
-            }
             for (fragment, head) in t.fragments.iter().zip(heads(self, t)?) {
                 if end.is_some_and(|e| fragment.dts < e) {
                     continue;
                 }
-                let config = &t.parts[fragment.part].config;
-                let index = track.configs.iter().position(|c| c == config).unwrap_or_else(|| {
-                    track.configs.push(config.clone());
-                    track.configs.len() - 1
-                });
-                if let Some(end) = end.filter(|_| codec == lectern_media::Codec::Opus) {
+                if let Some(end) = end.filter(|_| codec == Codec::Opus) {
                     let packets = ((fragment.dts - end) / u64::from(SILENCE_TICKS)) as usize;
                     if packets > 0 {
                         let silence =
                             SampleInfo { duration: SILENCE_TICKS, size: SILENCE.len() as u32, keyframe: true };
-                        track.chunks.push(Chunk { dts: end, config: index, samples: vec![silence; packets] });
-                        places.push(Place::Silence(packets));
+                        track.chunks.push(Chunk { dts: end, samples: vec![silence; packets] });
+                        places.push(Place { bytes: SILENCE.repeat(packets), range: None });
                     }
                 }
                 let file = out.file(self.facts.file(&self.dir, t, fragment.part));
                 let len = head.samples.iter().map(|s| u64::from(s.size)).sum();
-                places.push(Place::File { file, offset: fragment.offset + head.data_offset as u64, len });
+                let mut chunk = Chunk { dts: head.dts, samples: head.samples };
+                let mut place =
+                    Place { range: Some((file, fragment.offset + head.data_offset as u64, len)), bytes: Vec::new() };
+                if let TrackConfig::Avc(avc) = &t.parts[fragment.part].config
+                    && let Some(first) = chunk.samples.first_mut().filter(|s| changes && s.keyframe)
+                {
+                    place.bytes = avc.in_band();
+                    first.size += place.bytes.len() as u32;
+                }
+                places.push(place);
                 end = Some(fragment.end());
-                track.chunks.push(Chunk { dts: head.dts, config: index, samples: head.samples });
+                track.chunks.push(chunk);
             }
         }
         Ok((track, places))

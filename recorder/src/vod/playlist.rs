@@ -89,7 +89,7 @@ impl Recording {
             .iter()
             .map(|i| match i {
                 Item::Gap { us } => (*us).min(GAP_STEP_US),
-                Item::Segment { us, .. } => *us,
+                Item::Segment { us, .. } | Item::Lead { us, .. } => *us,
             })
             .max()
             .unwrap_or(0);
@@ -107,12 +107,12 @@ impl Recording {
         // A gap needs a map before it like any other segment.
         let first = items.iter().find_map(|i| match i {
             Item::Segment { track, segment, .. } => Some((*track, segment.part)),
-            Item::Gap { .. } => None,
+            Item::Lead { .. } | Item::Gap { .. } => None,
         });
         let mut at_us = 0;
         for item in &items {
             let (next_map, us) = match item {
-                Item::Gap { us } => (map.or(first), *us),
+                Item::Gap { us } | Item::Lead { us, .. } => (map.or(first), *us),
                 Item::Segment { track, segment, us, .. } => (Some((*track, segment.part)), *us),
             };
             if let Some((track, part)) = next_map
@@ -131,12 +131,9 @@ impl Recording {
             }
             match item {
                 Item::Gap { .. } => gap(&mut out, us, self.date(at_us)),
+                Item::Lead { track, .. } => self.listed(&mut out, at_us, us, track, "lead"),
                 Item::Segment { track, segment, .. } => {
-                    let date = self.date(at_us);
-                    let seconds = us as f64 / 1e6;
-                    let (id, number) = (track.info.id, segment.number);
-                    let _ =
-                        writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{date}\n#EXTINF:{seconds:.6},\n../{id}/{number}.m4s");
+                    self.listed(&mut out, at_us, us, track, &segment.number.to_string());
                 }
             }
             at_us += us;
@@ -146,6 +143,11 @@ impl Recording {
             out.push_str("#EXT-X-ENDLIST\n");
         }
         Ok(out)
+    }
+
+    fn listed(&self, out: &mut String, at_us: u64, us: u64, track: &Track, name: &str) {
+        let (date, seconds, id) = (self.date(at_us), us as f64 / 1e6, track.info.id);
+        let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{date}\n#EXTINF:{seconds:.6},\n../{id}/{name}.m4s");
     }
 
     /// The wall time at `us` microseconds of the recording.

@@ -9,7 +9,12 @@ use super::{
 };
 use crate::recover::read_range;
 use bytes::Bytes;
-use lectern_fmp4::scan;
+use lectern_fmp4::{
+    Sample,
+    config::opus::{SILENCE, SILENCE_TICKS},
+    fragment::fragment,
+    scan,
+};
 use lectern_media::{TrackId, TrackKind, TrackSource};
 use lectern_protocol::api::{GapCause, RecordingStatus};
 use std::{fmt, str::FromStr};
@@ -18,6 +23,11 @@ use std::{fmt, str::FromStr};
 const SEGMENT_MS: u64 = 3_800;
 /// What is missing for less than this is a picture standing still; from this on it is an EXT-X-GAP.
 pub(super) const GAP_MS: u64 = 2_000;
+
+/// A track that begins this soon has its first picture from the start.
+const LEAD_US_MAX: u64 = 10_000_000;
+/// Of one that begins later it is shown this long; then the gap begins.
+const LEAD_US: u64 = 1_000_000;
 
 /// A source through the whole lesson, by the first publisher who teaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +90,14 @@ pub struct Segment {
 /// What a playlist lists.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item<'a> {
+    /// The first picture (or silence) standing in from the start of the recording on: hls.js 1.7 never starts on a playlist that
+    /// begins with a gap.
+    Lead {
+        /// The track.
+        track: &'a Track,
+        /// Length in microseconds.
+        us: u64,
+    },
     /// Nothing was recorded, for so many microseconds.
     Gap {
         /// Length in microseconds.
@@ -172,6 +190,10 @@ impl Recording {
             let us = |ticks: u64| (u128::from(ticks) * 1_000_000 / u128::from(track.hz())) as u64;
             for segment in self.segments(track) {
                 let (from, to) = (us(segment.from), us(segment.to));
+                if out.is_empty() && from > 0 {
+                    at_us = lead_us(from);
+                    out.push(Item::Lead { track, us: at_us });
+                }
                 if from > at_us {
                     out.push(Item::Gap { us: from - at_us });
                 }
@@ -223,6 +245,58 @@ impl Recording {
         Ok(out.into())
     }
 
+    /// What stands in before the track begins ([`Item::Lead`]): its first picture, or silence.
+    ///
+    /// # Errors
+    /// [`VodError`].
+    pub fn lead(&self, id: TrackId) -> Result<Bytes, VodError> {
+        let not_found = || VodError::NotFound(format!("lead of track {id}"));
+        let track = self.facts.track(id).ok_or_else(not_found)?;
+        let segment = self.segments(track).into_iter().next().ok_or_else(not_found)?;
+        let hz = u64::from(track.hz());
+        let ticks = (u128::from(lead_us((u128::from(segment.from) * 1_000_000 / u128::from(hz)) as u64))
+            * u128::from(hz)
+            / 1_000_000) as u64;
+        let samples = match track.kind() {
+            TrackKind::Audio => {
+                let packet = Sample { duration: SILENCE_TICKS, keyframe: true, data: Bytes::from_static(SILENCE) };
+                let mut all = vec![packet; (ticks / u64::from(SILENCE_TICKS)).max(1) as usize];
+                // The last one is stretched to the end.
+                if let Some(last) = all.last_mut() {
+                    last.duration += (ticks % u64::from(SILENCE_TICKS)) as u32;
+                }
+                all
+            }
+            TrackKind::Video => {
+                let f = track.fragments.get(segment.fragments.start).ok_or_else(not_found)?;
+                let path = self.facts.file(&self.dir, track, f.part);
+                let bytes = Bytes::from(read_range(&path, f.offset, f.len).map_err(VodError::io(&path))?);
+                let info = scan::parse_fragment(&bytes).map_err(|_| VodError::Damaged { path, offset: f.offset })?;
+                let size = info.samples.first().map_or(0, |s| s.size) as usize;
+                let data = bytes.slice(info.data_offset..info.data_offset + size);
+                vec![Sample { duration: ticks.clamp(1, u64::from(u32::MAX)) as u32, keyframe: true, data }]
+            }
+        };
+        Ok(fragment(0, 0, &samples).into())
+    }
+
+    /// A file below `/vod/{recording}/{track}/` by its name, as playlists write it: `init-0.mp4`, `12.m4s`, `lead.m4s`.
+    ///
+    /// # Errors
+    /// [`VodError`].
+    pub fn file(&self, id: TrackId, name: &str) -> Result<Bytes, VodError> {
+        let number = |prefix: &str, suffix: &str| name.strip_prefix(prefix)?.strip_suffix(suffix)?.parse().ok();
+        if name == "lead.m4s" {
+            self.lead(id)
+        } else if let Some(number) = number("init-", ".mp4") {
+            self.init(id, number)
+        } else if let Some(number) = number("", ".m4s") {
+            self.segment(id, number)
+        } else {
+            Err(VodError::NotFound(format!("file {name:?}")))
+        }
+    }
+
     /// The init segment of one part.
     ///
     /// # Errors
@@ -234,6 +308,11 @@ impl Recording {
         let path = self.facts.file(&self.dir, track, part);
         read_range(&path, 0, track.parts[part].init_len).map(Bytes::from).map_err(VodError::io(&path))
     }
+}
+
+/// How long the first picture stands in for what comes before it: all of a short start, a second of a long one.
+fn lead_us(from_us: u64) -> u64 {
+    if from_us <= LEAD_US_MAX { from_us } else { LEAD_US }
 }
 
 fn begin(number: u32, i: usize, f: &Fragment) -> Segment {

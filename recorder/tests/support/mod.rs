@@ -31,12 +31,14 @@ pub struct Source {
     pub frames: Vec<Frame>,
     /// RTP ticks from one frame to the next.
     pub step: u64,
+    /// When it begins, in milliseconds of the lesson.
+    pub start_ms: i64,
 }
 
 impl Source {
     pub fn new(source: TrackSource, codec: Codec, participant: ParticipantId, frames: Vec<Frame>, step: u64) -> Self {
         let info = TrackInfo { id: TrackId::generate(), participant, source, codec, layers: 1 };
-        Self { info, frames, step }
+        Self { info, frames, step, start_ms: 0 }
     }
 
     /// The tap's events of the whole source: (milliseconds from the start, event).
@@ -44,10 +46,10 @@ impl Source {
         let hz = self.info.codec.clock_rate().hz() as u64;
         let base = 1_000_000u64;
         let mut seq = 500u64;
-        let mut out = vec![(0, TapEvent::Started(self.info.clone()))];
+        let mut out = vec![(self.start_ms, TapEvent::Started(self.info.clone()))];
         for (i, frame) in self.frames.iter().enumerate() {
             let ticks = i as u64 * self.step;
-            let at = (ticks * 1000 / hz) as i64;
+            let at = self.start_ms + (ticks * 1000 / hz) as i64;
             if i % 50 == 10 {
                 let (ntp, timestamp) =
                     (started.plus(std::time::Duration::from_millis(at as u64)), ExtTimestamp(base + ticks));
