@@ -213,3 +213,65 @@ async fn closing_and_unpublishing_end_tracks_and_lines() {
     sfu.shutdown().await;
     assert!(sfu.close_room(room).is_err(), "commands after the end are refused");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_comes_back_keeps_its_tracks_and_viewers() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+    let before = (publisher.client.peer.unwrap(), publisher.tracks[0].participant);
+    let mut again = Publisher::connect_in_place_of(&sfu, room, &[], Some(before)).await;
+    assert_eq!(again.tracks, publisher.tracks, "the tracks keep their ids");
+    assert_ne!(again.client.peer, publisher.client.peer);
+    drop(publisher);
+    viewer.client.received.clear();
+    run_until("the picture goes on", &mut again, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_goes_on_after_a_change_of_network_with_an_ice_restart() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+    publisher.change_network(&sfu, room).await;
+    viewer.client.received.clear();
+    run_until("the picture goes on", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 20).await;
+    sfu.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audio_only_stops_pictures_and_keeps_sound() {
+    let (sfu, mut events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+    let (peer, mid) = (viewer.client.peer.unwrap(), viewer.video.to_string());
+    sfu.audio_only(peer, true).unwrap();
+    let mut dark = false;
+    run_until("the picture stops", &mut publisher, &mut [&mut viewer], |_, _| {
+        while let Ok(e) = events.try_recv() {
+            dark |= matches!(&e, SfuEvent::LineChanged { peer: p, mid: m, layer: None, .. } if *p == peer && *m == mid);
+        }
+        dark
+    })
+    .await;
+    viewer.client.received.clear();
+    let (video, audio) = (viewer.client.pt(viewer.video), viewer.client.pt(viewer.audio));
+    run_until("fifty packets of sound", &mut publisher, &mut [&mut viewer], |_, v| {
+        v[0].client.payloads(audio).len() >= 50
+    })
+    .await;
+    assert!(viewer.client.payloads(video).len() <= PACKETS_PER_FRAME, "what was under way may still arrive");
+    sfu.audio_only(peer, false).unwrap();
+    run_until("the picture comes back", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+    sfu.shutdown().await;
+}

@@ -99,6 +99,7 @@ impl Shard {
         let mut ended = Vec::new();
         for old in &mut publisher.lines {
             let kept = lines.iter().any(|l| l.mid == old.mid && l.carries_the_same(old));
+            old.wanted &= kept;
             if !kept && let Some(track) = old.track.take() {
                 ended.push(track);
             }
@@ -273,10 +274,7 @@ impl Shard {
             viewer.subscriber.set_source(now, line.id, source);
             begun.extend(track.map(|t| (line.id, t)));
         }
-        self.tick_viewer(now, key);
-        for (line, track) in begun {
-            self.catch_up(now, key, line, track);
-        }
+        self.begin_lines(now, key, &begun);
     }
 
     // ---- peers ----
@@ -309,7 +307,17 @@ impl Shard {
             let local = new_credentials(shard, key);
             let (ufrag, fingerprint) = (offer.ice_ufrag.clone(), offer.fingerprint.clone());
             let transport = Transport::new(now, identity, local, ufrag, fingerprint);
-            Peer { id, room, participant, transport, connected: false, told: None, told_at: now, role }
+            Peer {
+                id,
+                room,
+                participant,
+                transport,
+                connected: false,
+                told: None,
+                told_at: now,
+                paths: Vec::new(),
+                role,
+            }
         });
         self.by_id.insert(id, key);
         if let Some(room) = self.rooms.get_mut(room) {
@@ -379,7 +387,11 @@ impl Shard {
         }
         self.publishers.retain(|k| *k != key);
         self.by_id.remove(&peer.id);
-        self.by_path.retain(|_, o| !matches!(o, super::Owner::Peer(k) if *k == key));
+        for path in &peer.paths {
+            if matches!(self.by_path.get(path), Some(super::Owner::Peer(k)) if *k == key) {
+                self.by_path.remove(path);
+            }
+        }
         if let Some(room) = self.rooms.get_mut(peer.room) {
             room.peers.retain(|k| *k != key);
         }
@@ -435,14 +447,20 @@ impl Shard {
         }
     }
 
-    /// Keyframes that a viewer's tick asked for.
+    /// Weighs a viewer's layers anew and passes on the keyframes that it takes.
     pub(super) fn tick_viewer(&mut self, now: Instant, key: Key) {
-        let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peers.get_mut(key) else { return };
-        let (tracks, mut asks) = (&self.tracks, Asks::default());
-        let offers = |source| tracks.by_source(source).map(|(_, t)| t.offers()).unwrap_or_default();
-        viewer.subscriber.tick(now, offers, |ask| asks.push(ask));
+        let asks = self.weigh_layers(now, key);
         self.note_pacing(key);
         self.ask_keyframes(now, &asks);
+    }
+
+    /// Weighs a viewer's layers anew and returns the keyframes that it takes.
+    pub(super) fn weigh_layers(&mut self, now: Instant, key: Key) -> Asks {
+        let (tracks, mut asks) = (&self.tracks, Asks::default());
+        let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peers.get_mut(key) else { return asks };
+        let offers = |source| tracks.by_source(source).map(|(_, t)| t.offers()).unwrap_or_default();
+        viewer.subscriber.tick(now, offers, |ask| asks.push(ask));
+        asks
     }
 }
 

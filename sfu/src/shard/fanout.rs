@@ -7,7 +7,7 @@ use super::{
     tracks::{PENDING_HOLD, PENDING_MAX},
     viewer::Io,
 };
-use lectern_media::{ExtSeq, Layer, UnixMillis};
+use lectern_media::{ExtSeq, Layer, TrackKind, UnixMillis};
 use lectern_sfu_core::{SourcePacket, gso, rtcp::Builder, subscriber::LineId};
 use std::time::Instant;
 
@@ -109,31 +109,53 @@ impl Shard {
         viewer.pacing
     }
 
-    /// Offers the last keyframe of a layer, and what followed it, to a line that just began to carry the track: the viewer
-    /// sees a picture without waiting for the publisher's encoder.
-    pub(super) fn catch_up(&mut self, now: Instant, viewer_key: Key, line: LineId, key: Key) {
-        let Some(track) = self.tracks.0.get(key) else { return };
-        let Some(peer) = self.peers.get_mut(viewer_key) else { return };
-        let Role::Viewer(viewer) = &mut peer.role else { return };
-        let Some(layer) = viewer.subscriber.target(line) else { return };
-        let Some(state) = track.layers.get(layer.index()) else { return };
-        let io = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters);
-        let Some(mut io) = io else { return };
+    /// A viewer is connected: every line that was assigned before begins now.
+    pub(super) fn begin_all(&mut self, now: Instant, key: Key) {
+        let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peers.get(key) else { return };
+        let lines: Vec<(LineId, Key)> = viewer.lines.iter().filter_map(|l| Some((l.id, l.track?))).collect();
+        self.begin_lines(now, key, &lines);
+    }
+
+    /// Lines began to carry tracks. The viewer is sent what the rings hold since the last keyframe, so that it sees a picture
+    /// without waiting for the publisher's encoder; only where that is nothing is a keyframe asked for.
+    pub(super) fn begin_lines(&mut self, now: Instant, key: Key, lines: &[(LineId, Key)]) {
+        // Chooses layers. What it asks for may be in a ring already.
+        let _ = self.weigh_layers(now, key);
+        let mut lacking = Vec::new();
+        for (line, track) in lines {
+            if let Some(layer) = self.catch_up(now, key, *line, *track) {
+                lacking.push((*track, layer));
+            }
+        }
+        if self.peers.get(key).is_some_and(|p| p.connected) {
+            self.tick_viewer(now, key);
+        } else {
+            // By the time it is connected, there will be one.
+            for (track, layer) in lacking {
+                self.ask_keyframe(now, track, layer);
+            }
+        }
+    }
+
+    /// Offers the last keyframe of a layer, and what followed it, to a line. Returns the layer if there is none.
+    fn catch_up(&mut self, now: Instant, viewer_key: Key, line: LineId, key: Key) -> Option<Layer> {
+        let track = self.tracks.0.get(key)?;
+        let peer = self.peers.get_mut(viewer_key)?;
+        let Role::Viewer(viewer) = &mut peer.role else { return None };
+        let layer = viewer.subscriber.target(line)?;
+        let ring = &track.layers.get(layer.index())?.ring;
+        if ring.since_keyframe(now).next().is_none() {
+            return (viewer.subscriber.layer(line).is_none() && track.info.codec.kind() == TrackKind::Video)
+                .then_some(layer);
+        }
+        if track.info.codec.kind() == TrackKind::Video
+            && let Some(mut io) = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters)
         {
-            let mut packets = state.ring.since_keyframe(now).map(|p: SourcePacket<'_>| (p, 0));
+            let mut packets = ring.since_keyframe(now).map(|p: SourcePacket<'_>| (p, 0));
             viewer.forward(now, line, &mut packets, &mut io);
         }
         self.note_pacing(viewer_key);
-    }
-
-    /// A viewer is connected: every line that was assigned before begins now.
-    pub(super) fn catch_up_all(&mut self, now: Instant, key: Key) {
-        let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peers.get(key) else { return };
-        let lines: Vec<(LineId, Key)> = viewer.lines.iter().filter_map(|l| Some((l.id, l.track?))).collect();
-        self.tick_viewer(now, key);
-        for (line, track) in lines {
-            self.catch_up(now, key, line, track);
-        }
+        None
     }
 
     /// Passes keyframe wishes on to the publishers, coalesced per layer.

@@ -155,7 +155,7 @@ impl Shard {
                 let profile = peer.transport.srtp.as_ref().map(|s| s.profile);
                 tracing::debug!(peer = %peer.id, ?profile, "connected");
                 self.tell_connected(key);
-                self.catch_up_all(now, key);
+                self.begin_all(now, key);
             }
             Ok(Change::Gone) => {
                 self.counters.said_goodbye();

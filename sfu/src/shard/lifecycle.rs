@@ -117,6 +117,6 @@ impl Track {
     pub(super) fn layer_for(&self, height: u16) -> Option<Layer> {
         let live = || self.layers.iter().enumerate().filter(|(i, _)| self.live[*i]);
         let fills = live().find(|(_, l)| l.offer.height.is_some_and(|h| h >= height));
-        fills.or_else(|| live().last()).map(|(i, _)| Layer(i as u8))
+        fills.or_else(|| live().next_back()).map(|(i, _)| Layer(i as u8))
     }
 }

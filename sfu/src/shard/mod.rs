@@ -52,6 +52,9 @@ const WAIT_MAX: Duration = Duration::from_millis(20);
 /// Events kept while their reader is behind, besides those in the channel. A join storm of 4,000 makes 4,000.
 const BACKLOG_MAX: usize = 16_384;
 
+/// The most addresses of one peer. A laptop with Wi-Fi, a cable and a VPN, IPv4 and IPv6 each, has six.
+const PATHS_MAX: usize = 16;
+
 /// What all shards and the handle share.
 pub(crate) struct Shared {
     pub identity: DtlsIdentity,
@@ -99,6 +102,8 @@ struct Peer {
     connected: bool,
     told: Option<crate::api::Health>,
     told_at: Instant,
+    /// The addresses it was seen at, oldest first: entries of `by_path`.
+    paths: Vec<(u8, SocketAddr)>,
     role: Role,
 }
 
@@ -217,9 +222,25 @@ impl Shard {
         }
     }
 
-    /// Notes that a peer is reached on `path` from now on.
+    /// Notes that ICE has verified `path` for a peer: packets from there are the peer's. The oldest of too many is
+    /// forgotten, so that a client cannot fill the table.
     fn learn_path(&mut self, key: Key, path: &Path) {
-        self.by_path.insert((path.port, path.remote), Owner::Peer(key));
+        let at = (path.port, path.remote);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if matches!(self.by_path.get(&at), Some(Owner::Peer(k)) if *k == key) {
+            return;
+        }
+        if peer.paths.len() >= PATHS_MAX {
+            let used = peer.transport.path.map(|p| (p.port, p.remote));
+            if let Some(oldest) = peer.paths.iter().position(|p| Some(*p) != used) {
+                let gone = peer.paths.remove(oldest);
+                if matches!(self.by_path.get(&gone), Some(Owner::Peer(k)) if *k == key) {
+                    self.by_path.remove(&gone);
+                }
+            }
+        }
+        peer.paths.push(at);
+        self.by_path.insert(at, Owner::Peer(key));
     }
 
     fn end(&mut self, now: Instant) {

@@ -45,11 +45,11 @@ impl Outbox {
 
     /// Sends what is collected.
     pub(super) fn flush(&mut self, path: &Path, ports: &mut [UdpPort], counters: &mut Counters) {
-        if self.count > 0 {
-            if let Some(port) = ports.get_mut(usize::from(path.port)) {
-                let sent = port.send(path, &self.buf[..self.used], self.segment);
-                counters.sent(self.count as u32, self.used, &sent);
-            }
+        if self.count > 0
+            && let Some(port) = ports.get_mut(usize::from(path.port))
+        {
+            let sent = port.send(path, &self.buf[..self.used], self.segment);
+            counters.sent(self.count as u32, self.used, &sent);
         }
         (self.used, self.count, self.open) = (0, 0, true);
     }

@@ -6,7 +6,7 @@
 pub mod metrics;
 
 use lectern_media::{ParticipantId, PeerId, RoomId, TrackInfo, TrackKind, TrackSource};
-use lectern_sfu::{Assignment, Priority, PublishRequest, Sfu, SfuConfig, SfuEvent, SubscribeRequest};
+use lectern_sfu::{Assignment, Priority, PublishAnswer, PublishRequest, Sfu, SfuConfig, SfuEvent, SubscribeRequest};
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     num::NonZeroUsize,
@@ -175,6 +175,16 @@ pub const HEIGHTS: [u16; 3] = [180, 360, 720];
 
 impl Publisher {
     pub async fn connect(sfu: &Sfu, room: RoomId, rids: &[&str]) -> Self {
+        Self::connect_in_place_of(sfu, room, rids, None).await
+    }
+
+    /// Connects anew in place of a peer that was lost: a reload of the page.
+    pub async fn connect_in_place_of(
+        sfu: &Sfu,
+        room: RoomId,
+        rids: &[&str],
+        before: Option<(PeerId, ParticipantId)>,
+    ) -> Self {
         let mut client = Client::new();
         let lines: [(_, _, &[&str]); 2] =
             [(MediaKind::Audio, Direction::SendOnly, &[]), (MediaKind::Video, Direction::SendOnly, rids)];
@@ -182,8 +192,8 @@ impl Publisher {
         let answer = sfu
             .publish(PublishRequest {
                 room,
-                participant: ParticipantId::generate(),
-                replaces: None,
+                participant: before.map_or_else(ParticipantId::generate, |b| b.1),
+                replaces: before.map(|b| b.0),
                 offer,
                 lines: vec![(mids[0].to_string(), TrackSource::Microphone), (mids[1].to_string(), TrackSource::Camera)],
             })
@@ -201,6 +211,37 @@ impl Publisher {
             seqs: [1_000, 2_000, 3_000, 65_500],
             began: Instant::now(),
         }
+    }
+
+    /// Offers the same peer connection again, with ICE restarted from another socket: the network changed.
+    pub async fn change_network(&mut self, sfu: &Sfu, room: RoomId) {
+        self.client.socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        self.client.socket.set_nonblocking(true).expect("non-blocking");
+        let addr = self.client.socket.local_addr().expect("bound");
+        let mut api = self.client.rtc.sdp_api();
+        api.ice_restart(false);
+        let (offer, pending) = api.apply().expect("a restart is a change");
+        let answer = self.renew(sfu, room, offer.to_sdp_string()).await;
+        self.client.accept(pending, &answer.sdp);
+        // The restart empties the client's list of candidates.
+        let candidate = Candidate::host(addr, "udp").expect("a candidate");
+        self.client.rtc.add_local_candidate(candidate).expect("added");
+    }
+
+    /// Sends an offer that renews the present peer.
+    pub async fn renew(&self, sfu: &Sfu, room: RoomId, offer: String) -> PublishAnswer {
+        sfu.publish(PublishRequest {
+            room,
+            participant: self.tracks[0].participant,
+            replaces: self.client.peer,
+            offer,
+            lines: vec![
+                (self.audio.to_string(), TrackSource::Microphone),
+                (self.video.to_string(), TrackSource::Camera),
+            ],
+        })
+        .await
+        .expect("the offer is answered")
     }
 
     pub fn track(&self, kind: TrackKind) -> &TrackInfo {
