@@ -63,7 +63,7 @@ if (existsSync(file)) {
   await teacher.signIn(kept.teacher.login, kept.teacher.password);
   school = kept.school;
 } else {
-  const login = firstLogin(server.output);
+  const login = await until("the first log-in is printed", () => firstLogin(server.output));
   await admin.signIn(login.login, login.password);
   school = await makeSchool(admin);
   teacher = await makePerson(admin, { login: "wang", name: "王老师", role: "teacher", place: school.id });

@@ -31,7 +31,10 @@ class PythonPeer {
       const refused = this.lines.find((line) => line.type === "refused" || (line.type === "state" && line.state === "failed"));
       if (refused || this.child.exitCode !== null) throw new Error(`${JSON.stringify(this.lines)} ${this.noise}`);
       return this.lines.some((line) => line.type === "state" && line.state === "connected");
-    }, 40_000, { fatal: () => true });
+    }, 40_000, { fatal: () => true, detail: () => ({ said: this.lines, noise: this.noise }) }).catch((error) => {
+      this.child.kill();
+      throw error;
+    });
   }
 
   /** What a viewer saw, once it ends by itself. */

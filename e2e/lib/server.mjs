@@ -114,7 +114,7 @@ export class Server {
   async administrator() {
     if (!this.admin) {
       this.admin = new Api(this.url);
-      const { login, password } = firstLogin(this.#output);
+      const { login, password } = await until("the first log-in is printed", () => firstLogin(this.#output));
       await this.admin.signIn(login, password);
     }
     return this.admin;

@@ -7,9 +7,12 @@ let count = 0;
 /** Whether a test of this file has failed so far. */
 export const failed = () => count > 0;
 
+/** No test waits for ever: far above what a busy machine needs, a hang is a failure like any other. */
+const HANG_MS = process.env.LECTERN_E2E === "accept" ? 900_000 : 240_000;
+
 export function test(name, ...rest) {
   const run = rest.pop();
-  return plain(name, ...rest, async (context) => {
+  return plain(name, { timeout: HANG_MS, ...rest[0] }, async (context) => {
     try {
       await run(context);
     } catch (error) {
