@@ -1,0 +1,7 @@
+//! Live classes from outside: joining, sockets, WHIP and WHEP against a media plane and a recorder that only take notes.
+
+mod join;
+mod restart;
+mod socket;
+mod whip;
+mod world;
