@@ -2,6 +2,7 @@
 //! `webrtc` crate. What a browser does, without a picture on a screen.
 
 pub mod api;
+mod keyframes;
 pub mod peer;
 pub mod room;
 pub mod world;

@@ -55,6 +55,8 @@ enum Command {
     Watch(run::WatchArgs),
     /// Holds a class: a teacher with the clip, students who join by the link.
     Class(run::ClassArgs),
+    /// Reads the marked strip of every picture of a file: which frames are there, twice, or missing.
+    Strip(run::StripArgs),
     /// Measures what sealing and sending alone costs on this machine.
     Floor(floor::FloorArgs),
     /// Measures what a forwarded packet and a subscriber cost the server, beside the floor.
@@ -85,6 +87,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Publish(args) => args.run(),
         Command::Watch(args) => args.run(),
         Command::Class(args) => args.run(),
+        Command::Strip(args) => args.run(),
         Command::Floor(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::FloorSend => floor::send().map(|()| true),

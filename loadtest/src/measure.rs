@@ -15,7 +15,10 @@ use std::{collections::BTreeMap, time::Duration};
 /// Packets kept until their frame is complete; older ones are given up. Two seconds at 3 Mbit/s.
 const WINDOW_PACKETS: usize = 768;
 
-/// RFC-less but common (W3C webrtc-stats `freezeCount`): a frame that comes later than three usual distances, and at
+/// A frame that is incomplete for so long has lost packets that don't come any more.
+const STARVES_AFTER: Duration = Duration::from_millis(120);
+
+/// As W3C webrtc-stats counts `freezeCount`: a frame that comes later than three usual distances, and at
 /// least 150 ms later than usual, ends a freeze.
 const FREEZE_MIN: Duration = Duration::from_millis(150);
 
@@ -100,6 +103,7 @@ pub struct VideoMeter {
     /// The sequence number after the last frame that was taken; nothing while a keyframe is awaited.
     next: Option<ExtSeq>,
     last_frame: Option<(Duration, Option<u32>)>,
+    began: Option<Duration>,
     spacing: Duration,
     result: VideoResult,
     delay_us: Histogram,
@@ -143,6 +147,7 @@ impl VideoMeter {
             pieces: BTreeMap::new(),
             next: None,
             last_frame: None,
+            began: None,
             spacing: Duration::from_millis(40),
             result: VideoResult::default(),
             delay_us: Histogram::default(),
@@ -165,6 +170,7 @@ impl VideoMeter {
             VideoCodec::Vp8 => vp8_start(payload),
         };
         let piece = Piece { timestamp: rtp.timestamp, begins, ends: rtp.marker, key, stamp: Stamp::find(payload) };
+        self.began.get_or_insert(now);
         self.insert(seq, piece);
         while self.take_frame(now, wall_us) {}
     }
@@ -241,6 +247,13 @@ impl VideoMeter {
             }
         }
         self.last_frame = Some((now, stamp.map(|s| s.frame)));
+    }
+
+    /// Whether packets come but nothing can be decoded, and a repaired packet won't help: only a keyframe will.
+    #[must_use]
+    pub fn starves(&self, now: Duration) -> bool {
+        let since = self.last_frame.map(|(then, _)| then).or(self.began);
+        !self.pieces.is_empty() && since.is_some_and(|s| now.saturating_sub(s) > STARVES_AFTER)
     }
 
     /// The result so far; a picture that stands still at `now` counts as frozen until then.

@@ -1,4 +1,4 @@
-//! The commands with real clients: `publish`, `watch`, `class` and `demo`.
+//! The commands with real clients, `publish`, `watch`, `class` and `demo`, and `strip`, which looks at what they left.
 //!
 //! Belongs here: who joins when, for how long, and what is asked of the result. Does not belong here: how a client works
 //! ([`crate::client`]) or what is measured ([`crate::measure`]).
@@ -6,11 +6,13 @@
 mod class;
 mod demo;
 mod publish;
+mod strip;
 mod watch;
 
 pub use class::ClassArgs;
 pub use demo::DemoArgs;
 pub use publish::PublishArgs;
+pub use strip::StripArgs;
 pub use watch::WatchArgs;
 
 use crate::{

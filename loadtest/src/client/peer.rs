@@ -1,15 +1,17 @@
 //! Peer connections of the `webrtc` crate, sending the clip or receiving and measuring.
 
+use super::keyframes::{KeyframeRequests, Wanted};
 use crate::{
     measure::{Arrived, AudioMeter, AudioResult, VideoMeter, VideoResult},
     pack,
-    source::{LayerSource, Source, VideoCodec},
+    source::{LayerSource, Picture, Source, VideoCodec},
     stamp::{self, Stamp},
     stats::Histogram,
 };
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use rtc::{
+    interceptor::Slot,
     media_stream::MediaStreamTrack,
     peer_connection::{
         configuration::{
@@ -21,6 +23,7 @@ use rtc::{
         },
         sdp::RTCSessionDescription,
     },
+    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
     rtp::{Packet, header::Header},
     rtp_transceiver::{
         RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
@@ -54,7 +57,11 @@ use webrtc::{
 const PT_OPUS: u8 = 111;
 const PT_VP8: u8 = 96;
 const PT_H264: u8 = 102;
+/// Behind all interceptors of the library, so that they have seen everything before.
+const APPLICATION_SLOT: usize = 14_000;
 const GATHER_MAX: Duration = Duration::from_secs(10);
+/// Between two requests for a keyframe.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 const CONNECT_MAX: Duration = Duration::from_secs(20);
 const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
@@ -89,9 +96,17 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let Some(meters) = self.meters.clone() else { return };
         tokio::spawn(async move {
+            let mut asked = None;
             while let Some(event) = track.poll().await {
-                if let TrackRemoteEvent::OnRtpPacket(packet) = event {
-                    meters.packet(&packet);
+                let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+                meters.packet(&packet);
+                // A browser asks for a keyframe when it can't decode; so do we.
+                if meters.starves(&packet) && asked.is_none_or(|at: Instant| at.elapsed() > ASK_AGAIN_AFTER) {
+                    asked = Some(Instant::now());
+                    let request = PictureLossIndication { sender_ssrc: 1, media_ssrc: packet.header.ssrc };
+                    if track.write_rtcp(vec![Box::new(request)]).await.is_err() {
+                        return; // the connection is gone
+                    }
                 }
             }
         });
@@ -135,6 +150,7 @@ fn opus() -> RTCRtpCodec {
 struct Connection {
     pc: Arc<dyn PeerConnection>,
     progress: watch::Receiver<Progress>,
+    wanted: Wanted,
 }
 
 impl Connection {
@@ -156,7 +172,9 @@ impl Connection {
         }
         let registry = configure_nack(rtc::interceptor::Registry::new(), &mut media);
         configure_simulcast_extension_headers(&mut media)?;
-        let registry = configure_rtcp_reports(configure_twcc(registry, &mut media)?);
+        let wanted = Wanted::default();
+        let registry = configure_rtcp_reports(configure_twcc(registry, &mut media)?)
+            .with(Slot::from(APPLICATION_SLOT), KeyframeRequests::new(wanted.clone()));
         let (tell, progress) = watch::channel(Progress::default());
         let settings = SettingEngineBuilder::new().with_include_loopback_candidate(true).build();
         let pc = PeerConnectionBuilder::new()
@@ -167,7 +185,7 @@ impl Connection {
             .with_udp_addrs(vec![format!("{}:0", if near.is_ipv6() { format!("[{near}]") } else { near.to_string() })])
             .build()
             .await?;
-        Ok(Self { pc: Arc::new(pc), progress })
+        Ok(Self { pc: Arc::new(pc), progress, wanted })
     }
 
     /// The offer, complete with candidates.
@@ -290,7 +308,8 @@ impl Sender {
             sleep_until((start + Duration::from_secs(1) / source.fps * n).into()).await;
             let mut packets = 0;
             for (layer, numbers) in source.layers.iter().zip(&mut layers) {
-                let picture = &layer.pictures[n as usize % layer.pictures.len()];
+                let wanted = self.connection.wanted.take(numbers.ssrc);
+                let picture = numbers.next_picture(layer, wanted);
                 let stamp = Stamp { frame: n, sent_us: stamp::now_us(), height: layer.height };
                 let payloads = pack::payloads(source.codec, &picture.data, n, stamp);
                 let timestamp = (u64::from(n) * 90_000 / u64::from(source.fps)) as u32;
@@ -326,11 +345,26 @@ struct Numbering {
     ssrc: u32,
     payload_type: u8,
     seq: u16,
+    /// The next picture of the layer's clip.
+    at: usize,
 }
 
 impl Numbering {
     fn new(ssrc: u32, payload_type: u8) -> Self {
-        Self { ssrc, payload_type, seq: ssrc as u16 }
+        Self { ssrc, payload_type, seq: ssrc as u16, at: 0 }
+    }
+
+    /// The next picture; if a keyframe is wanted, the clip's next one, whatever lies between. What is encoded beforehand
+    /// has no other way to answer at once.
+    fn next_picture<'a>(&mut self, layer: &'a LayerSource, keyframe: bool) -> &'a Picture {
+        let len = layer.pictures.len();
+        if keyframe {
+            let next = (0..len).map(|skip| (self.at + skip) % len).find(|at| layer.pictures[*at].key);
+            self.at = next.unwrap_or(self.at);
+        }
+        let picture = &layer.pictures[self.at % len];
+        self.at = (self.at + 1) % len;
+        picture
     }
 
     fn packet(&mut self, timestamp: u32, marker: bool, payload: Bytes) -> Packet {
@@ -411,6 +445,11 @@ impl Meters {
         let mut video = self.video.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = video.get_or_insert_with(|| VideoMeter::new(codec, Duration::ZERO));
         meter.packet(now, stamp::now_us(), arrived);
+    }
+
+    fn starves(&self, packet: &Packet) -> bool {
+        let video = self.video.lock().unwrap_or_else(PoisonError::into_inner);
+        packet.header.payload_type != PT_OPUS && video.as_ref().is_some_and(|m| m.starves(self.epoch.elapsed()))
     }
 }
 

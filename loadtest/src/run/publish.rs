@@ -61,8 +61,8 @@ impl PublishArgs {
                 sent = sender.run(&source, until) => sent?,
                 stop = interrupted() => { stop?; Sent::default() }
             };
-            sender.close().await;
             api.end_session(&session, &self.token).await.context("ending the session")?;
+            sender.close().await;
             let mut table = Table::new("sent", &["", "value"]);
             table.row(["request to connection, ms".to_owned(), connected.as_millis().to_string()]);
             table.row(["frames of each layer".to_owned(), sent.frames.to_string()]);

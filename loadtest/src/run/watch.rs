@@ -109,8 +109,8 @@ async fn by_whep(api: Api, endpoint: String, token: String, stay: Duration) -> R
     viewer.accept(&answer).await?;
     sleep_until((asked + stay).into()).await;
     let result = viewer.result();
-    viewer.close().await;
     api.end_session(&session, &token).await.context("ending the session")?;
+    viewer.close().await;
     Ok(result)
 }
 
@@ -189,7 +189,7 @@ pub fn conclude(mut report: Report, results: &[Result<ViewerResult>], outputs: &
     let (frames, missing) = (sum(&|r| r.video.frames), sum(&|r| r.video.frames_missing));
     let (packets, lost) = (sum(&|r| r.video.packets + r.audio.packets), sum(&|r| r.video.lost + r.audio.lost));
     let freezes = sum(&|r| r.video.freezes);
-    let frozen_ms: f64 = good.iter().map(|r| r.video.freeze_ms).sum();
+    let frozen_ms = good.iter().fold(0.0, |ms, r| ms + r.video.freeze_ms);
 
     let mut table = Table::new("what viewers felt", &["", "count", "p50", "p95", "p99", "max"]);
     for (name, histogram, scale) in [
