@@ -113,3 +113,33 @@ fn a_single_layer_on_a_wide_line_is_shown_at_once() {
     assert!(sim.seen.freeze_ms(0, 10_000) < 300 && sim.seen.layers.len() == 2, "{report}");
     assert_eq!(sim.subscriber.refusals().iter().sum::<u64>(), 0, "{report}");
 }
+
+#[test]
+fn lines_of_every_kind_settle() {
+    let kinds: [(&str, fn(Link) -> Link); 6] = [
+        ("near", |l| l.delay_ms(5)),
+        ("far", |l| l.delay_ms(120)),
+        ("seldom reporting", |l| l.feedback_ms(250)),
+        ("with a short queue", |l| l.queue_ms(60)),
+        ("with a bloated queue", |l| l.queue_ms(800)),
+        ("jittery and lossy, as over the air", |l| l.jitter_ms(15).loss(0.01)),
+    ];
+    let mut failed = Vec::new();
+    for (what, kind) in kinds {
+        for (kbps, layer) in [(8_000, 2), (2_500, 2), (1_000, 1), (300, 0)] {
+            for seed in 1..=4 {
+                let mut sim = Sim::new(seed, kind(Link::kbps(kbps)));
+                sim.run_secs(30);
+                let s = &sim.seen;
+                let settled = (12_000..30_000).step_by(100).filter(|t| s.layer_at(*t) == Some(layer)).count();
+                let p95 = s.queue_quantile(10_000, 30_000, 0.95);
+                let (gap, freeze) = (s.audio_gap_ms(5_000, 30_000), s.freeze_ms(5_000, 30_000));
+                if settled < 170 || p95 > 80.0 || gap > 130 || freeze > 700 {
+                    let told = describe(&sim, 30_000);
+                    failed.push(format!("{kbps} kbit/s {what}, seed {seed}: {settled} of 180, queue {p95}, gap {gap}, freeze {freeze}\n{told}"));
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}

@@ -1,4 +1,5 @@
-//! A short run of every fuzz entry point on mutated seeds, the same each time.
+//! A short run of every fuzz entry point on mutated seeds, the same each time. `LECTERN_FUZZ_FACTOR=100` runs so many times
+//! longer, on other mutations.
 
 mod sim;
 
@@ -11,6 +12,8 @@ use sim::Rng;
 
 /// Mutates each seed `rounds` times: bytes turned over, cut, doubled, filled with noise.
 fn smoke(name: &str, seeds: &[Vec<u8>], rounds: u64, target: fn(&[u8])) {
+    let factor = std::env::var("LECTERN_FUZZ_FACTOR").ok().and_then(|f| f.parse().ok()).unwrap_or(1);
+    let rounds = rounds * factor;
     for (i, seed) in seeds.iter().enumerate() {
         target(seed);
         for round in 0..rounds {

@@ -48,12 +48,16 @@ pub struct Link {
     /// Tail drop beyond this much queue.
     pub queue: Duration,
     pub loss: f64,
+    /// How often the viewer sends feedback, in ms. Browsers: 50 to 250, the less often the thinner the line.
+    pub feedback_ms: u64,
+    /// Each packet is late by up to this much more (order is kept).
+    pub jitter: Duration,
 }
 
 impl Link {
     pub fn kbps(kbps: u64) -> Self {
         let ms = Duration::from_millis;
-        Self { rate: Bitrate::kbps(kbps), delay: ms(20), queue: ms(200), loss: 0.0 }
+        Self { rate: Bitrate::kbps(kbps), delay: ms(20), queue: ms(200), loss: 0.0, feedback_ms: 100, jitter: ms(0) }
     }
 
     pub fn loss(self, loss: f64) -> Self {
@@ -62,6 +66,18 @@ impl Link {
 
     pub fn delay_ms(self, ms: u64) -> Self {
         Self { delay: Duration::from_millis(ms), ..self }
+    }
+
+    pub fn queue_ms(self, ms: u64) -> Self {
+        Self { queue: Duration::from_millis(ms), ..self }
+    }
+
+    pub fn feedback_ms(self, ms: u64) -> Self {
+        Self { feedback_ms: ms, ..self }
+    }
+
+    pub fn jitter_ms(self, ms: u64) -> Self {
+        Self { jitter: Duration::from_millis(ms), ..self }
     }
 }
 
@@ -413,7 +429,9 @@ impl Sim {
         let size = lectern_media::DataSize::bytes((packet.len() + OVERHEAD) as u64);
         self.seen.bytes += size.as_bytes();
         self.line_free_at = self.line_free_at.max(now) + size / self.link.rate;
-        self.down.push_back((self.line_free_at + self.link.delay, packet.to_vec()));
+        let late = self.link.jitter.mul_f64(self.rng.unit());
+        let before = self.down.back().map_or(now, |(at, _)| *at);
+        self.down.push_back(((self.line_free_at + self.link.delay + late).max(before), packet.to_vec()));
     }
 
     fn receive(&mut self, at: Instant, packet: &[u8]) {
@@ -437,11 +455,11 @@ impl Sim {
         }
     }
 
-    /// Feedback every 100 ms; NACK and PLI as browsers send them.
+    /// Feedback, NACK and PLI as browsers send them.
     fn answer(&mut self, now: Instant) {
         let mut buf = [0; 1_200];
         let mut b = Builder::new(&mut buf);
-        if self.ms.is_multiple_of(100) && self.viewer.log.next_timeout().is_some_and(|at| at <= now) {
+        if self.ms.is_multiple_of(self.link.feedback_ms) && self.viewer.log.next_timeout().is_some_and(|at| at <= now) {
             self.viewer.log.build(now, Ssrc(9), VIDEO_SSRC, &mut b).unwrap();
         }
         let mut lost = Vec::new();
