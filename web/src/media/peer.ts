@@ -10,7 +10,7 @@ const CONNECT_MS_MAX = 6_000;
 
 export interface PeerEvents {
   connected(): void;
-  /** The path is gone for good; a new connection is needed. Told at most once. */
+  /** The path is gone for good; a new connection is needed. Told once per loss. */
   lost(): void;
   /** No path came about in time; it may still come. */
   stuck(): void;
@@ -38,6 +38,7 @@ export function makePeer(events: PeerEvents): RTCPeerConnection {
         break;
       case "connected":
         clearTimeout(stuckTimer);
+        told = false; // it came back by itself before anyone replaced it
         events.connected();
         break;
       case "disconnected":

@@ -67,15 +67,15 @@ export class StatsWatch {
   }
 }
 
-/** Whether anything but connectivity checks came in after `wallMs`. Browsers that don't tell count as no. */
-export async function heardSince(pc: RTCPeerConnection, wallMs: number): Promise<boolean> {
+/** Whether anything but connectivity checks came in after `wallMs`; `null` where the browser doesn't tell (Safari). */
+export async function heardSince(pc: RTCPeerConnection, wallMs: number): Promise<boolean | null> {
   if (pc.connectionState !== "connected") return false;
-  let last = 0;
+  let last: number | null = null;
   const report = await pc.getStats().catch(() => null);
   report?.forEach((entry: Record<string, unknown>) => {
     if (entry["type"] === "candidate-pair" && typeof entry["lastPacketReceivedTimestamp"] === "number") {
-      last = Math.max(last, entry["lastPacketReceivedTimestamp"]);
+      last = Math.max(last ?? 0, entry["lastPacketReceivedTimestamp"]);
     }
   });
-  return last > wallMs;
+  return last === null ? null : last > wallMs;
 }

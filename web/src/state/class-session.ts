@@ -24,6 +24,7 @@ import { Viewing } from "./viewing";
 export const UNDO_MS = 10_000;
 const STATS_MS = 2_000;
 const REFUSAL_MS = 8_000;
+const SILENCE_MS = 8_000;
 
 export interface JoinOptions {
   code: string;
@@ -54,6 +55,7 @@ export class ClassSession {
   #release: (() => void)[] = [];
   #statsUp = new StatsWatch();
   #statsDown = new StatsWatch();
+  #renewedAt = Date.now();
   #removeTimer: ReturnType<typeof setTimeout> | null = null;
   /** Told what is worth announcing: a raised hand, a chat line, a stage change. */
   onNews: (news: RoomNews) => void = () => undefined;
@@ -467,5 +469,26 @@ export class ClassSession {
     const up = this.#sender?.pc ? await this.#statsUp.look(this.#sender.pc).catch(() => null) : null;
     const down = this.#receiver?.pc ? await this.#statsDown.look(this.#receiver.pc).catch(() => null) : null;
     if (this.#redial.state !== "stopped") this.store.commit({ up, down });
+    await this.#lookForSilence();
+  }
+
+  /**
+   * The last resort: a connection that counts as up but carries nothing, not even reports, although the server has
+   * something to say on it, is made anew. A peer that died at the server without a word looks like this.
+   */
+  async #lookForSilence(): Promise<void> {
+    const { room, link } = this.store.get();
+    const now = Date.now();
+    if (!room || link.state !== "up" || now - this.#renewedAt < SILENCE_MS * 2) return;
+    const silent = async (pc: RTCPeerConnection | null | undefined): Promise<boolean> => pc?.connectionState === "connected" && (await heardSince(pc, now - SILENCE_MS)) === false;
+    const expects = [...room.tracks.values()].some((track) => track.participant !== room.you && room.participants.get(track.participant)?.online === true);
+    if (expects && (await silent(this.#receiver?.pc))) {
+      this.#renewedAt = now;
+      void this.#receiver?.connect();
+    }
+    if (await silent(this.#sender?.pc)) {
+      this.#renewedAt = now;
+      void this.#sender?.restart().catch(() => undefined);
+    }
   }
 }

@@ -51,7 +51,7 @@ export class LecControls extends View {
     const { room } = this.state;
     if (!room) return nothing;
     const teacher = room.role === "teacher";
-    return html`<div class="controls" role="toolbar" aria-label=${t.room.controls}>
+    return html`<div class="controls ${room.role}" role="toolbar" aria-label=${t.room.controls}>
       <div class="group own">${mayPublish(room) ? this.#own(room) : nothing}</div>
       <div class="group main">${teacher ? this.#teacher(room) : this.#student(room)}</div>
       <div class="group aside">

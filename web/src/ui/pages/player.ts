@@ -282,6 +282,7 @@ class PagePlayer extends View {
       notify({ text: problemWords(error).what });
       return;
     }
+    this.#detail = null; // nothing to remember a place in
     go("/library");
     notify({
       text: t.library.deleted(detail.title),
