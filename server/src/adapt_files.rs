@@ -3,18 +3,14 @@
 use crate::archive;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
 use lectern_media::{RecordingId, TrackId, UnixMillis};
 use lectern_protocol::api::RecordingStatus;
 use lectern_recorder::vod::{Assembled, Name, Picture, Recording, VodError};
-use lectern_signaling::ports::{
-    DownloadChoice, PortError, RecordingFacts, RecordingFiles, Served, ServedBody,
-};
+use lectern_signaling::ports::{DownloadChoice, PortError, ReadAt, RecordingFacts, RecordingFiles, Served, ServedBody};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     fs, io,
-    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -24,8 +20,6 @@ use std::{
 const CACHED_MAX: usize = 32;
 /// A running recording is read again after this long: players ask for its playlists every few seconds.
 const LIVE_FRESH: Duration = Duration::from_millis(700);
-/// Bytes read at a time from a file that is put together on the way.
-const CHUNK_LEN: usize = 256 * 1024;
 
 /// The archive, for reading.
 pub struct Archive {
@@ -80,10 +74,11 @@ impl Archive {
     fn keep(&self, id: RecordingId, recording: Arc<Recording>) {
         let mut cache = self.cache.lock();
         let known_at = cache.get(&id).filter(|(r, _)| Arc::ptr_eq(r, &recording)).map(|(_, at)| *at);
-        if cache.len() >= CACHED_MAX && !cache.contains_key(&id) {
-            if let Some(oldest) = cache.iter().min_by_key(|(_, (_, at))| *at).map(|(id, _)| *id) {
-                cache.remove(&oldest);
-            }
+        if cache.len() >= CACHED_MAX
+            && !cache.contains_key(&id)
+            && let Some(oldest) = cache.iter().min_by_key(|(_, (_, at))| *at).map(|(id, _)| *id)
+        {
+            cache.remove(&oldest);
         }
         cache.insert(id, (recording, known_at.unwrap_or_else(Instant::now)));
     }
@@ -116,17 +111,11 @@ impl RecordingFiles for Archive {
         self.read(recording, "read a part of a recording", move |r| part(r, &path)).await
     }
 
-    async fn download(
-        &self,
-        recording: RecordingId,
-        choice: &DownloadChoice,
-        range: Option<Range<u64>>,
-    ) -> Result<Option<Served>, PortError> {
+    async fn download(&self, recording: RecordingId, choice: &DownloadChoice) -> Result<Option<Served>, PortError> {
         let tracks = choice.tracks.clone();
         self.read(recording, "put a download together", move |r| {
-            let whole = Arc::new(r.mp4(picture(r, &tracks)?)?);
-            let range = range.unwrap_or(0..whole.len());
-            Ok(assembled(whole, range, r.facts().status != RecordingStatus::Live))
+            let whole = r.mp4(picture(r, &tracks)?)?;
+            Ok(assembled(whole, r.facts().status != RecordingStatus::Live))
         })
         .await
     }
@@ -179,9 +168,7 @@ fn part(r: &Recording, path: &str) -> Result<Served, VodError> {
         ["index.m3u8"] => r.multivariant(None).map(text),
         [file] => {
             let track = file.strip_suffix(".webm").and_then(|id| id.parse().ok()).ok_or_else(nothing)?;
-            let whole = Arc::new(r.webm(track)?);
-            let range = 0..whole.len();
-            Ok(assembled(whole, range, done))
+            Ok(assembled(r.webm(track)?, done))
         }
         [name, "index.m3u8"] => r.media_playlist(name.parse::<Name>()?).map(text),
         [track, file] => {
@@ -197,28 +184,16 @@ fn part(r: &Recording, path: &str) -> Result<Served, VodError> {
     }
 }
 
-/// A stretch of a file that is put together while it is read.
-fn assembled(whole: Arc<Assembled>, range: Range<u64>, immutable: bool) -> Served {
+/// A file that the recorder puts together while it is read.
+struct Whole(Assembled);
+
+impl ReadAt for Whole {
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        self.0.read(offset, len).map(Bytes::from).map_err(io::Error::other)
+    }
+}
+
+fn assembled(whole: Assembled, immutable: bool) -> Served {
     let (content_type, len_bytes) = (whole.content_type, whole.len());
-    let chunks = stream::unfold(range, move |rest| {
-        let whole = Arc::clone(&whole);
-        async move {
-            if rest.is_empty() {
-                return None;
-            }
-            let len = CHUNK_LEN.min(usize::try_from(rest.end - rest.start).unwrap_or(CHUNK_LEN));
-            let read = tokio::task::spawn_blocking(move || whole.read(rest.start, len)).await;
-            Some(match read {
-                Ok(Ok(bytes)) if !bytes.is_empty() => {
-                    let next = rest.start + bytes.len() as u64;
-                    (Ok(Bytes::from(bytes)), next..rest.end)
-                }
-                // The length was promised: breaking off is the only honest end.
-                Ok(Ok(_)) => (Err(io::ErrorKind::UnexpectedEof.into()), 0..0),
-                Ok(Err(e)) => (Err(io::Error::other(e)), 0..0),
-                Err(e) => (Err(io::Error::other(e)), 0..0),
-            })
-        }
-    });
-    Served { content_type, len_bytes, body: ServedBody::Stream(Box::pin(chunks)), immutable }
+    Served { content_type, len_bytes, body: ServedBody::Reader(Arc::new(Whole(whole))), immutable }
 }

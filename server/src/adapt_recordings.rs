@@ -71,7 +71,12 @@ impl Recorders {
     }
 
     /// Tells the room when recording fails or goes on, and the catalogue how far it is.
-    async fn follow(self: Arc<Self>, meta: RecordingMeta, mut status: watch::Receiver<Status>, lines: Arc<Mutex<Lines>>) {
+    async fn follow(
+        self: Arc<Self>,
+        meta: RecordingMeta,
+        mut status: watch::Receiver<Status>,
+        lines: Arc<Mutex<Lines>>,
+    ) {
         let room = meta.room;
         let mut tell = tokio::time::interval(TELL_EVERY);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,7 +155,8 @@ impl Recorders {
                 Ok(Ok(sealed)) => {
                     let s = &sealed.summary;
                     let state = State { duration_ms: s.duration_ms, size_bytes: s.size_bytes, status: s.status };
-                    let lines = archive::summary(&s.dir, self.root()).ok().flatten().map(|s| s.lines).unwrap_or_default();
+                    let lines =
+                        archive::summary(&s.dir, self.root()).ok().flatten().map(|s| s.lines).unwrap_or_default();
                     self.register(&meta, state, &Mutex::new(Lines { all: lines, changed: true })).await;
                     tracing::info!(recording = %id, "sealed a recording whose lesson is over");
                 }
@@ -182,7 +188,8 @@ impl Recordings for RecordingsPort {
             }
             other => other,
         });
-        let handle = started.await.map_err(|e| fault("start a recording", e))?.map_err(|e| fault("start a recording", e))?;
+        let handle =
+            started.await.map_err(|e| fault("start a recording", e))?.map_err(|e| fault("start a recording", e))?;
         self.0.run(handle, vec![]).await
     }
 
@@ -235,8 +242,12 @@ impl Recordings for RecordingsPort {
         running.follower.abort();
         let status = *running.handle.status().borrow();
         let state = match &sealed {
-            Ok(s) => State { duration_ms: s.summary.duration_ms, size_bytes: s.summary.size_bytes, status: s.summary.status },
-            Err(_) => State { duration_ms: status.durable_ms, size_bytes: status.bytes, status: RecordingStatus::Partial },
+            Ok(s) => {
+                State { duration_ms: s.summary.duration_ms, size_bytes: s.summary.size_bytes, status: s.summary.status }
+            }
+            Err(_) => {
+                State { duration_ms: status.durable_ms, size_bytes: status.bytes, status: RecordingStatus::Partial }
+            }
         };
         running.lines.lock().changed = true;
         self.0.register(&meta, state, &running.lines).await;

@@ -35,12 +35,7 @@ pub struct Server {
 }
 
 /// Opens what is on disk, starts the media plane and connects all parts. Nothing is served yet.
-pub async fn assemble(
-    config: &Config,
-    data: &DataDir,
-    tls: bool,
-    local_ca: Option<String>,
-) -> anyhow::Result<Server> {
+pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Option<String>) -> anyhow::Result<Server> {
     let metrics = lectern_base::metrics::install();
     let library = Arc::new(archive::open_library(config, data).await?);
     let keys = keys::grant_keys(data.path())?;
@@ -110,12 +105,7 @@ async fn open_recorder(config: &Config, data: &DataDir) -> anyhow::Result<Arc<Re
 fn sfu_config(config: &Config) -> anyhow::Result<SfuConfig> {
     let defaults = SfuConfig::default();
     let shards = NonZeroUsize::new(config.media.shards).unwrap_or(defaults.shards);
-    Ok(SfuConfig {
-        listen: config.media.listen.clone(),
-        advertise: config.media.advertise.clone(),
-        shards,
-        ..defaults
-    })
+    Ok(SfuConfig { listen: config.media.listen.clone(), advertise: config.media.advertise.clone(), shards, ..defaults })
 }
 
 /// Brings what the media plane reports to the rooms, until it ends.

@@ -94,7 +94,10 @@ fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
         socket.listen(1024)?;
         Ok::<TcpListener, std::io::Error>(socket.into())
     };
-    addresses.iter().map(|addr| bind(addr).with_context(|| format!("could not listen on {addr} (http.listen)"))).collect()
+    addresses
+        .iter()
+        .map(|addr| bind(addr).with_context(|| format!("could not listen on {addr} (http.listen)")))
+        .collect()
 }
 
 async fn serve_on(

@@ -68,7 +68,8 @@ pub async fn prepare(config: &Config, addresses: &[IpAddr]) -> anyhow::Result<Op
 
 fn leaf_names(config: &Config, addresses: &[IpAddr]) -> Vec<String> {
     let public = config.http.public_url.as_deref().and_then(|url| url.split("://").nth(1));
-    let public = public.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']).to_owned());
+    let public =
+        public.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']).to_owned());
     let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let mut names: Vec<String> = own.into_iter().collect();
     names.extend(fs::read_to_string("/etc/hostname").ok().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()));

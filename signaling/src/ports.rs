@@ -5,7 +5,6 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use lectern_media::{
     AccountId, Bitrate, Layer, LessonId, ParticipantId, PeerId, RecordingId, RoomId, TrackId, TrackInfo, UnixMillis,
 };
@@ -13,7 +12,7 @@ use lectern_protocol::{
     api::{ClassEvent, RecordedGap, RecordedTrack, RecordingStatus, TimelineEvent},
     ws::{LineAssignment, PublishLine, Quality},
 };
-use std::{io, ops::Range, path::PathBuf, time::Duration};
+use std::{io, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 /// A part beside us could not do its work. The text goes to the log, not to the client.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -306,8 +305,17 @@ pub enum ServedBody {
         /// Which bytes of it.
         range: Range<u64>,
     },
-    /// Put together on the way; already cut to the range that was asked for.
-    Stream(BoxStream<'static, io::Result<Bytes>>),
+    /// Put together while it is read.
+    Reader(Arc<dyn ReadAt>),
+}
+
+/// Bytes that can be read from anywhere in them.
+pub trait ReadAt: Send + Sync {
+    /// At most `len` bytes from `offset`; fewer only at the end. May block on the disk.
+    ///
+    /// # Errors
+    /// If a file behind it can't be read.
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes>;
 }
 
 /// What a download shall hold.
@@ -332,16 +340,11 @@ pub trait RecordingFiles: Send + Sync {
     /// If its files cannot be read.
     async fn open(&self, recording: RecordingId, path: &str) -> Result<Option<Served>, PortError>;
 
-    /// The recording as one MP4 (or the stretch `range` of it). `None` = no such recording or nothing in it.
+    /// The recording as one MP4. `None` = no such recording or nothing in it.
     ///
     /// # Errors
     /// If its files cannot be read.
-    async fn download(
-        &self,
-        recording: RecordingId,
-        choice: &DownloadChoice,
-        range: Option<Range<u64>>,
-    ) -> Result<Option<Served>, PortError>;
+    async fn download(&self, recording: RecordingId, choice: &DownloadChoice) -> Result<Option<Served>, PortError>;
 
     /// Removes the files of a recording.
     ///

@@ -5,7 +5,7 @@
 
 use crate::{
     error::{ApiError, ApiResult, Code},
-    ports::{Served, ServedBody},
+    ports::{ReadAt, Served, ServedBody},
 };
 use axum::{
     body::Body,
@@ -14,7 +14,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use std::{io, ops::Range};
+use std::{io, ops::Range, sync::Arc};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 /// Bytes read from a file at a time.
@@ -59,8 +59,7 @@ pub fn etag_of(served: &Served, name: &str) -> Option<String> {
     served.immutable.then(|| format!("\"{name}-{}\"", served.len_bytes))
 }
 
-/// Answers with `served`, whole or the range that the request asks for. A [`ServedBody::Stream`] is already cut to
-/// `range` by whoever made it; other bodies are cut here.
+/// Answers with `served`, whole or the range that the request asks for.
 ///
 /// # Errors
 /// If the file can't be opened.
@@ -78,7 +77,7 @@ pub async fn answer(served: Served, range: Option<Range<u64>>, etag: Option<&str
             file.seek(io::SeekFrom::Start(from)).await.map_err(ApiError::internal)?;
             file_body(file, wanted.end - wanted.start)
         }
-        ServedBody::Stream(stream) => Body::from_stream(stream),
+        ServedBody::Reader(reader) => reader_body(reader, wanted.clone()),
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -119,6 +118,27 @@ fn file_body(file: tokio::fs::File, len: u64) -> Body {
         }
         chunk.truncate(read);
         Ok(Some((Bytes::from(chunk), (file, left - read as u64))))
+    });
+    Body::from_stream(chunks.boxed())
+}
+
+/// A stretch of what is put together while it is read, on blocking threads, as fast as it is sent.
+fn reader_body(reader: Arc<dyn ReadAt>, range: Range<u64>) -> Body {
+    let chunks = stream::try_unfold(range, move |rest| {
+        let reader = Arc::clone(&reader);
+        async move {
+            if rest.is_empty() {
+                return Ok::<_, io::Error>(None);
+            }
+            let (at, len) = (rest.start, (rest.end - rest.start).min(CHUNK_BYTES) as usize);
+            let read =
+                tokio::task::spawn_blocking(move || reader.read_at(at, len)).await.map_err(io::Error::other)??;
+            if read.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let next = at + read.len() as u64;
+            Ok(Some((read, next..rest.end)))
+        }
     });
     Body::from_stream(chunks.boxed())
 }

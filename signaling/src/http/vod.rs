@@ -69,9 +69,7 @@ async fn serve(
     if unchanged(&headers, etag.as_deref()) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    // A body put together on the way can't be cut here: the whole is a right answer to any range.
-    let streamed = matches!(served.body, crate::ports::ServedBody::Stream(_));
-    let range = if streamed { None } else { range_of(&headers, served.len_bytes, etag.as_deref())? };
+    let range = range_of(&headers, served.len_bytes, etag.as_deref())?;
     answer(served, range, etag.as_deref()).await
 }
 
@@ -99,12 +97,9 @@ async fn download(
     let tracks = named.map(|t| t.parse::<TrackId>().map_err(|_| ApiError::field("tracks", "track ids")));
     let choice = DownloadChoice { tracks: tracks.collect::<ApiResult<_>>()? };
     let nothing = || ApiError::not_found("recording to download");
-    let mut served = app.files.download(id, &choice, None).await?.ok_or_else(nothing)?;
+    let served = app.files.download(id, &choice).await?.ok_or_else(nothing)?;
     let etag = etag_of(&served, &id.to_string());
     let range = range_of(&headers, served.len_bytes, etag.as_deref())?;
-    if let Some(range) = &range {
-        served = app.files.download(id, &choice, Some(range.clone())).await?.ok_or_else(nothing)?;
-    }
     let mut response = answer(served, range, etag.as_deref()).await?;
     let name = file_name(&app, &recording);
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}")) {

@@ -230,9 +230,9 @@ impl RoomTask {
         if recording.is_some() {
             if self.mid_lesson {
                 let present: Vec<_> = self.room.roll_call().collect();
-                present.into_iter().for_each(|event| self.to_recording(UnixMillis::now(), event));
+                present.into_iter().for_each(|event| self.record_event(UnixMillis::now(), event));
             }
-            early.into_iter().for_each(|(at, event)| self.to_recording(at, event));
+            early.into_iter().for_each(|(at, event)| self.record_event(at, event));
         }
         let state = if recording.is_some() { RecordingState::On } else { RecordingState::Failed };
         self.room.recording_is(state, out);
@@ -277,7 +277,7 @@ impl RoomTask {
                 self.keep = false;
                 self.over = true;
             }
-            Output::Timeline(event) => self.to_recording(UnixMillis::now(), event),
+            Output::Timeline(event) => self.record_event(UnixMillis::now(), event),
             Output::Attendance(presence) => {
                 if self.room.live_since().is_some() && self.presences.len() < PRESENCES_MAX {
                     self.presences.push(presence);
@@ -353,7 +353,7 @@ impl RoomTask {
     }
 
     /// To the recording, or kept until it stands. Before the class is open nothing is recorded.
-    fn to_recording(&mut self, at: UnixMillis, event: ClassEvent) {
+    fn record_event(&mut self, at: UnixMillis, event: ClassEvent) {
         match self.recording {
             Some(recording) => self.rooms.0.config.recordings.event(recording, at, &event),
             None if self.recording_expected && self.early.len() < EARLY_MAX => self.early.push((at, event)),

@@ -81,19 +81,19 @@ impl Writer {
                 let change =
                     LessonChange { state: Some(LessonState::Over), ended: Some(at), ..LessonChange::default() };
                 self.noted("end", store.change_lesson(lesson, change)).await;
-                if let Some(recording) = recording {
-                    if let Err(e) = config.recordings.finish(recording).await {
-                        alarm("finish", &e);
-                    }
+                if let Some(recording) = recording
+                    && let Err(e) = config.recordings.finish(recording).await
+                {
+                    alarm("finish", &e);
                 }
                 self.noted("forget", store.remove_room(room)).await;
             }
             Write::Forget => self.noted("forget", store.remove_room(room)).await,
             Write::Suspend { recording, done } => {
-                if let Some(recording) = recording {
-                    if let Err(e) = config.recordings.suspend(recording).await {
-                        alarm("suspend", &e);
-                    }
+                if let Some(recording) = recording
+                    && let Err(e) = config.recordings.suspend(recording).await
+                {
+                    alarm("suspend", &e);
                 }
                 if done.send(()).is_err() {
                     tracing::trace!("nobody waits for the room to close");
@@ -118,10 +118,10 @@ impl Writer {
     async fn tell(&self, recording: Option<RecordingId>) {
         if self.handle.send(Input::Recorded(recording)).await.is_err() {
             tracing::debug!("the room ended while its recording was being started");
-            if let Some(recording) = recording {
-                if let Err(e) = self.rooms.0.config.recordings.finish(recording).await {
-                    alarm("finish", &e);
-                }
+            if let Some(recording) = recording
+                && let Err(e) = self.rooms.0.config.recordings.finish(recording).await
+            {
+                alarm("finish", &e);
             }
         }
     }

@@ -30,7 +30,6 @@ use lectern_signaling::{
 };
 use serde_json::Value;
 use std::{
-    ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -152,12 +151,7 @@ impl RecordingFiles for Shelf {
         })
     }
 
-    async fn download(
-        &self,
-        _: RecordingId,
-        _: &DownloadChoice,
-        _: Option<Range<u64>>,
-    ) -> Result<Option<Served>, PortError> {
+    async fn download(&self, _: RecordingId, _: &DownloadChoice) -> Result<Option<Served>, PortError> {
         Ok(Some(served("video/mp4", VIDEO, true)))
     }
 

@@ -25,7 +25,7 @@ use lectern_signaling::{
 };
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::{net::SocketAddr, ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 use tower::ServiceExt as _;
@@ -143,12 +143,7 @@ impl RecordingFiles for Empty {
     async fn open(&self, _: RecordingId, _: &str) -> Result<Option<Served>, PortError> {
         Ok(None)
     }
-    async fn download(
-        &self,
-        _: RecordingId,
-        _: &DownloadChoice,
-        _: Option<Range<u64>>,
-    ) -> Result<Option<Served>, PortError> {
+    async fn download(&self, _: RecordingId, _: &DownloadChoice) -> Result<Option<Served>, PortError> {
         Ok(None)
     }
     async fn remove(&self, _: RecordingId) -> Result<(), PortError> {

@@ -105,10 +105,8 @@ impl Play {
                 self.conns[n] = Some(self.world.enter(&who));
             }
             Op::Drop(n) => {
-                if let Some(conn) = self.conns[n].take() {
-                    if self.world.clients.contains_key(&conn) {
-                        self.world.drop_socket(conn);
-                    }
+                if let Some(conn) = self.conns[n].take().filter(|c| self.world.clients.contains_key(c)) {
+                    self.world.drop_socket(conn);
                 }
             }
             Op::Say(n, word) => {
