@@ -331,7 +331,6 @@ impl Subscriber {
     /// Every 100 ms: allocates layers anew. `offers` tells what a source offers now; `ask` receives the layers that need a
     /// keyframe.
     pub fn tick(&mut self, now: Instant, offers: impl Fn(SourceId) -> Offers, mut ask: impl FnMut(Ask)) {
-        self.set_pacing(now);
         let (mut audio, mut audible) = (Bitrate::ZERO, false);
         for (l, d) in self.lines.iter().zip(&mut self.demands) {
             let offered = l.track.source().map(&offers);
@@ -355,6 +354,7 @@ impl Subscriber {
         let proven = self.bwe.is_proven();
         let outcome = allocate(budget, proven, &self.demands, &mut self.targets);
         self.spent = outcome.spent + audio;
+        self.set_pacing(now);
         self.bwe.set_wanted(outcome.wanted.map(|w| (w + audio).scale(1.0 / MEDIA_SHARE)));
         // A step down is the line's doing if it was found full just now, and not the viewer's wish or a dearer picture.
         let forced = self.bwe.congested_within(now, Duration::from_millis(400));
