@@ -17,7 +17,7 @@ fn main() {
     let tmp = tempfile::tempdir().expect("a place for media");
     let (teacher, student) = (ParticipantId::generate(), ParticipantId::generate());
     let mut frames = h264(tmp.path(), 20, "640x360", 50);
-    frames.extend(h264(tmp.path(), 30, "960x540", 50));
+    frames.extend(h264(tmp.path(), 14, "960x540", 50));
     let mut camera = Source::new(TrackSource::Camera, Codec::H264, teacher, frames, 3600);
     camera.start_ms = 3000;
     let mut sound = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 55), 960);
@@ -60,15 +60,12 @@ fn main() {
             &format!("{id}/index.m3u8"),
             recording.media_playlist(vod::Name::Track(id)).expect("it plays").as_bytes(),
         );
-        write(&format!("{id}/lead.m4s"), &recording.lead(id).expect("a lead"));
-        for part in &track.parts {
-            write(
-                &format!("{id}/init-{}.mp4", part.number),
-                &recording.init(id, part.number).expect("an init segment"),
-            );
-        }
-        for segment in recording.segments(track) {
-            write(&format!("{id}/{}.m4s", segment.number), &recording.segment(id, segment.number).expect("a segment"));
+        let playlists =
+            ["teacher-camera", "teacher-microphone"].map(|n| recording.media_playlist(n.parse().expect("a name")));
+        for uri in playlists.into_iter().flatten().collect::<String>().split(['"', '\n']) {
+            if let Some(name) = uri.strip_prefix(&format!("../{id}/")) {
+                write(&format!("{id}/{name}"), &recording.file(id, name).expect("what is listed is there"));
+            }
         }
     }
     write("student.webm", &recording.webm(other.info.id).expect("WebM").read(0, usize::MAX >> 1).expect("read"));

@@ -13,7 +13,7 @@ mod webm;
 pub use assembled::Assembled;
 pub use facts::{Facts, Fragment, Part, Role, Track};
 pub use mp4::Picture;
-pub use segments::{Item, LineSource, Name, Segment};
+pub use segments::{Item, LineSource, Name, Segment, Still};
 
 pub(crate) use facts::clock_rates;
 

@@ -3,7 +3,7 @@
 use super::{
     Recording, VodError,
     facts::{PICTURES, Track},
-    segments::{Item, LineSource, Name},
+    segments::{Item, LineSource, Name, Still},
 };
 use lectern_media::{TrackKind, TrackSource};
 use lectern_protocol::api::RecordingStatus;
@@ -89,7 +89,7 @@ impl Recording {
             .iter()
             .map(|i| match i {
                 Item::Gap { us } => (*us).min(GAP_STEP_US),
-                Item::Segment { us, .. } | Item::Lead { us, .. } => *us,
+                Item::Segment { us, .. } | Item::Hold { us, .. } => *us,
             })
             .max()
             .unwrap_or(0);
@@ -107,12 +107,12 @@ impl Recording {
         // A gap needs a map before it like any other segment.
         let first = items.iter().find_map(|i| match i {
             Item::Segment { track, segment, .. } => Some((*track, segment.part)),
-            Item::Lead { .. } | Item::Gap { .. } => None,
+            Item::Hold { .. } | Item::Gap { .. } => None,
         });
         let mut at_us = 0;
         for item in &items {
             let (next_map, us) = match item {
-                Item::Gap { us } | Item::Lead { us, .. } => (map.or(first), *us),
+                Item::Gap { us } | Item::Hold { us, .. } => (map.or(first), *us),
                 Item::Segment { track, segment, us, .. } => (Some((*track, segment.part)), *us),
             };
             if let Some((track, part)) = next_map
@@ -131,7 +131,10 @@ impl Recording {
             }
             match item {
                 Item::Gap { .. } => gap(&mut out, us, self.date(at_us)),
-                Item::Lead { track, .. } => self.listed(&mut out, at_us, us, track, "lead"),
+                Item::Hold { track, still, from_us, .. } => {
+                    let still = if *still == Still::First { "first" } else { "last" };
+                    self.listed(&mut out, at_us, us, track, &format!("{still}-{from_us}-{us}"));
+                }
                 Item::Segment { track, segment, .. } => {
                     self.listed(&mut out, at_us, us, track, &segment.number.to_string());
                 }

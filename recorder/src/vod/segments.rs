@@ -24,10 +24,13 @@ const SEGMENT_MS: u64 = 3_800;
 /// What is missing for less than this is a picture standing still; from this on it is an EXT-X-GAP.
 pub(super) const GAP_MS: u64 = 2_000;
 
-/// A track that begins this soon has its first picture from the start.
-const LEAD_US_MAX: u64 = 10_000_000;
-/// Of one that begins later it is shown this long; then the gap begins.
-const LEAD_US: u64 = 1_000_000;
+/// A track that begins this soon has its first picture from the start; of one that begins later it is shown for a tenth of
+/// this, then the gap begins.
+const HOLD_US_MAX: u64 = 10_000_000;
+/// After the end of a line its last picture stands still in pieces of this length.
+const HOLD_US: u64 = 4_000_000;
+/// Less than this at the end of a line is not worth an entry.
+const TAIL_US_MIN: u64 = 100_000;
 
 /// A source through the whole lesson, by the first publisher who teaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +90,27 @@ pub struct Segment {
     pub gap_after: bool,
 }
 
+/// Which picture stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Still {
+    /// The first: before the track began.
+    First,
+    /// The last keyframe: after it ended.
+    Last,
+}
+
 /// What a playlist lists.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item<'a> {
-    /// The first picture (or silence) standing in from the start of the recording on: hls.js 1.7 never starts on a playlist that
-    /// begins with a gap.
-    Lead {
+    /// A picture standing still, or silence, at either end of a line. hls.js 1.7 never starts on a playlist that begins with a
+    /// gap, hls.js and Shaka 5.2 never end on one that ends with a gap, and Shaka cuts the lesson to the shortest line.
+    Hold {
         /// The track.
         track: &'a Track,
+        /// Which of its keyframes.
+        still: Still,
+        /// Where it begins, in microseconds.
+        from_us: u64,
         /// Length in microseconds.
         us: u64,
     },
@@ -191,8 +207,8 @@ impl Recording {
             for segment in self.segments(track) {
                 let (from, to) = (us(segment.from), us(segment.to));
                 if out.is_empty() && from > 0 {
-                    at_us = lead_us(from);
-                    out.push(Item::Lead { track, us: at_us });
+                    at_us = if from <= HOLD_US_MAX { from } else { HOLD_US_MAX / 10 };
+                    out.push(Item::Hold { track, still: Still::First, from_us: 0, us: at_us });
                 }
                 if from > at_us {
                     out.push(Item::Gap { us: from - at_us });
@@ -206,7 +222,25 @@ impl Recording {
                 at_us = to;
             }
         }
-        if out.is_empty() { Err(VodError::NotFound(format!("playable media in {name}"))) } else { Ok(out) }
+        if out.is_empty() {
+            return Err(VodError::NotFound(format!("playable media in {name}")));
+        }
+        let end_us = if self.facts.status == RecordingStatus::Live { 0 } else { self.end_us() };
+        if let Some(Item::Segment { track, .. }) = out.last().cloned() {
+            while end_us > at_us + TAIL_US_MIN {
+                let us = (end_us - at_us).min(HOLD_US);
+                out.push(Item::Hold { track, still: Still::Last, from_us: at_us, us });
+                at_us += us;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Where the last playable track ends, in microseconds.
+    fn end_us(&self) -> u64 {
+        let playable = self.facts.tracks.iter().filter(|t| t.plays_in_hls());
+        let end = |t: &Track| t.fragments.last().map_or(0, |f| u128::from(f.end()) * 1_000_000 / u128::from(t.hz()));
+        playable.map(end).max().unwrap_or(0) as u64
     }
 
     /// The bytes of one segment. A picture that stands still before the next fragment is made to last until then.
@@ -245,55 +279,60 @@ impl Recording {
         Ok(out.into())
     }
 
-    /// What stands in before the track begins ([`Item::Lead`]): its first picture, or silence.
+    /// What stands in where the track is not ([`Item::Hold`]): one of its keyframes, or silence.
     ///
     /// # Errors
     /// [`VodError`].
-    pub fn lead(&self, id: TrackId) -> Result<Bytes, VodError> {
-        let not_found = || VodError::NotFound(format!("lead of track {id}"));
+    pub fn hold(&self, id: TrackId, still: Still, from_us: u64, us: u64) -> Result<Bytes, VodError> {
+        let not_found = || VodError::NotFound(format!("stand-in of track {id}"));
         let track = self.facts.track(id).ok_or_else(not_found)?;
-        let segment = self.segments(track).into_iter().next().ok_or_else(not_found)?;
-        let hz = u64::from(track.hz());
-        let ticks = (u128::from(lead_us((u128::from(segment.from) * 1_000_000 / u128::from(hz)) as u64))
-            * u128::from(hz)
-            / 1_000_000) as u64;
+        if us > HOLD_US_MAX || from_us > self.end_us() {
+            return Err(not_found());
+        }
+        let at = |us: u64| (u128::from(us) * u128::from(track.hz()) / 1_000_000) as u64;
+        let (dts, ticks) = (at(from_us), (at(from_us + us) - at(from_us)).max(1) as u32);
         let samples = match track.kind() {
             TrackKind::Audio => {
                 let packet = Sample { duration: SILENCE_TICKS, keyframe: true, data: Bytes::from_static(SILENCE) };
-                let mut all = vec![packet; (ticks / u64::from(SILENCE_TICKS)).max(1) as usize];
+                let mut all = vec![packet; (ticks / SILENCE_TICKS).max(1) as usize];
                 // The last one is stretched to the end.
                 if let Some(last) = all.last_mut() {
-                    last.duration += (ticks % u64::from(SILENCE_TICKS)) as u32;
+                    last.duration = ticks - (ticks / SILENCE_TICKS).saturating_sub(1) * SILENCE_TICKS;
                 }
                 all
             }
             TrackKind::Video => {
-                let f = track.fragments.get(segment.fragments.start).ok_or_else(not_found)?;
-                let path = self.facts.file(&self.dir, track, f.part);
-                let bytes = Bytes::from(read_range(&path, f.offset, f.len).map_err(VodError::io(&path))?);
-                let info = scan::parse_fragment(&bytes).map_err(|_| VodError::Damaged { path, offset: f.offset })?;
+                let mut keys = track.fragments.iter().filter(|f| f.keyframe);
+                let key = if still == Still::First { keys.next() } else { keys.next_back() }.ok_or_else(not_found)?;
+                let path = self.facts.file(&self.dir, track, key.part);
+                let bytes = Bytes::from(read_range(&path, key.offset, key.len).map_err(VodError::io(&path))?);
+                let info = scan::parse_fragment(&bytes).map_err(|_| VodError::Damaged { path, offset: key.offset })?;
                 let size = info.samples.first().map_or(0, |s| s.size) as usize;
                 let data = bytes.slice(info.data_offset..info.data_offset + size);
-                vec![Sample { duration: ticks.clamp(1, u64::from(u32::MAX)) as u32, keyframe: true, data }]
+                vec![Sample { duration: ticks, keyframe: true, data }]
             }
         };
-        Ok(fragment(0, 0, &samples).into())
+        Ok(fragment(0, dts, &samples).into())
     }
 
-    /// A file below `/vod/{recording}/{track}/` by its name, as playlists write it: `init-0.mp4`, `12.m4s`, `lead.m4s`.
+    /// A file below `/vod/{recording}/{track}/` by its name, as playlists write it: `init-0.mp4`, `12.m4s`, `first-0-3080000.m4s`.
     ///
     /// # Errors
     /// [`VodError`].
     pub fn file(&self, id: TrackId, name: &str) -> Result<Bytes, VodError> {
-        let number = |prefix: &str, suffix: &str| name.strip_prefix(prefix)?.strip_suffix(suffix)?.parse().ok();
-        if name == "lead.m4s" {
-            self.lead(id)
-        } else if let Some(number) = number("init-", ".mp4") {
-            self.init(id, number)
-        } else if let Some(number) = number("", ".m4s") {
-            self.segment(id, number)
-        } else {
-            Err(VodError::NotFound(format!("file {name:?}")))
+        let not_found = || VodError::NotFound(format!("file {name:?}"));
+        if let Some(number) = name.strip_prefix("init-").and_then(|n| n.strip_suffix(".mp4")) {
+            return self.init(id, number.parse().map_err(|_| not_found())?);
+        }
+        let stem = name.strip_suffix(".m4s").ok_or_else(not_found)?;
+        let still = [("first-", Still::First), ("last-", Still::Last)];
+        match still.iter().find_map(|(prefix, still)| Some((stem.strip_prefix(prefix)?, *still))) {
+            Some((span, still)) => {
+                let (from, us) = span.split_once('-').ok_or_else(not_found)?;
+                let number = |s: &str| s.parse().map_err(|_| not_found());
+                self.hold(id, still, number(from)?, number(us)?)
+            }
+            None => self.segment(id, stem.parse().map_err(|_| not_found())?),
         }
     }
 
@@ -308,11 +347,6 @@ impl Recording {
         let path = self.facts.file(&self.dir, track, part);
         read_range(&path, 0, track.parts[part].init_len).map(Bytes::from).map_err(VodError::io(&path))
     }
-}
-
-/// How long the first picture stands in for what comes before it: all of a short start, a second of a long one.
-fn lead_us(from_us: u64) -> u64 {
-    if from_us <= LEAD_US_MAX { from_us } else { LEAD_US }
 }
 
 fn begin(number: u32, i: usize, f: &Fragment) -> Segment {
