@@ -78,9 +78,9 @@ export class LecPanel extends View {
     const up = hands(room);
     const now = Date.now() + room.clockOffset;
     return html`<section class="hands" aria-label=${t.room.hands}>
-      <h3>${icon(Hand)}${t.room.hands}<span class="muted num">${up.length || ""}</span>
+      <h2>${icon(Hand)}${t.room.hands}<span class="muted num">${up.length || ""}</span>
         ${up.length > 1 ? html`<button class="btn quiet small" @click=${() => this.session.say({ type: "lower_hand", participant: null })}>${t.room.lowerAll}</button>` : nothing}
-      </h3>
+      </h2>
       ${up.length === 0
         ? html`<p class="small muted">${t.room.noHands}</p>`
         : html`<ol>

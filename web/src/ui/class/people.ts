@@ -48,9 +48,9 @@ export class LecPeople extends View {
     const { room, session } = this;
     if (room.waiting.length === 0) return nothing;
     return html`<section class="waiting" aria-label=${t.room.waitingRoom}>
-      <h3>${t.room.waitingRoom}<span class="muted num">${room.waiting.length}</span>
+      <h2>${t.room.waitingRoom}<span class="muted num">${room.waiting.length}</span>
         ${room.waiting.length > 1 ? html`<button class="btn small primary" @click=${() => session.say({ type: "admit", participant: null, admit: true })}>${t.room.admitAll}</button>` : nothing}
-      </h3>
+      </h2>
       <ul>
         ${repeat(room.waiting, (p) => p.id, (p) => html`<li>
           <span class="clip">${p.name}</span>

@@ -265,8 +265,8 @@ class PageClass extends View {
           ? html`<div class="start-card"><p><strong>${t.room.startLead}</strong></p><p class="muted">${t.room.studentsWait(Math.max(room.waiting.length, room.count - 1))}</p><button class="btn primary large" data-action="open" @click=${() => void this.#command("start")}>${t.room.start}</button></div>`
           : nothing}
       </main>
-      ${tab ? html`<lec-panel .session=${this.#session} .state=${state} .tab=${tab} @choose=${(e: CustomEvent<Tab | null>) => this.#choose(e.detail)}></lec-panel>` : nothing}
-      <lec-controls .session=${this.#session} .state=${state} .tab=${this.#tab} .unread=${this.#unread} @command=${(e: CustomEvent<Command>) => void this.#command(e.detail)}></lec-controls>
+      ${tab ? html`<lec-panel role="complementary" aria-label=${t.room.sidePanel} .session=${this.#session} .state=${state} .tab=${tab} @choose=${(e: CustomEvent<Tab | null>) => this.#choose(e.detail)}></lec-panel>` : nothing}
+      <lec-controls role="region" aria-label=${t.room.controls} .session=${this.#session} .state=${state} .tab=${this.#tab} .unread=${this.#unread} @command=${(e: CustomEvent<Command>) => void this.#command(e.detail)}></lec-controls>
     </div>`;
   }
 }

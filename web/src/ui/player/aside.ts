@@ -17,7 +17,7 @@ export function aside(detail: RecordingDetail, at: number, tab: Tab, seek: (to: 
     <div role="tabpanel" class="list" tabindex="0">
       ${tab === "chapters" ? chapters(detail, at, seek) : events(detail, at, seek)}
       ${tab === "chapters" && gaps.length > 0
-        ? html`<h3 class="small muted">${t.player.gaps}</h3>
+        ? html`<h2 class="small muted">${t.player.gaps}</h2>
             ${gaps.map((g) => moment(g.from_ms, at, false, seek, html`<span>${t.player.gapCauses[g.cause]} <span class="muted num">${span(g.to_ms - g.from_ms)}</span></span>`))}`
         : nothing}
     </div>
