@@ -88,6 +88,12 @@ impl Sfu {
         &self.inner.shared.candidates
     }
 
+    /// Whether all media threads run: for readiness checks. `false` after [`shutdown`](Self::shutdown), or a fault.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.inner.inboxes.iter().all(|i| !i.is_stopping())
+    }
+
     /// What happens from now on. There is one stream of events: the first call gets it, later ones get `None`.
     #[must_use]
     pub fn events(&self) -> Option<mpsc::Receiver<SfuEvent>> {

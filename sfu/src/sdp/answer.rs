@@ -182,7 +182,9 @@ fn write(offer: &Offer, t: &AnswerTransport<'_>, mut accept: impl FnMut(&mut Out
         }
         body.attribute(format_args!("mid:{}", line.mid));
         body.attribute("rtcp-mux");
-        body.attribute("rtcp-rsize");
+        if line.rtcp_rsize {
+            body.attribute("rtcp-rsize");
+        }
         body.attribute(format_args!("ice-ufrag:{}", t.ice_ufrag));
         body.attribute(format_args!("ice-pwd:{}", t.ice_pwd));
         let hex: Vec<String> = t.fingerprint.iter().map(|b| format!("{b:02X}")).collect();

@@ -66,6 +66,8 @@ pub(crate) struct OfferLine {
     pub direction: Direction,
     /// The client has taken the line out of use (port 0 without bundle-only).
     pub stopped: bool,
+    /// Reduced-size RTCP is offered (RFC 5506).
+    pub rtcp_rsize: bool,
     /// The codecs we can use, best first.
     pub codecs: Vec<OfferedCodec>,
     pub extensions: Extensions,
@@ -186,6 +188,7 @@ fn read_line(m: &MediaDescription) -> Result<OfferLine, SdpError> {
             _ => Direction::SendRecv,
         },
         stopped,
+        rtcp_rsize: m.has_attribute("rtcp-rsize"),
         codecs: Vec::new(),
         extensions: Extensions::default(),
         rids: Vec::new(),

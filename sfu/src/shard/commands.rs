@@ -22,6 +22,9 @@ use lectern_media::{ParticipantId, PeerId, RoomId, Ssrc, TrackId, tap::TapHandle
 use rand::{Rng, distr::Alphanumeric};
 use std::time::Instant;
 
+/// The most tracks of one shard: the core's names for them hold 16 bits of place.
+const TRACKS_MAX: usize = 0xffff;
+
 impl Shard {
     pub(super) fn apply(&mut self, now: Instant, command: Command) {
         // A caller that no longer waits for an answer has given up; there is nobody to tell.
@@ -61,6 +64,9 @@ impl Shard {
         let lines = published_lines(request, offer)?;
         if lines.is_empty() && same.is_none() {
             return Err(SdpError::NoUsableLine("none of the named lines sends media").into());
+        }
+        if self.tracks.0.len() + lines.len() > TRACKS_MAX {
+            return Err(OfferError::Full);
         }
         let key = match same {
             Some(key) => {

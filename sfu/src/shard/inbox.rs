@@ -3,13 +3,14 @@
 use crate::{
     api::{Assignment, CommandError, OfferError, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest},
     sdp::Offer,
-    udp::{DATAGRAM_LEN_MAX, Path, Waker},
+    udp::{DATAGRAM_LEN_MAX, Path, UdpPort, Waker, wait},
 };
 use crossbeam_queue::ArrayQueue;
 use lectern_media::{PeerId, RoomId, TrackId, tap::TapHandle};
 use std::{
     io,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, Ordering, fence},
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -80,6 +81,8 @@ pub(crate) struct Inbox {
     commands: ArrayQueue<Command>,
     handovers: ArrayQueue<Handover>,
     waker: Waker,
+    /// Whether the shard waits, or is about to: only then must it be woken, which costs a system call.
+    sleeping: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -89,6 +92,7 @@ impl Inbox {
             commands: ArrayQueue::new(COMMANDS_MAX),
             handovers: ArrayQueue::new(HANDOVERS_MAX),
             waker: Waker::new()?,
+            sleeping: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         })
     }
@@ -98,22 +102,35 @@ impl Inbox {
             return Err(CommandError::Ended);
         }
         self.commands.push(command).map_err(|_| CommandError::Busy)?;
-        self.waker.wake();
+        self.wake();
         Ok(())
     }
 
     /// Ends the shard after its present turn.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.waker.wake();
+        self.wake();
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    fn wake(&self) {
+        // Ordered after the push, as the shard's look at the queues is ordered after its flag: one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.sleeping.swap(false, Ordering::SeqCst) {
+            self.waker.wake();
+        }
+    }
+
+    /// Waits for packets, for something in the queues, or until `timeout` is over.
+    pub(super) fn wait(&self, ports: &[UdpPort], timeout: Duration) {
+        self.sleeping.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let work = !self.commands.is_empty() || !self.handovers.is_empty() || self.is_stopping();
+        wait(&self.waker, ports, if work { Duration::ZERO } else { timeout });
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
-    }
-
-    pub(super) fn waker(&self) -> &Waker {
-        &self.waker
     }
 
     pub(super) fn next_command(&self) -> Option<Command> {
@@ -125,7 +142,7 @@ impl Inbox {
         let mut data = [0; DATAGRAM_LEN_MAX];
         data[..bytes.len()].copy_from_slice(bytes);
         let taken = self.handovers.push(Handover { path, len: bytes.len(), data }).is_ok();
-        self.waker.wake();
+        self.wake();
         taken
     }
 

@@ -25,7 +25,7 @@ use crate::{
     api::SfuEvent,
     config::SfuConfig,
     dtls::DtlsIdentity,
-    udp::{Path, RecvBatch, UdpPort, wait},
+    udp::{Path, RecvBatch, UdpPort},
 };
 use counters::{Counters, Refusal};
 use lectern_media::{Layer, ParticipantId, PeerId, RoomId, TrackId};
@@ -36,6 +36,7 @@ use slots::{Key, Slots};
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -169,15 +170,22 @@ impl Shard {
         }
     }
 
-    /// Runs until told to stop.
-    pub(crate) fn run(mut self) {
+    /// Runs until told to stop. A panic (a fault of ours) ends the shard and is seen by [`Inbox::is_stopping`].
+    pub(crate) fn run(self) {
         let inbox = Arc::clone(&self.shared.inboxes[usize::from(self.id)]);
+        if catch_unwind(AssertUnwindSafe(|| self.run_until_stopped(&inbox))).is_err() {
+            tracing::error!("a media thread has failed; its rooms are gone until the server is restarted");
+            inbox.stop();
+        }
+    }
+
+    fn run_until_stopped(mut self, inbox: &Inbox) {
         let mut batch = RecvBatch::new();
         while !inbox.is_stopping() {
             let now = Instant::now();
             let timeout = self.next_timeout(now).saturating_duration_since(now).min(WAIT_MAX);
-            wait(inbox.waker(), &self.ports, timeout);
-            self.turn(Instant::now(), &inbox, &mut batch);
+            inbox.wait(&self.ports, timeout);
+            self.turn(Instant::now(), inbox, &mut batch);
         }
         self.end(Instant::now());
     }

@@ -54,3 +54,44 @@ impl Outbox {
         (self.used, self.count, self.open) = (0, 0, true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{net::UdpSocket, time::Duration};
+
+    #[test]
+    fn datagrams_leave_in_runs_of_equal_size_and_arrive_as_written() {
+        let mut ports = [UdpPort::bind("127.0.0.1:0".parse().unwrap(), 1 << 20).unwrap()];
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let path = Path { port: 0, remote: receiver.local_addr().unwrap(), local: None };
+        let (mut out, mut counters) = (Outbox::new(), Counters::new(0));
+        // A run ends with a shorter datagram, before a longer one, and when it is full.
+        let lens: Vec<usize> = [100, 100, 60, 100, 120, 120].into_iter().chain([200; RUN_MAX + 3]).collect();
+        for (i, len) in lens.iter().enumerate() {
+            out.space()[..*len].fill(i as u8);
+            out.commit(*len, &path, &mut ports, &mut counters);
+        }
+        out.flush(&path, &mut ports, &mut counters);
+        let mut buf = [0; DATAGRAM_LEN_MAX];
+        for (i, len) in lens.iter().enumerate() {
+            let n = receiver.recv(&mut buf).unwrap();
+            assert_eq!(n, *len, "datagram {i}");
+            assert!(buf[..n].iter().all(|b| *b == i as u8), "datagram {i} holds what was written");
+        }
+    }
+
+    #[test]
+    fn a_run_never_exceeds_what_one_call_takes() {
+        let mut ports = [UdpPort::bind("127.0.0.1:0".parse().unwrap(), 1 << 20).unwrap()];
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let path = Path { port: 0, remote: receiver.local_addr().unwrap(), local: None };
+        let (mut out, mut counters) = (Outbox::new(), Counters::new(0));
+        for _ in 0..200 {
+            assert_eq!(out.space().len(), DATAGRAM_LEN_MAX, "there is always room for the longest");
+            out.commit(1_400, &path, &mut ports, &mut counters);
+            assert!(out.used <= RUN_LEN_MAX && out.count <= RUN_MAX);
+        }
+    }
+}

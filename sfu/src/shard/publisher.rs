@@ -78,6 +78,15 @@ pub(super) enum Unaccepted {
     Dropped(DropReason),
 }
 
+/// What [`Publisher::feedback`] built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Feedback {
+    /// How many sequence numbers are asked for again.
+    pub asked: u32,
+    /// Whether there is more in it than an empty report.
+    pub worth_sending: bool,
+}
+
 /// What a publisher's RTCP tells.
 pub(super) enum Told {
     /// A sender report, mapped onto the clock of a track's layer.
@@ -252,13 +261,13 @@ impl Publisher {
     }
 
     /// Builds one compound packet of what is due: reports, transport-wide feedback, NACKs. `give_up` receives tracks whose
-    /// layer lost a packet for good and needs a keyframe. Returns how many sequence numbers are asked for.
+    /// layer lost a packet for good and needs a keyframe.
     pub(super) fn feedback(
         &mut self,
         now: Instant,
         out: &mut Builder<'_>,
         mut give_up: impl FnMut(Key, Layer),
-    ) -> Result<u32, BufferFull> {
+    ) -> Result<Feedback, BufferFull> {
         let mut asked = 0;
         let report = now >= self.next_report;
         if report {
@@ -279,6 +288,11 @@ impl Publisher {
                 out.receiver_report(self.ssrc, &blocks[..n])?;
             }
         }
+        if out.len_bytes() == 0 {
+            // RFC 4585 §3.1: a compound packet begins with a report; not every client takes reduced ones (RFC 5506).
+            out.receiver_report(self.ssrc, &[])?;
+        }
+        let empty = out.len_bytes();
         if self.arrivals.next_timeout().is_some_and(|at| at <= now) {
             let media = self.streams.first().map_or(Ssrc(0), |s| s.ingest.config().ssrc);
             self.arrivals.build(now, self.ssrc, media, out)?;
@@ -297,7 +311,7 @@ impl Publisher {
             asked += poll.lost as u32;
             out.nack(self.ssrc, s.ingest.config().ssrc, &lost[..poll.lost])?;
         }
-        Ok(asked)
+        Ok(Feedback { asked, worth_sending: report || out.len_bytes() > empty })
     }
 
     /// Asks for a keyframe of a layer: by PLI, or by FIR where only that was negotiated.
@@ -305,6 +319,7 @@ impl Publisher {
         let wanted = |s: &&Stream| s.layer == layer && self.lines[s.line].track == Some(track);
         let Some(s) = self.streams.iter().find(wanted) else { return Ok(false) };
         let (media, codec) = (s.ingest.config().ssrc, &self.lines[s.line].codec);
+        out.receiver_report(self.ssrc, &[])?;
         if codec.pli || !codec.fir {
             out.pli(self.ssrc, media)?;
         } else {
@@ -339,3 +354,6 @@ impl Publisher {
         self.streams.iter_mut().filter(move |s| lines[s.line].track == Some(track))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,146 @@ impl TapFeed {
         self.sender.event(TapEvent::Muted { track: self.track, muted });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lectern_media::{Codec, ParticipantId, TrackInfo, TrackSource, tap};
+    use lectern_sfu_core::{PacketMeta, descriptor::PayloadShape};
+
+    const WALL: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    struct Bench {
+        feed: TapFeed,
+        rx: tap::TapReceiver,
+        rings: [PacketRing; 2],
+        highest: [Option<ExtSeq>; 2],
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let (handle, mut rx) = tap::channel(100);
+            let info = TrackInfo {
+                id: TrackId::generate(),
+                participant: ParticipantId::generate(),
+                source: TrackSource::Camera,
+                codec: Codec::Vp8,
+                layers: 2,
+            };
+            let sender = handle.start(&info).unwrap();
+            assert!(matches!(rx.try_recv(), Ok(TapEvent::Started(_))));
+            let rings = [PacketRing::new(256, 64 << 10), PacketRing::new(256, 64 << 10)];
+            Self { feed: TapFeed::new(sender, info.id, TrackKind::Video), rx, rings, highest: [None; 2] }
+        }
+
+        /// A packet of a layer arrives.
+        fn arrive(&mut self, now: Instant, layer: u8, seq: u64, keyframe: bool) {
+            let tag = if keyframe { 0 } else { 1 };
+            let payload = [0x10, tag, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 2, 0x68, 1];
+            let packet = SourcePacket {
+                meta: PacketMeta {
+                    codec: Codec::Vp8,
+                    layer: Layer(layer),
+                    seq: ExtSeq(seq),
+                    timestamp: ExtTimestamp(seq * 3_000),
+                    clock_offset: None,
+                    arrival: now,
+                    marker: true,
+                    audio_level: None,
+                    shape: PayloadShape::describe(Codec::Vp8, &payload).unwrap(),
+                },
+                payload: &payload,
+            };
+            assert_eq!(packet.is_keyframe_start(), keyframe);
+            let i = usize::from(layer);
+            self.rings[i].push(&packet);
+            self.highest[i] = self.highest[i].max(Some(ExtSeq(seq)));
+            self.feed.on_packet(now, &packet, Layer(1));
+            self.pump(now);
+        }
+
+        fn pump(&mut self, now: Instant) {
+            if let Some(l) = self.feed.layer() {
+                self.feed.pump(now, WALL, &self.rings[l.index()], self.highest[l.index()]);
+            }
+        }
+
+        /// What was handed over since the last look: packets by number, layer changes as negative numbers.
+        fn handed(&mut self) -> Vec<i64> {
+            std::iter::from_fn(|| self.rx.try_recv().ok())
+                .map(|e| match e {
+                    TapEvent::Packet(p) => p.seq.0 as i64,
+                    TapEvent::Layer { layer, .. } => -1 - i64::from(layer.0),
+                    other => panic!("unexpected {other:?}"),
+                })
+                .collect()
+        }
+    }
+
+    #[test]
+    fn a_gap_is_waited_for_and_filled_or_given_up() {
+        let now = Instant::now();
+        let mut b = Bench::new();
+        b.arrive(now, 1, 10, true);
+        b.arrive(now, 1, 12, false);
+        b.arrive(now, 1, 13, false);
+        assert_eq!(b.handed(), [-2, 10], "11 is waited for");
+        b.arrive(now + Duration::from_millis(100), 1, 11, false);
+        assert_eq!(b.handed(), [11, 12, 13], "repaired in time");
+        let then = now + Duration::from_millis(200);
+        b.arrive(then, 1, 15, false);
+        b.pump(then + VIDEO_WAIT - Duration::from_millis(1));
+        assert_eq!(b.handed(), [0; 0]);
+        b.pump(then + VIDEO_WAIT);
+        assert_eq!(b.handed(), [15], "14 is given up");
+        b.arrive(then + VIDEO_WAIT, 1, 14, false);
+        assert_eq!(b.handed(), [0; 0], "and too late afterwards");
+    }
+
+    #[test]
+    fn it_begins_with_the_top_layer_or_after_a_while_with_the_best_there_is() {
+        let now = Instant::now();
+        let mut b = Bench::new();
+        b.arrive(now, 0, 5, true);
+        assert_eq!(b.handed(), [0; 0], "the top layer may come yet");
+        b.arrive(now, 1, 700, true);
+        assert_eq!(b.handed(), [-2, 700]);
+
+        let mut b = Bench::new();
+        b.arrive(now, 0, 5, true);
+        b.arrive(now + TOP_LAYER_WAIT, 0, 9, true);
+        assert_eq!(b.handed(), [-1, 9]);
+    }
+
+    #[test]
+    fn layers_change_at_a_keyframe_of_the_target() {
+        let now = Instant::now();
+        let mut b = Bench::new();
+        b.feed.set_target(Layer(1));
+        b.arrive(now, 1, 10, true);
+        b.feed.set_target(Layer(0));
+        b.arrive(now, 0, 50, false);
+        b.arrive(now, 1, 11, false);
+        assert_eq!(b.handed(), [-2, 10, 11], "the old layer goes on until then");
+        b.arrive(now, 0, 51, true);
+        b.arrive(now, 1, 12, false);
+        b.arrive(now, 0, 52, false);
+        assert_eq!(b.handed(), [-1, 51, 52]);
+    }
+
+    #[test]
+    fn payloads_share_slabs() {
+        let now = Instant::now();
+        let mut b = Bench::new();
+        b.arrive(now, 1, 1, true);
+        b.arrive(now, 1, 2, false);
+        let packets: Vec<_> = std::iter::from_fn(|| b.rx.try_recv().ok())
+            .filter_map(|e| match e {
+                TapEvent::Packet(p) => Some(p),
+                _ => None,
+            })
+            .collect();
+        let (first, second) = (&packets[0].payload, &packets[1].payload);
+        assert_eq!(first.as_ptr() as usize + first.len(), second.as_ptr() as usize, "cut from one piece");
+    }
+}

@@ -67,17 +67,17 @@ impl Shard {
             }
             let mut builder = Builder::new(&mut self.out.space()[..RTCP_LEN_MAX]);
             let mut given_up = [None; 4];
-            let asked = publisher.feedback(now, &mut builder, |track, layer| {
+            let feedback = publisher.feedback(now, &mut builder, |track, layer| {
                 if let Some(free) = given_up.iter_mut().find(|g| g.is_none()) {
                     *free = Some((track, layer));
                 }
             });
+            let feedback = feedback.ok();
             let len = builder.len_bytes();
             // What did not fit is due again with the next turn.
-            if let Ok(asked) = asked {
-                self.counters.nacks_sent.increment(u64::from(asked));
-            }
-            if len > 0 {
+            let worth_sending = feedback.is_none_or(|f| f.worth_sending);
+            self.counters.nacks_sent.increment(u64::from(feedback.map_or(0, |f| f.asked)));
+            if len > 0 && worth_sending {
                 peer.transport.send_rtcp(len, &mut self.out, &mut self.ports, &mut self.counters);
             }
             for (track, layer) in given_up.into_iter().flatten() {
@@ -275,11 +275,13 @@ fn health_of_loss(loss: f32) -> Health {
     }
 }
 
+/// The worse of what the lines lack and what is lost on the way.
 fn health_of_lines(viewer: &super::viewer::Viewer) -> Health {
     let limited = || viewer.lines.iter().filter(|l| l.told.limited);
-    match (limited().next().is_some(), limited().any(|l| l.told.layer.is_none())) {
-        (false, _) => Health::Good,
-        (true, false) => Health::Fair,
-        (true, true) => Health::Poor,
+    let paused = limited().any(|l| l.told.layer.is_none());
+    match health_of_loss(viewer.subscriber.quality().loss as f32) {
+        _ if paused => Health::Poor,
+        Health::Good if limited().next().is_some() => Health::Fair,
+        health => health,
     }
 }
