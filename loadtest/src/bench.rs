@@ -159,10 +159,8 @@ impl BenchArgs {
         let window = Duration::from_secs(self.secs);
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            let load = load_average();
-            let (server, media, threads_ns, lost, errors) = self.measure(server, stage, window)?;
-            let floor = floor.measure(count, window)?;
-            rounds.push(Round { server, media, floor, threads_ns, lost, receive_buffer_errors: errors, load });
+            let round = self.measure(server, stage, window)?;
+            rounds.push(Round { floor: floor.measure(count, window)?, ..round });
         }
         let reports = stage.swarm.report()?;
         let (mut first, mut delays) = (Histogram::default(), Histogram::default());
@@ -182,14 +180,9 @@ impl BenchArgs {
         })
     }
 
-    /// The server's cost while the publisher sends.
-    #[allow(clippy::type_complexity)] // taken apart at once by its only caller
-    fn measure(
-        &self,
-        server: &Server,
-        stage: &Stage,
-        window: Duration,
-    ) -> Result<(Cost, Cost, BTreeMap<String, u64>, u64, u64)> {
+    /// The server's part of a round: its cost while the publisher sends.
+    fn measure(&self, server: &Server, stage: &Stage, window: Duration) -> Result<Round> {
+        let load = load_average();
         stage.swarm.publish(true)?;
         std::thread::sleep(SETTLE);
         let (errors, before, then) =
@@ -202,8 +195,15 @@ impl BenchArgs {
         let whole = Cost { packets, cpu_ns: after.since(&before, "") };
         let media = Cost { packets, cpu_ns: after.since(&before, &self.media_threads) };
         ensure!(media.cpu_ns > 0, "no thread of the server is called {}…", self.media_threads);
-        let names = after.by_name(&before);
-        Ok((whole, media, names, now.1 - then.1, receive_buffer_errors() - errors))
+        Ok(Round {
+            server: whole,
+            media,
+            floor: Cost::default(),
+            threads_ns: after.by_name(&before),
+            lost: now.1.saturating_sub(then.1),
+            receive_buffer_errors: receive_buffer_errors() - errors,
+            load,
+        })
     }
 }
 

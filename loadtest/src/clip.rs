@@ -32,7 +32,7 @@ impl FromStr for Size {
         let (w, h) = s.split_once('x').context("a size looks like 1280x720")?;
         let size = Self { width: w.parse()?, height: h.parse()? };
         ensure!((320..=3840).contains(&size.width) && (180..=2160).contains(&size.height), "320x180 to 3840x2160");
-        ensure!(size.width % 2 == 0 && size.height % 2 == 0, "width and height are even numbers");
+        ensure!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2), "width and height are even numbers");
         Ok(size)
     }
 }

@@ -81,9 +81,21 @@ pub struct Source {
     pub sound: Vec<Bytes>,
 }
 
-/// What a layer is made of: RID, divisor of the size, rate in kilobits per second, given the full rate.
-const LAYERS: [(&str, usize, fn(u32) -> u32); 3] =
-    [("q", 4, |full| (full / 13).clamp(80, 120)), ("h", 2, |full| full * 3 / 10), ("f", 1, |full| full)];
+/// What a layer is made of.
+struct LayerKind {
+    rid: &'static str,
+    /// Divisor of the clip's size.
+    divisor: usize,
+    /// Rate in kilobits per second, given that of the full layer.
+    kbps: fn(u32) -> u32,
+}
+
+/// Lowest first. The lowest fits a line of 250 kbit/s with sound and repairs.
+const LAYERS: [LayerKind; 3] = [
+    LayerKind { rid: "q", divisor: 4, kbps: |full| (full / 13).clamp(80, 120) },
+    LayerKind { rid: "h", divisor: 2, kbps: |full| full * 3 / 10 },
+    LayerKind { rid: "f", divisor: 1, kbps: |full| full },
+];
 
 impl Source {
     /// Takes the clip from `cache`, or makes it and leaves it there.
@@ -125,12 +137,11 @@ impl Source {
 impl SourceOrder {
     fn layers(self) -> impl Iterator<Item = (&'static str, Size, u32)> {
         let Size { width, height } = self.clip.size;
-        LAYERS.into_iter().filter(move |(_, divisor, _)| self.simulcast || *divisor == 1).map(
-            move |(rid, divisor, rate)| {
-                let size = Size { width: width / divisor & !1, height: height / divisor & !1 };
-                (if self.simulcast { rid } else { "" }, size, rate(self.kbps))
-            },
-        )
+        let even = |n: usize| n & !1;
+        LAYERS.iter().filter(move |l| self.simulcast || l.divisor == 1).map(move |l| {
+            let size = Size { width: even(width / l.divisor), height: even(height / l.divisor) };
+            (if self.simulcast { l.rid } else { "" }, size, (l.kbps)(self.kbps))
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::api::Api;
 use anyhow::{Context, Result, anyhow, bail};
 use futures::{SinkExt as _, StreamExt as _};
-use lectern_media::{ParticipantId, TrackId};
+use lectern_media::TrackId;
 use lectern_protocol::{
     PROTOCOL_VERSION,
     ws::{ClientMessage, PublishLine, Req, RoomSnapshot, ServerMessage},
@@ -26,8 +26,6 @@ pub struct Room {
     orders: mpsc::Sender<Order>,
     /// Everything that is no answer to a request.
     pub news: mpsc::Receiver<ServerMessage>,
-    /// Who we are.
-    pub you: ParticipantId,
     /// The room as it was on entering.
     pub snapshot: RoomSnapshot,
     next_req: Req,
@@ -95,8 +93,8 @@ impl Room {
         orders.send(Order { message: hello, answer: None }).await.map_err(|_| anyhow!("the socket closed at once"))?;
         loop {
             match timeout(ANSWER_MAX, news.recv()).await.context("no welcome came")?.context("the socket closed")? {
-                ServerMessage::Welcome { you, room, .. } => {
-                    return Ok(Self { orders, news, you, snapshot: room, next_req: 1 });
+                ServerMessage::Welcome { room, .. } => {
+                    return Ok(Self { orders, news, snapshot: room, next_req: 1 });
                 }
                 ServerMessage::Closed { reason } => bail!("the class is closed to us: {reason:?}"),
                 _ => {}

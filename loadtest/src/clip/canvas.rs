@@ -100,7 +100,7 @@ impl Frame {
         };
         let at = y * self.width + x;
         self.bytes[at] = mix(self.bytes[at], colour.y);
-        if x % 2 == 0 && y % 2 == 0 {
+        if x.is_multiple_of(2) && y.is_multiple_of(2) {
             for (plane, new) in [(0, colour.u), (1, colour.v)] {
                 let at = self.chroma_at(plane, x, y);
                 self.bytes[at] = mix(self.bytes[at], new);
@@ -116,7 +116,7 @@ impl Frame {
             if rect.x < right {
                 self.bytes[row + rect.x..row + right].fill(colour.y);
             }
-            if y % 2 == 0 && rect.x < right {
+            if y.is_multiple_of(2) && rect.x < right {
                 for (plane, value) in [(0, colour.u), (1, colour.v)] {
                     let (from, to) = (self.chroma_at(plane, rect.x, y), self.chroma_at(plane, right - 1, y));
                     self.bytes[from..=to].fill(value);
