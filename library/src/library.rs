@@ -23,6 +23,7 @@ use lectern_auth::{
 use lectern_media::{AccountId, PlaceId, UnixMillis};
 use parking_lot::RwLock;
 use std::{path::Path, sync::Arc};
+use tokio::sync::watch;
 
 /// What the composition decides.
 #[derive(Debug, Clone)]
@@ -49,7 +50,9 @@ pub struct Library {
     classes: RwLock<Arc<Vec<Class>>>,
     index: Arc<RwLock<SearchIndex>>,
     /// Held while tree, timetable or a recording is read anew, so that an older reading never replaces a newer one.
-    reloading: tokio::sync::Mutex<()>,
+    reloading: Arc<tokio::sync::Mutex<()>>,
+    /// Whether everything that was said is in the index.
+    indexed: watch::Sender<bool>,
 }
 
 /// The account that a first start makes. The password exists nowhere else; print it once.
@@ -93,11 +96,13 @@ impl Library {
             tree: RwLock::default(),
             classes: RwLock::default(),
             index: Arc::default(),
-            reloading: Default::default(),
+            reloading: Arc::default(),
+            indexed: watch::Sender::new(false),
         };
         library.reload_tree().await?;
         library.reload_classes().await?;
-        library.reload_index().await?;
+        library.load_facts().await?;
+        library.load_lines();
         Ok(library)
     }
 
@@ -225,26 +230,71 @@ impl Library {
         Ok(())
     }
 
-    async fn reload_index(&self) -> Result<()> {
-        const CHUNK: usize = 1_000;
+    /// Waits until everything that was said in recordings is in the index. Until then they are found by title, teacher,
+    /// subject and school.
+    pub async fn indexed(&self) {
+        // The sender is ours, so it is there.
+        let _ = self.indexed.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// Reads the recordings into a new index: quick, so that a start waits for it.
+    async fn load_facts(&self) -> Result<()> {
         let mut after = None;
         let mut index = SearchIndex::default();
         loop {
-            let chunk = self.store.recordings(after, CHUNK).await?;
+            let chunk = self.store.recording_facts(after, FACTS_CHUNK).await?;
             let Some(last) = chunk.last() else { break };
-            after = Some(last.recording.id);
+            after = Some(last.id);
             index = blocking(move || {
-                for summary in chunk {
-                    index.put(summary.recording, summary.lines);
-                }
+                chunk.into_iter().for_each(|recording| index.put(recording, vec![]));
                 index
             })
             .await?;
         }
-        // The dictionary takes a moment: load it beside the start, not in the first search.
-        tokio::task::spawn_blocking(tokens::warm_up);
         *self.index.write() = index;
         Ok(())
+    }
+
+    /// Reads what was said into the index, beside everything else: a library of years takes seconds.
+    fn load_lines(&self) {
+        let (store, index) = (Arc::clone(&self.store), Arc::clone(&self.index));
+        let (reloading, indexed) = (Arc::clone(&self.reloading), self.indexed.clone());
+        indexed.send_replace(false);
+        tokio::spawn(async move {
+            if let Err(error) = load_lines(&*store, &index, &reloading).await {
+                tracing::error!(%error, "what was said in recordings can't be searched until the next start");
+            }
+            indexed.send_replace(true);
+        });
+    }
+}
+
+/// Recordings read from the store at a time, without and with what was said in them.
+const FACTS_CHUNK: usize = 1_000;
+const LINES_CHUNK: usize = 50;
+
+async fn load_lines(
+    store: &dyn Store,
+    index: &Arc<RwLock<SearchIndex>>,
+    reloading: &tokio::sync::Mutex<()>,
+) -> Result<()> {
+    // The dictionary takes a moment: load it now, not in the first search.
+    blocking(tokens::warm_up).await?;
+    let mut after = None;
+    loop {
+        // Nobody changes lines between their being read and being put into the index.
+        let _alone = reloading.lock().await;
+        let chunk = store.recordings(after, LINES_CHUNK).await?;
+        let Some(last) = chunk.last() else { return Ok(()) };
+        after = Some(last.recording.id);
+        let index = Arc::clone(index);
+        blocking(move || {
+            // Searches get in between two recordings.
+            for summary in chunk.into_iter().filter(|summary| !summary.lines.is_empty()) {
+                index.write().put_lines(summary.recording.id, summary.lines);
+            }
+        })
+        .await?;
     }
 }
 

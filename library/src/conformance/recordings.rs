@@ -60,6 +60,9 @@ pub(super) async fn facts_and_lines(bench: &dyn Bench) {
     assert_eq!(all, want, "facts keep the lines, in the order of ids");
     assert_eq!(store.recordings(Some(all[0].recording.id), 10).await.unwrap(), all[1..]);
     assert_eq!(store.recordings(None, 1).await.unwrap(), all[..1]);
+    let facts = store.recording_facts(None, 10).await.unwrap();
+    assert!(facts.iter().eq(all.iter().map(|s| &s.recording)), "the same, without lines");
+    assert_eq!(store.recording_facts(Some(facts[0].id), 10).await.unwrap(), facts[1..]);
 
     store.put_lines(r.id, vec![line(0, "x"); TextLine::LINES_MAX + 1]).await.unwrap();
     let long = "长".repeat(TextLine::BYTES_MAX / 3 / 4);

@@ -85,6 +85,7 @@ impl Library {
     /// # Errors
     /// [`StoreError::NotFound`], or if the store can't be written.
     pub async fn put_lines(&self, id: RecordingId, lines: Vec<TextLine>) -> Result<()> {
+        let _alone = self.reloading.lock().await;
         self.store.put_lines(id, lines.clone()).await?;
         let index = Arc::clone(&self.index);
         blocking(move || index.write().put_lines(id, lines)).await
@@ -146,7 +147,8 @@ impl Library {
         let summaries: Vec<RecordingSummary> = summaries.into_iter().take(DOCS_MAX).collect();
         let count = summaries.len();
         self.store.replace_recordings(summaries).await?;
-        self.reload_index().await?;
+        self.load_facts().await?;
+        self.load_lines();
         Ok(count)
     }
 

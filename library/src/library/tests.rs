@@ -214,6 +214,7 @@ async fn recordings_are_found_by_those_who_may_and_survive_a_restart() {
     w.library.store().close().await;
     drop(w.library);
     w.library = Library::open(w._dir.path(), LibraryOptions::default()).await.unwrap();
+    w.library.indexed().await;
     assert_eq!(titles(&w.library, "母为零", &everywhere).await, ["分数乘法"]);
     assert_eq!(w.library.recording(mine.id, Action::WatchRecording, &first).await.unwrap(), Some(done));
     assert_eq!(w.library.recording(other.id, Action::WatchRecording, &first).await.unwrap(), None);
@@ -256,6 +257,8 @@ async fn the_recordings_can_be_rebuilt_from_the_archive() {
     let query = |text: &str| Query { text: text.into(), limit: 100, ..Query::default() };
     assert_eq!(w.library.search(query(""), &staff_at(w.root)).await.unwrap().total, 40);
     assert_eq!(w.library.search(query("旧"), &staff_at(w.root)).await.unwrap().total, 0);
+    w.library.indexed().await;
+    assert_eq!(w.library.search(query("问题31"), &staff_at(w.root)).await.unwrap().total, 1);
     assert!(
         w.library.store().lesson(lesson.id).await.unwrap().unwrap().recording.is_some(),
         "the lesson knows it again"

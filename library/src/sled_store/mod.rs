@@ -27,6 +27,7 @@ use journal::Journal;
 use serde::de::DeserializeOwned;
 use std::{
     fs::{File, TryLockError},
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::Arc,
 };
@@ -60,7 +61,9 @@ impl SledStore {
     }
 
     fn open_with(dir: &Path, durable: bool) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(StoreError::io("make the catalogue's directory"))?;
+        // Names of people and hashes of passwords: nobody else's to read.
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(dir).map_err(StoreError::io("make the catalogue's directory"))?;
         let lock = File::create(dir.join("lock")).map_err(StoreError::io("make the catalogue's lock"))?;
         match lock.try_lock() {
             Ok(()) => {}

@@ -83,6 +83,10 @@ impl Recordings for SledStore {
         self.one(key(id)).await
     }
 
+    async fn recording_facts(&self, after: Option<RecordingId>, limit: usize) -> Result<Vec<Recording>> {
+        self.many("recording/".into(), after.map(key), limit).await
+    }
+
     async fn recordings(&self, after: Option<RecordingId>, limit: usize) -> Result<Vec<RecordingSummary>> {
         self.read(move |index| {
             let after = after.map(key);

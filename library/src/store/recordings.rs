@@ -23,6 +23,9 @@ pub trait Recordings {
     /// A recording, deleted or not.
     async fn recording(&self, id: RecordingId) -> Result<Option<Recording>>;
 
+    /// At most `limit` recordings after `after` without their lines, in the order of their ids.
+    async fn recording_facts(&self, after: Option<RecordingId>, limit: usize) -> Result<Vec<Recording>>;
+
     /// At most `limit` recordings after `after` with their lines, in the order of their ids.
     async fn recordings(&self, after: Option<RecordingId>, limit: usize) -> Result<Vec<RecordingSummary>>;
 
