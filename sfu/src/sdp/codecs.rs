@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn constrained_baseline_in_mode_1_is_taken_first() {
         // (offered payload types with their fmtp, the one that is taken)
-        let cases: [(&[(u8, &str)], Option<u8>); 6] = [
+        type Offered = &'static [(u8, &'static str)];
+        let cases: [(Offered, Option<u8>); 6] = [
             (
                 &[
                     (96, "profile-level-id=42001f;packetization-mode=1"),

@@ -99,7 +99,8 @@ fn every_bad_offer_has_its_own_words() {
     let change = |from: &str, to: &str| CHROMIUM_PUBLISH.replace(from, to);
     let long = "x".repeat(OFFER_LEN_MAX + 1);
     // (offer, what is said of it)
-    let cases: Vec<(String, fn(&SdpError) -> bool)> = vec![
+    type Is = fn(&SdpError) -> bool;
+    let cases: Vec<(String, Is)> = vec![
         (long, |e| matches!(e, SdpError::TooLong(_))),
         (String::new(), |e| matches!(e, SdpError::Syntax(_) | SdpError::IceCredentials)),
         ("not sdp".into(), |e| matches!(e, SdpError::Syntax(_))),

@@ -44,6 +44,9 @@ pub enum Way {
     Out,
 }
 
+/// Decides which datagrams are lost.
+pub type Loss = Box<dyn FnMut(Way, &[u8]) -> bool + Send>;
+
 /// A client: one peer connection on one socket.
 pub struct Client {
     pub rtc: Rtc,
@@ -54,7 +57,7 @@ pub struct Client {
     pub received: Vec<RtpPacket>,
     pub keyframe_requests: Vec<Option<Rid>>,
     /// Datagrams for which this returns `true` are lost.
-    pub lose: Box<dyn FnMut(Way, &[u8]) -> bool + Send>,
+    pub lose: Loss,
 }
 
 impl Client {
