@@ -8,9 +8,9 @@ use std::{num::NonZeroU64, time::Duration};
 /// The ring grows while it would forget packets younger than this.
 const KEEP_MS: u32 = 1_500;
 /// The largest ring: three seconds of a 3.5 Mbit/s layer, 32 KiB.
-const ENTRIES_MAX: usize = 1024;
+pub const ENTRIES_MAX: usize = 1024;
 /// The first size: two seconds of a 150 kbit/s layer, 2 KiB.
-const ENTRIES_FIRST: usize = 64;
+pub const ENTRIES_FIRST: usize = 64;
 
 /// One packet sent (or waiting in the pacer).
 #[derive(Debug, Clone, Copy)]

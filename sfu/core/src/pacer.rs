@@ -11,9 +11,9 @@ use std::{
 };
 
 /// The most packets that wait: with 12 bytes each, 12 KiB a subscriber when full.
-const QUEUE_MAX: usize = 1_024;
+pub const QUEUE_MAX: usize = 1_024;
 /// The longest time a packet may have to wait; beyond it the picture is better begun anew at a keyframe.
-const WAIT_MAX: Duration = Duration::from_millis(1_500);
+pub const WAIT_MAX: Duration = Duration::from_millis(1_500);
 
 /// A packet that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -116,7 +116,8 @@ fn a_single_layer_on_a_wide_line_is_shown_at_once() {
 
 #[test]
 fn lines_of_every_kind_settle() {
-    let kinds: [(&str, fn(Link) -> Link); 6] = [
+    type Kind = (&'static str, fn(Link) -> Link);
+    let kinds: [Kind; 6] = [
         ("near", |l| l.delay_ms(5)),
         ("far", |l| l.delay_ms(120)),
         ("seldom reporting", |l| l.feedback_ms(250)),

@@ -5,7 +5,7 @@
 //!   sixth of a second at half as much again, watched closely and broken off at the first sign of a queue.
 //! - **Capped** by configuration, and by REMB where a receiver still sends it.
 //!
-//! The queue is judged by one-way delay above its floor ([`delay`]); the gradient decides early, the level decides surely.
+//! The queue is judged by one-way delay above its floor; the gradient decides early, the level decides surely.
 //! Receivers without transport-wide feedback are judged by the loss in their reports alone.
 //!
 //! Not here: pacing ([`crate::pacer`]), and who gets which share ([`crate::allocate`]).

@@ -11,7 +11,7 @@ const DISBELIEF: Duration = Duration::from_secs(2);
 const STEP_MIN: Duration = Duration::from_millis(1);
 
 /// Senders report within the first seconds (RFC 3550 §6.2); one that has not after this never will.
-const CLOCKLESS: Duration = Duration::from_secs(10);
+pub const CLOCKLESS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy)]
 struct Last {

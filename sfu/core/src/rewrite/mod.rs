@@ -6,7 +6,7 @@
 mod clock;
 mod map;
 
-pub use clock::ClockMap;
+pub use clock::{CLOCKLESS, ClockMap};
 pub use map::NumberMap;
 
 use crate::{

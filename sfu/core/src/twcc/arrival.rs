@@ -11,7 +11,7 @@ pub const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
 /// How many numbers are remembered: two seconds of a fast publisher.
 const WINDOW: usize = 2_048;
 /// How many numbers one feedback packet reports on at most.
-const STATUS_MAX: usize = 400;
+pub const STATUS_MAX: usize = 400;
 
 /// The arrivals of one publisher's transport. One per peer, not per stream. 8 KiB from the first packet on.
 #[derive(Debug, Default)]

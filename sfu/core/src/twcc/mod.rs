@@ -4,7 +4,7 @@
 mod arrival;
 mod sent;
 
-pub use arrival::{ArrivalLog, FEEDBACK_INTERVAL};
+pub use arrival::{ArrivalLog, FEEDBACK_INTERVAL, STATUS_MAX};
 pub use sent::{PacketResult, SendLog};
 
 /// The unit of receive deltas (§3.1.5), in microseconds.

@@ -12,19 +12,22 @@
 //!    changing sources or wishes) [`Subscriber::tick`], which may move layers and names layers that need a keyframe.
 //! 4. About once a second [`Subscriber::sender_reports`].
 
+mod probing;
+mod report;
+
 use crate::{
     allocate::{Demand, Offers, Priority, allocate},
-    bwe::{Estimator, EstimatorConfig, Probe},
+    bwe::{Estimator, EstimatorConfig},
     downtrack::{As, Downtrack, LineConfig, LineStats, Stamp},
     drop::DropReason,
     pacer::{Pacer, Waiting},
     packet::{PacketSource, SourceId, SourcePacket},
-    rtcp::{BufferFull, Builder, Compound, Packet, RtcpError},
     selector::Target,
-    time::{NtpTime, from_compact_ntp},
     twcc::SendLog,
 };
 use lectern_media::{Bitrate, Layer, Ssrc, TrackKind};
+use probing::Probing;
+use report::REPAIR_MIN_BYTES_PER_SEC;
 use std::time::{Duration, Instant};
 
 /// The place of a line in its subscriber: the order of [`Subscriber::add_line`].
@@ -105,11 +108,6 @@ const SEND_LOG: usize = 2_048;
 const RTT_DEFAULT: Duration = Duration::from_millis(100);
 /// What is left of the estimate for pictures after sound: the rest is for repairs and reports.
 const MEDIA_SHARE: f64 = 0.95;
-/// The share of the estimate that repairs may take, and the least.
-const REPAIR_SHARE: f64 = 0.3;
-const REPAIR_MIN_BYTES_PER_SEC: f64 = 8_000.0;
-/// How far a probe that was woken late catches up.
-const PROBE_LAG_BYTES: u64 = 2_500;
 /// What a voice costs: 32 kbit/s in 50 packets a second, with their headers.
 const AUDIO_COST: Bitrate = Bitrate::kbps(60);
 /// The largest packet that is written: what the pacer and the shell's buffers are made for.
@@ -141,15 +139,6 @@ pub struct Subscriber {
     refusals: [u64; DropReason::ALL.len()],
     /// What the present allocation costs.
     spent: Bitrate,
-}
-
-/// Padding owed to a probe.
-#[derive(Debug, Clone, Copy)]
-struct Probing {
-    probe: Probe,
-    sent_bytes: u64,
-    /// How far back in the history the next repeated packet is taken from.
-    back: u64,
 }
 
 impl Subscriber {
@@ -292,42 +281,6 @@ impl Subscriber {
         [self.pacer.next_timeout(), probe].into_iter().flatten().min()
     }
 
-    /// Takes one opened compound RTCP packet of the subscriber. Repairs come out of
-    /// [`poll_transmit`](Self::poll_transmit); what the shell must do is given to `ask`.
-    ///
-    /// # Errors
-    /// [`RtcpError`] if the bytes are malformed; packets before the malformed one have been applied.
-    pub fn on_rtcp(&mut self, now: Instant, data: &[u8], mut ask: impl FnMut(Ask)) -> Result<(), RtcpError> {
-        for packet in Compound::new(data) {
-            match packet? {
-                Packet::SenderReport(_, blocks) | Packet::ReceiverReport(_, blocks) => {
-                    for b in blocks.iter() {
-                        self.on_report_block(now, &b);
-                    }
-                }
-                Packet::Nack(nack) => {
-                    if let Some(line) = self.line_of(nack.media) {
-                        for wire in nack.lost() {
-                            self.repair(now, line, wire);
-                        }
-                    }
-                }
-                Packet::Pli(media) | Packet::Fir { media, .. } => {
-                    let line = self.line_of(media).map(|l| &self.lines[l].track);
-                    if let Some((source, layer)) =
-                        line.and_then(|t| t.source().zip(t.layer().or(t.selector().target().layer())))
-                    {
-                        ask(Ask::Keyframe(source, layer));
-                    }
-                }
-                Packet::TransportCc(fb) => self.on_feedback(now, &fb)?,
-                Packet::Remb(rate) => self.bwe.on_remb(rate),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Every 100 ms: allocates layers anew. `offers` tells what a source offers now; `ask` receives the layers that need a
     /// keyframe.
     pub fn tick(&mut self, now: Instant, offers: impl Fn(SourceId) -> Offers, mut ask: impl FnMut(Ask)) {
@@ -368,22 +321,6 @@ impl Subscriber {
             }
         }
         self.begin_probe(now);
-    }
-
-    /// Appends sender reports for the lines that sent since the last call, and returns how many. They speak in the
-    /// publisher's time; in the server's, `wall`, only for publishers that never tell theirs.
-    ///
-    /// # Errors
-    /// [`BufferFull`]; the rest is reported next time.
-    pub fn sender_reports(&mut self, now: Instant, wall: NtpTime, out: &mut Builder<'_>) -> Result<usize, BufferFull> {
-        let mut n = 0;
-        for l in &mut self.lines {
-            let Some(info) = l.track.sender_info(now, wall) else { continue };
-            out.sender_report(&info, &[])?;
-            l.report = Some((info.ntp.middle(), now));
-            n += 1;
-        }
-        Ok(n)
     }
 
     /// The layer a line carries now; `None` while it carries nothing.
@@ -501,127 +438,6 @@ impl Subscriber {
         self.on_sent(now, len);
         Some(len)
     }
-
-    /// Queues one repair.
-    fn repair(&mut self, now: Instant, line: usize, wire: u16) {
-        let rtt = self.rtt();
-        let rate = (self.bwe.estimate().as_bps() as f64 / 8.0 * REPAIR_SHARE).max(REPAIR_MIN_BYTES_PER_SEC);
-        let elapsed = now.saturating_duration_since(self.repair_at).as_secs_f64();
-        self.repair_at = self.repair_at.max(now);
-        self.repair_bytes = (self.repair_bytes + elapsed * rate).min(rate);
-        if self.repair_bytes <= 0.0 {
-            return self.refuse(DropReason::RetransmitBudget);
-        }
-        match self.lines[line].track.request(now, wire, rtt) {
-            Err(reason) => self.refuse(reason),
-            Ok(seq) => {
-                let size = PACKET_LEN_MAX as u16 * 3 / 4;
-                let waiting = Waiting { seq: seq as u32, line: line as u16, size_bytes: size, again: true };
-                self.repair_bytes -= f64::from(size);
-                if self.pacer.push(waiting).is_err() {
-                    self.refuse(DropReason::PacerFull);
-                }
-            }
-        }
-    }
-
-    fn on_report_block(&mut self, now: Instant, b: &crate::rtcp::ReportBlock) {
-        let Some(line) = self.line_of(b.ssrc) else { return };
-        if let Some((middle, at)) = self.lines[line].report.filter(|(m, _)| *m == b.last_sr && b.last_sr != 0) {
-            debug_assert_eq!(middle, b.last_sr);
-            let held = from_compact_ntp(b.delay_since_last_sr);
-            self.measured_rtt(now.saturating_duration_since(at).saturating_sub(held));
-        }
-        if self.lines[line].track.kind() == TrackKind::Video {
-            self.bwe.on_report(now, f64::from(b.fraction_lost) / 256.0);
-        }
-    }
-
-    fn on_feedback(&mut self, now: Instant, fb: &crate::rtcp::TransportCc<'_>) -> Result<(), RtcpError> {
-        let bwe = &mut self.bwe;
-        let mut newest = None;
-        let read = self.sent.on_feedback(fb, |r| {
-            bwe.on_packet(&r);
-            newest = newest.max(r.arrived.map(|_| r.sent));
-        });
-        if let Some(sent) = newest {
-            // The newest packet's way there and the feedback's way back: a round trip and at most a feedback interval.
-            // Sender reports measure better; until one was answered this has to do.
-            if self.lines.iter().all(|l| l.report.is_none()) {
-                self.measured_rtt(now.saturating_duration_since(sent));
-            }
-            self.bwe.end_feedback(now, self.rtt());
-            self.set_pacing(now);
-            self.begin_probe(now);
-        }
-        read
-    }
-
-    fn measured_rtt(&mut self, rtt: Duration) {
-        let rtt = rtt.clamp(Duration::from_millis(1), Duration::from_secs(2));
-        self.rtt = Some(self.rtt.map_or(rtt, |old| (old * 7 + rtt) / 8));
-    }
-
-    fn begin_probe(&mut self, now: Instant) {
-        match (self.bwe.probe(now), &self.probe) {
-            (Some(probe), None) => self.probe = Some(Probing { probe, sent_bytes: 0, back: 0 }),
-            (None, _) => self.probe = None,
-            (Some(_), Some(_)) => {}
-        }
-    }
-
-    /// Writes one packet of padding if the probe lags behind its rate: a repetition of something sent lately if the line
-    /// has RTX, an empty packet otherwise.
-    fn transmit_probe(&mut self, now: Instant, packets: &impl PacketSource, out: &mut [u8]) -> Option<usize> {
-        let mut probing = self.probe?;
-        if now >= probing.probe.until {
-            self.probe = None;
-            return None;
-        }
-        let owed = (probing.probe.rate * now.saturating_duration_since(probing.probe.since)).as_bytes();
-        if owed <= probing.sent_bytes {
-            return None;
-        }
-        // Woken late, it does not make up for more than a packet or two: a probe is a rate, not a burst.
-        probing.sent_bytes = probing.sent_bytes.max(owed.saturating_sub(PROBE_LAG_BYTES));
-        let pictures = || self.lines.iter().enumerate().filter(|(_, l)| l.track.kind() == TrackKind::Video);
-        // A line that shows something; failing that any that has, for a paused picture comes back by a probe only.
-        let showing = pictures().find(|(_, l)| l.track.layer().is_some());
-        let (line, _) = showing.or_else(|| pictures().find(|(_, l)| l.track.has_sent()))?;
-        let track = &mut self.lines[line].track;
-        probing.back = (probing.back + 1) % 16;
-        let repeat = if track.has_rtx() { track.sent_before(probing.back, packets) } else { None };
-        let size = match &repeat {
-            Some((_, p)) => track.wire_len_bytes(p.payload.len()) + 2,
-            None => track.wire_len_bytes(255),
-        };
-        let stamp = stamp(&mut self.sent, self.epoch, now, track.has_twcc(), size + self.config.overhead_bytes);
-        let written = match repeat {
-            Some((noted, p)) => track.write(&noted.numbers, &p, As::Probe, stamp, out),
-            None => track.write_padding(stamp, out),
-        };
-        match written {
-            Ok(len) => {
-                // Padding goes on top of the pace: pictures do not wait for it.
-                probing.sent_bytes += (len + self.config.overhead_bytes) as u64;
-                self.probe = Some(probing);
-                Some(len)
-            }
-            Err(reason) => {
-                self.refuse(reason);
-                self.probe = None;
-                None
-            }
-        }
-    }
-}
-
-impl Probing {
-    /// When the probe falls behind what was sent.
-    fn next_at(&self) -> Instant {
-        let lead = lectern_media::DataSize::bytes(self.sent_bytes) / self.probe.rate;
-        (self.probe.since + lead.min(Duration::from_secs(1))).min(self.probe.until)
-    }
 }
 
 /// Takes a transport-wide number for a packet of about `size` bytes, and reads off the send time.
@@ -634,150 +450,4 @@ fn stamp(sent: &mut SendLog, epoch: Instant, now: Instant, twcc: bool, size: usi
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        allocate::LayerOffer,
-        downtrack::{ExtensionIds, PayloadTypes},
-        packet_ring::{PacketRing, TrackRings},
-        rtcp::{ReportBlock, SenderInfo},
-        testing::{packet, vp8_payload},
-        time::to_compact_ntp,
-    };
-    use lectern_media::{Codec, PayloadType, RtpView, UnixMillis};
-
-    const SOURCE: SourceId = SourceId(1);
-    const LINE: LineId = LineId(0);
-
-    fn subscriber(t0: Instant) -> Subscriber {
-        let mut sub = Subscriber::new(t0, SubscriberConfig::default());
-        let line = LineConfig {
-            kind: TrackKind::Video,
-            ssrc: Ssrc(100),
-            rtx_ssrc: Some(Ssrc(101)),
-            payload_types: vec![PayloadTypes { codec: Codec::Vp8, media: PayloadType(96), rtx: Some(PayloadType(97)) }],
-            extensions: ExtensionIds { twcc: Some(3), ..ExtensionIds::default() },
-            mid: None,
-            seed: 42,
-        };
-        assert_eq!(sub.add_line(&line), Some(LINE));
-        sub.set_source(t0, LINE, Some(SOURCE));
-        sub.set_wish(LINE, Wish { tile_height: 360, priority: Priority::Speaker });
-        sub
-    }
-
-    fn camera(_: SourceId) -> Offers {
-        [(100, 180), (400, 360), (0, 0)].map(|(k, h)| LayerOffer { bitrate: Bitrate::kbps(k), height: Some(h) })
-    }
-
-    fn tick(sub: &mut Subscriber, now: Instant) -> Vec<Ask> {
-        let mut asks = Vec::new();
-        sub.tick(now, camera, |a| asks.push(a));
-        asks
-    }
-
-    /// Forwards one small frame and returns what was written.
-    fn frame(
-        sub: &mut Subscriber,
-        rings: &mut TrackRings,
-        now: Instant,
-        layer: u8,
-        n: u64,
-        key: bool,
-    ) -> Option<Vec<u8>> {
-        let payload = vp8_payload(n as u16, n as u8, key, true, 200);
-        let mut p = packet(now, layer, 1_000 + n, 3_000 * n, true, &payload);
-        p.meta.clock_offset = Some(1 << 40);
-        rings.layers[usize::from(layer)].push(&p);
-        let mut out = vec![0; 1_500];
-        match sub.forward(now, LINE, &p, 0, &mut out) {
-            Ok(Forwarded::Written(len)) => Some(out[..len].to_vec()),
-            _ => None,
-        }
-    }
-
-    fn rings() -> TrackRings {
-        TrackRings { source: SOURCE, layers: (0..3).map(|_| PacketRing::new(64, 0)).collect() }
-    }
-
-    #[test]
-    fn a_viewer_gets_the_layer_of_its_tile_and_its_decoder_a_keyframe() {
-        let t0 = Instant::now();
-        let at = |ms| t0 + Duration::from_millis(ms);
-        let (mut sub, mut rings) = (subscriber(t0), rings());
-        assert_eq!(tick(&mut sub, t0), [Ask::Keyframe(SOURCE, Layer(1))]);
-        assert_eq!(sub.waiting_since(LINE), Some(t0));
-        assert!(frame(&mut sub, &mut rings, at(10), 1, 0, false).is_none());
-        assert!(frame(&mut sub, &mut rings, at(40), 1, 1, true).is_some());
-        assert_eq!((sub.layer(LINE), sub.waiting_since(LINE)), (Some(Layer(1)), None));
-        assert!(tick(&mut sub, at(100)).is_empty());
-        let mut buf = [0; 64];
-        let mut b = Builder::new(&mut buf);
-        b.pli(Ssrc(1), Ssrc(100)).unwrap();
-        b.fir(Ssrc(1), Ssrc(100), 1).unwrap();
-        b.pli(Ssrc(1), Ssrc(999)).unwrap();
-        let mut asks = Vec::new();
-        sub.on_rtcp(at(110), b.bytes(), |a| asks.push(a)).unwrap();
-        assert_eq!(asks, [Ask::Keyframe(SOURCE, Layer(1)); 2], "the unknown stream is nobody's");
-        sub.set_wish(LINE, Wish { tile_height: 0, priority: Priority::Rest });
-        assert!(tick(&mut sub, at(200)).is_empty());
-        assert!(frame(&mut sub, &mut rings, at(210), 1, 2, true).is_none(), "hidden");
-    }
-
-    #[test]
-    fn losses_come_back_as_rtx_and_only_once_per_round_trip() {
-        let t0 = Instant::now();
-        let at = |ms| t0 + Duration::from_millis(ms);
-        let (mut sub, mut rings) = (subscriber(t0), rings());
-        tick(&mut sub, t0);
-        let sent: Vec<_> =
-            (0..5).map(|n| frame(&mut sub, &mut rings, at(30 * n), 1, n, n == 0).expect("is sent")).collect();
-        let lost = RtpView::parse(&sent[2]).unwrap();
-        let mut buf = [0; 64];
-        let mut b = Builder::new(&mut buf);
-        b.nack(Ssrc(1), Ssrc(100), &[lost.seq(), lost.seq().wrapping_add(900)]).unwrap();
-        for ms in [200, 210, 220] {
-            sub.on_rtcp(at(ms), b.bytes(), |_| {}).unwrap();
-        }
-        let mut out = [0; 1_500];
-        let len = sub.poll_transmit(at(230), &rings, &mut out).expect("the repair");
-        let repair = RtpView::parse(&out[..len]).unwrap();
-        assert_eq!((repair.ssrc(), &repair.payload()[2..]), (Ssrc(101), lost.payload()));
-        assert_eq!(repair.payload()[..2], lost.seq().to_be_bytes());
-        assert_eq!(sub.poll_transmit(at(230), &rings, &mut out), None);
-        assert_eq!(sub.refusals()[DropReason::RecentlyRetransmitted.index()], 2);
-        assert_eq!(sub.refusals()[DropReason::NotInHistory.index()], 3);
-    }
-
-    #[test]
-    fn the_round_trip_is_measured_by_sender_reports() {
-        let t0 = Instant::now();
-        let at = |ms| t0 + Duration::from_millis(ms);
-        let (mut sub, mut rings) = (subscriber(t0), rings());
-        tick(&mut sub, t0);
-        frame(&mut sub, &mut rings, at(0), 1, 0, true).expect("is sent");
-        let mut buf = [0; 200];
-        let mut b = Builder::new(&mut buf);
-        let wall = NtpTime::from(UnixMillis(1_700_000_000_000));
-        assert_eq!(sub.sender_reports(at(1_000), wall, &mut b), Ok(1));
-        assert_eq!(sub.sender_reports(at(1_001), wall, &mut b), Ok(0), "nothing was sent since");
-        let Some(Ok(Packet::SenderReport(SenderInfo { ntp, packets, .. }, _))) = Compound::new(b.bytes()).next() else {
-            panic!("a sender report was built");
-        };
-        assert_eq!(packets, 1);
-        let block = ReportBlock {
-            ssrc: Ssrc(100),
-            fraction_lost: 0,
-            cumulative_lost: 0,
-            highest_seq: 0,
-            jitter: 0,
-            last_sr: ntp.middle(),
-            delay_since_last_sr: to_compact_ntp(Duration::from_millis(400)),
-        };
-        let mut buf = [0; 200];
-        let mut b = Builder::new(&mut buf);
-        b.receiver_report(Ssrc(1), &[block]).unwrap();
-        sub.on_rtcp(at(1_470), b.bytes(), |_| {}).unwrap();
-        assert!(sub.rtt().abs_diff(Duration::from_millis(70)) < Duration::from_millis(1), "{:?}", sub.rtt());
-    }
-}
+mod tests;
