@@ -97,6 +97,7 @@ struct Step {
     resident_bytes: u64,
     join_ms: Summary,
     first_packet_ms: Summary,
+    first_frame_ms: f64,
     delay_us: Summary,
 }
 
@@ -176,6 +177,7 @@ impl BenchArgs {
             resident_bytes: resident_bytes(server.pid())?,
             join_ms: join_ms.summary(),
             first_packet_ms: first.summary(),
+            first_frame_ms: median(&reports.iter().filter_map(|r| r.first_frame_ms).collect::<Vec<_>>()),
             delay_us: delays.summary(),
         })
     }
@@ -348,6 +350,7 @@ fn tell(report: &mut Report, data: &Data) {
             s.subscribers.to_string(),
             format!("{:.1} / {:.1}", s.join_ms.p50, s.join_ms.p95),
             format!("{:.1} / {:.1}", s.first_packet_ms.p50, s.first_packet_ms.p95),
+            format!("{:.0}", s.first_frame_ms),
             format!("{:.2} / {:.2}", s.delay_us.p50 / 1000.0, s.delay_us.p99 / 1000.0),
             format!("{:.1}", s.resident_bytes as f64 / 1e6),
         ]);

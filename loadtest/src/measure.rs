@@ -273,6 +273,12 @@ impl VideoMeter {
         r
     }
 
+    /// From the request to the first complete keyframe.
+    #[must_use]
+    pub fn first_frame_ms(&self) -> Option<f64> {
+        self.result.first_frame_ms
+    }
+
     /// All delays, for a plot.
     #[must_use]
     pub fn delays(&self) -> &Histogram {

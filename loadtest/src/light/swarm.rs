@@ -29,6 +29,8 @@ pub struct PeerReport {
     pub counts: Counts,
     /// Delays of a deep subscriber, in microseconds.
     pub delays: Histogram,
+    /// From its making to the first complete keyframe, of a deep subscriber.
+    pub first_frame_ms: Option<f64>,
     /// Why it is of no more use, if it is.
     pub failed: Option<String>,
 }
@@ -173,6 +175,7 @@ impl Member {
             role: self.peer.role(),
             counts: self.peer.counts(),
             delays: self.peer.meter().delays().clone(),
+            first_frame_ms: self.peer.meter().first_frame_ms(),
             failed: self.failed.clone(),
         }
     }
