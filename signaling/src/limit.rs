@@ -82,7 +82,7 @@ impl AddressLimit {
 }
 
 /// One subscriber's network: providers hand out 64 bits of IPv6 to a customer.
-fn network(ip: IpAddr) -> IpAddr {
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => {

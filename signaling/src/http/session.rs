@@ -8,6 +8,7 @@ use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
     extract::{Body, COOKIE_PLAIN, COOKIE_TLS, Caller, ClientAddr, session_token},
+    limit::network,
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -83,7 +84,7 @@ fn too_often(wait: Duration) -> ApiError {
 impl SignInGuard {
     fn check(&self, login: &str, addr: ClientAddr) -> ApiResult<()> {
         let now = Instant::now();
-        self.addresses.lock().check(now, &addr.0).map_err(too_often)?;
+        self.addresses.lock().check(now, &network(addr.0)).map_err(too_often)?;
         let mut logins = self.logins.lock();
         logins.check(now, &login.to_owned()).map_err(too_often)?;
         // Counted before it is known: attempts made side by side must not all be free.
@@ -92,7 +93,7 @@ impl SignInGuard {
     }
 
     fn failed(&self, addr: ClientAddr) {
-        self.addresses.lock().failed(Instant::now(), addr.0);
+        self.addresses.lock().failed(Instant::now(), network(addr.0));
     }
 
     fn succeeded(&self, login: &str) {
@@ -201,7 +202,7 @@ async fn choose_password(
 ) -> ApiResult<Response> {
     let password = Secret::new(body.password);
     let now = UnixMillis::now();
-    app.sign_in.addresses.lock().check(Instant::now(), &addr.0).map_err(too_often)?;
+    app.sign_in.addresses.lock().check(Instant::now(), &network(addr.0)).map_err(too_often)?;
     let used_up = || {
         app.sign_in.failed(addr);
         ApiError::new(Code::LinkExpired, "ask for a new link")

@@ -100,6 +100,13 @@ impl Room {
         }
         self.take_over(now, &who, out);
         let id = who.participant;
+        if !self.members.contains_key(&id)
+            && self.members.len() >= self.policy.participants_max
+            && let Some(away) = self.longest_gone()
+        {
+            // Whoever is here goes before a place that is only kept.
+            self.forget(now, away, out);
+        }
         if let Some(member) = self.members.get_mut(&id) {
             // Back again: after a reload, a change of network, or a restart of the server.
             if let Some(old) = member.conn.replace(conn) {
@@ -136,9 +143,17 @@ impl Room {
             _ if self.state == LessonState::Over => Some(CloseReason::Ended),
             RoomRole::Teacher => None,
             _ if self.removed.iter().any(is_removed) => Some(CloseReason::Removed),
-            _ if !known && self.members.len() >= self.policy.participants_max => Some(CloseReason::RoomFull),
+            _ if !known && self.members.len() >= self.policy.participants_max && self.longest_gone().is_none() => {
+                Some(CloseReason::RoomFull)
+            }
             _ => None,
         }
+    }
+
+    /// Who has been without a socket for longest. Teachers' places are not given away.
+    fn longest_gone(&self) -> Option<ParticipantId> {
+        let gone = self.members.values().filter(|m| !m.is_teacher()).filter_map(|m| m.gone.map(|since| (since, m.id)));
+        gone.min().map(|(_, id)| id)
     }
 
     /// A person is in class once: the older tab or device of the same account makes way.

@@ -145,7 +145,10 @@ fn the_stage_and_the_room_have_their_size() {
     let people: Vec<_> = (0..PARTICIPANTS_MAX).map(|n| someone(RoomRole::Student, &n.to_string())).collect();
     let conns: Vec<_> = people.iter().map(|p| w.enter(p)).collect();
     assert_eq!(w.closed(conns[PARTICIPANTS_MAX - 1]), Some(CloseReason::RoomFull), "the teacher is the sixth");
-    for person in &people[..=STAGE_MAX] {
+    w.drop_socket(conns[0]);
+    let late = w.enter(&people[PARTICIPANTS_MAX - 1]);
+    assert!(w.of(late).you.is_some(), "a place that is only kept is given to who is here");
+    for person in &people[1..=STAGE_MAX + 1] {
         w.say(t, p::stage(person, true));
     }
     assert_eq!(w.of(t).refusals, [RefusalCode::StageFull]);
