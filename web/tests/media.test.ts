@@ -2,30 +2,75 @@ import { expect, test } from "vitest";
 import { CAMERA_LAYERS, cameraLayers, preferVideo, tuneOpusAnswer } from "../src/media/codecs";
 import { browserOf, classify } from "../src/media/faults";
 import { loudness } from "../src/media/level";
-import { placeTracks, stepHeight, toAssignments, type Want } from "../src/media/lines";
+import { NOTHING_PLACED, pairStreams, placeTracks, stepHeight, toAssignments, type Placement, type Want } from "../src/media/lines";
 
-const video = (track: string, part: Partial<Want> = {}): Want => ({ track, kind: "video", source: "camera", height: 180, priority: "rest", ...part });
-const mids = { audio: ["0", "1"], video: ["2", "3", "4"] };
-const place = (before: [string, string][], wants: Want[]) => Object.fromEntries([...placeTracks(mids, new Map(before), wants)].map(([mid, w]) => [mid, w.track]));
+const LINES = { audio: ["a0", "a1", "a2"], video: ["v0", "v1"] };
+const want = (participant: string, source: Want["source"], part: Partial<Want> = {}): Want => ({ track: `${participant}-${source}`, participant, source, height: 180, priority: "rest", ...part });
+const person = (id: string, part: Partial<Want> = {}): Want[] => [want(id, "camera", part), want(id, "microphone", part)];
+const carries = (p: Placement): Record<string, string> => Object.fromEntries([...p.lines].map(([mid, w]) => [mid, w.track]));
 
-test("a track keeps its line while others come and go", () => {
-  const first = place([], [video("a"), video("b"), video("c")]);
-  expect(first).toEqual({ 2: "a", 3: "b", 4: "c" });
-  expect(place(Object.entries(first), [video("c"), video("a")])).toEqual({ 2: "a", 4: "c" });
-  expect(place([["2", "a"], ["4", "c"]], [video("c"), video("a"), video("d")])).toEqual({ 2: "a", 3: "d", 4: "c" });
+test("one's camera and microphone sit on one seat, and stay while others come and go", () => {
+  const first = placeTracks(LINES, NOTHING_PLACED, [...person("x"), ...person("y")]);
+  expect(carries(first)).toEqual({ a0: "x-microphone", v0: "x-camera", a1: "y-microphone", v1: "y-camera" });
+  const alone = placeTracks(LINES, first, person("y"));
+  expect(carries(alone)).toEqual({ a1: "y-microphone", v1: "y-camera" });
+  expect(carries(placeTracks(LINES, alone, [...person("y"), ...person("x")]))).toEqual(carries(first));
 });
 
-test("with too few lines the screen and the large picture come first, hidden ones last", () => {
-  const wants = [video("hidden", { height: 0 }), video("x"), video("y"), video("pin", { priority: "pinned" }), video("s", { priority: "screen", source: "screen" })];
-  expect(Object.values(place([], wants)).sort()).toEqual(["pin", "s", "x"]);
+test("a newcomer takes a seat that nobody used before one that somebody left", () => {
+  const wide = { audio: ["a0", "a1", "a2"], video: ["v0", "v1", "v2"] };
+  const first = placeTracks(wide, NOTHING_PLACED, [...person("x"), ...person("y")]);
+  expect(carries(placeTracks(wide, first, [...person("y"), ...person("z")]))["v2"]).toBe("z-camera");
 });
 
-test("assignments name height steps and the server's order of lines", () => {
-  const placed = placeTracks(mids, new Map(), [video("a", { height: 701 }), { track: "m", kind: "audio", source: "microphone", height: 0, priority: "pinned" }]);
-  expect(toAssignments(placed)).toEqual([
-    { mid: "0", track: "m", height_px: 1, priority: "pinned" },
-    { mid: "2", track: "a", height_px: 720, priority: "rest" },
+test("a screen with its sound has a seat of its own", () => {
+  const placed = placeTracks(LINES, NOTHING_PLACED, [...person("t", { priority: "pinned" }), want("t", "screen", { priority: "screen" }), want("t", "screen_audio", { priority: "screen" })]);
+  expect(carries(placed)).toEqual({ v0: "t-screen", a0: "t-screen_audio", v1: "t-camera", a1: "t-microphone" });
+});
+
+test("with too few seats the screen and the large picture come first, hidden ones last, and a voice without a seat for its picture is heard", () => {
+  const wants = [...person("hidden", { height: 0 }), ...person("x"), ...person("pin", { priority: "pinned" }), want("t", "screen", { priority: "screen" })];
+  const placed = carries(placeTracks(LINES, NOTHING_PLACED, wants));
+  expect([placed["v0"], placed["v1"]].sort()).toEqual(["pin-camera", "t-screen"]);
+  expect(placed["a2"]).toBe("x-microphone");
+});
+
+test("voices alone leave the seats with a picture line free", () => {
+  const placed = carries(placeTracks(LINES, NOTHING_PLACED, [want("q", "microphone"), ...person("x")]));
+  expect(placed).toEqual({ a0: "x-microphone", v0: "x-camera", a2: "q-microphone" });
+});
+
+test("no seat ever holds two people, whatever comes and goes", () => {
+  let placed = NOTHING_PLACED;
+  let seed = 7;
+  const random = (n: number): number => (seed = (seed * 48271) % 2147483647) % n;
+  for (let turn = 0; turn < 500; turn++) {
+    const wants = ["a", "b", "c", "d", "e"].flatMap((id) => person(id, { height: random(2) * 180, priority: random(4) === 0 ? "pinned" : "rest" }).filter(() => random(3) > 0));
+    placed = placeTracks(LINES, placed, wants);
+    LINES.video.forEach((mid, i) => {
+      const [picture, sound] = [placed.lines.get(mid), placed.lines.get(LINES.audio[i] as string)];
+      if (picture && sound) expect(picture.participant, `turn ${turn}`).toBe(sound.participant);
+    });
+    const tracks = [...placed.lines.values()].map((w) => w.track);
+    expect(new Set(tracks).size, "no track on two lines").toBe(tracks.length);
+  }
+});
+
+test("assignments name height steps in the order of the lines", () => {
+  const placed = placeTracks({ audio: ["0"], video: ["10"] }, NOTHING_PLACED, person("x", { height: 701 }));
+  expect(toAssignments(placed.lines)).toEqual([
+    { mid: "0", track: "x-microphone", height_px: 1, priority: "rest" },
+    { mid: "10", track: "x-camera", height_px: 720, priority: "rest" },
   ]);
+});
+
+test("the two lines of a seat are one stream, others stay as they are", () => {
+  const section = (kind: string, mid: string): string => `m=${kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:${mid}\r\na=msid:${mid} ${mid}\r\n`;
+  const sdp = `v=0\r\n${section("audio", "0")}${section("audio", "1")}${section("video", "2")}`;
+  const paired = pairStreams(sdp, { audio: ["0", "1"], video: ["2"] });
+  expect(paired).toContain("a=mid:0\r\na=msid:seat-0 0\r\n");
+  expect(paired).toContain("a=mid:2\r\na=msid:seat-0 2\r\n");
+  expect(paired).toContain("a=mid:1\r\na=msid:1 1\r\n");
 });
 
 test.each([[0, 0], [1, 90], [181, 270], [720, 720], [721, 1080], [4000, 2160]])("a picture %i high asks for %i", (px, step) => {

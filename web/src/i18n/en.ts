@@ -121,7 +121,7 @@ const problems: Record<string, Words> = {
   disabled: w("This account is switched off.", "Public class links still work.", "Ask your administrator."),
   too_often: w("Too many tries in a short time.", "Nothing is locked for good.", "Wait a minute, then try again."),
   link_expired: w("This link is used up or has run out.", "Your account is still there.", "Ask your administrator for a new link."),
-  weak_password: w("This password is too short.", "Nothing was changed.", "Use at least 10 characters."),
+  weak_password: w("This password is too short or too easy to guess.", "Nothing was changed.", "Use at least 10 characters, without your sign-in name, and none of the common ones."),
   exists: w("This log-in name is taken.", "Nothing was changed.", "Choose another one."),
   bad_request: w("Something in the form is missing or wrong.", "What you typed is still there.", "Correct it and send it again."),
   in_use: w("There is still something under this place.", "Nothing was deleted.", "Move or delete that first."),

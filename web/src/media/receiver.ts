@@ -4,6 +4,7 @@
  * pictures until then.
  */
 import { setVideoPreferences } from "./codecs";
+import { pairStreams } from "./lines";
 import { makePeer } from "./peer";
 import { setSpeaker } from "./level";
 
@@ -74,7 +75,7 @@ export class Receiver {
         this.port.offered();
         const answer = await answered;
         if (this.#over) return pc.close();
-        await pc.setRemoteDescription({ type: "answer", sdp: answer });
+        await pc.setRemoteDescription({ type: "answer", sdp: pairStreams(answer, this.#mids) });
         this.#adopt(pc);
       } catch (error) {
         pc.close();

@@ -2,7 +2,7 @@
  * What this page looks at: gathers which pictures are on screen and how large, asks the server for them, and knows which
  * stream shows which track. The pictures register themselves; nothing here touches the DOM.
  */
-import { placeTracks, stepHeight, toAssignments, type Want } from "../media/lines";
+import { NOTHING_PLACED, placeTracks, stepHeight, toAssignments, type Placement, type Want } from "../media/lines";
 import type { LineAssignment } from "../protocol/generated/index";
 import type { RoomState } from "./room";
 
@@ -15,7 +15,7 @@ export interface ViewingPort {
 
 export class Viewing {
   #heights = new Map<string, number>();
-  #placed = new Map<string, Want>();
+  #placed: Placement = NOTHING_PLACED;
   #said = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
   #room: RoomState | null = null;
@@ -52,7 +52,7 @@ export class Viewing {
 
   /** The line that shows `track`, as we asked for it. */
   midOf(track: string): string | null {
-    for (const [mid, want] of this.#placed) if (want.track === track) return mid;
+    for (const [mid, want] of this.#placed.lines) if (want.track === track) return mid;
     return null;
   }
 
@@ -71,9 +71,8 @@ export class Viewing {
     const room = this.#room;
     const mids = this.port.mids();
     if (!room || mids.audio.length + mids.video.length === 0) return;
-    const before = new Map([...this.#placed].map(([mid, want]) => [mid, want.track]));
-    this.#placed = placeTracks(mids, before, this.#wants(room));
-    const assignments = toAssignments(this.#placed);
+    this.#placed = placeTracks(mids, this.#placed, this.#wants(room));
+    const assignments = toAssignments(this.#placed.lines);
     const text = JSON.stringify(assignments);
     if (text === this.#said) return;
     if (this.port.assign(assignments)) this.#said = text;
@@ -88,14 +87,14 @@ export class Viewing {
       if (audio) {
         const teacher = room.participants.get(track.participant)?.role === "teacher";
         const priority = track.source === "screen_audio" ? "screen" : teacher ? "pinned" : room.speaker === track.participant ? "speaker" : "rest";
-        wants.push({ track: track.id, kind: "audio", source: track.source, height: 0, priority });
+        wants.push({ track: track.id, participant: track.participant, source: track.source, height: 0, priority });
         continue;
       }
       const height = this.#heights.get(track.id);
       if (height === undefined) continue;
       const priority =
         track.source === "screen" ? "screen" : track.id === this.#pinnedTrack ? "pinned" : room.speaker === track.participant ? "speaker" : "rest";
-      wants.push({ track: track.id, kind: "video", source: track.source, height, priority });
+      wants.push({ track: track.id, participant: track.participant, source: track.source, height, priority });
     }
     return wants;
   }
