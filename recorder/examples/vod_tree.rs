@@ -8,7 +8,7 @@ mod support;
 
 use lectern_media::{Codec, ParticipantId, TrackSource, tap::TapEvent};
 use lectern_protocol::{api::ClassEvent, ws::RoomRole};
-use lectern_recorder::{Recorder, check, vod};
+use lectern_recorder::{Recorder, State, check, vod};
 use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 use support::{Source, feed, h264, limits, merged, meta, opus, vp8, wait};
 
@@ -17,10 +17,10 @@ fn main() {
     let tmp = tempfile::tempdir().expect("a place for media");
     let (teacher, student) = (ParticipantId::generate(), ParticipantId::generate());
     let mut frames = h264(tmp.path(), 20, "640x360", 50);
-    frames.extend(h264(tmp.path(), 14, "960x540", 50));
+    frames.extend(h264(tmp.path(), 17, "960x540", 50));
     let mut camera = Source::new(TrackSource::Camera, Codec::H264, teacher, frames, 3600);
     camera.start_ms = 3000;
-    let mut sound = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 55), 960);
+    let mut sound = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 40), 960);
     sound.start_ms = 1000;
     let mut other = Source::new(TrackSource::Camera, Codec::Vp8, student, vp8(tmp.path(), 20, "320x180", 50), 3600);
     other.start_ms = 10_000;
@@ -39,6 +39,22 @@ fn main() {
         _ => true,
     });
     feed(&handle.tap(), &mut HashMap::new(), &events);
+    // The server is gone for a while; the teacher comes back with new tracks and shares a screen.
+    let (lesson, mut status) = (handle.meta().lesson, handle.status());
+    drop(handle);
+    wait(status.wait_for(|s| s.state == State::Ended)).expect("it ends");
+    let recorder = Recorder::open(out.join("recordings"), limits()).expect("it recovers");
+    let handle = recorder.resume(lesson, Arc::new(|_| {})).expect("it goes on").expect("it is there");
+    let mut again = [
+        Source::new(TrackSource::Camera, Codec::H264, teacher, h264(tmp.path(), 12, "640x360", 50), 3600),
+        Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 14), 960),
+        Source::new(TrackSource::Screen, Codec::H264, teacher, h264(tmp.path(), 6, "960x540", 50), 3600),
+    ];
+    for (source, start_ms) in again.iter_mut().zip([62_000, 61_000, 66_000]) {
+        source.start_ms = start_ms;
+    }
+    let events = merged(again.iter().map(|s| s.events(started, 60)).collect());
+    feed(&handle.tap(), &mut HashMap::new(), &events);
     let sealed = wait(handle.finish()).expect("it is sealed");
     println!("{}", check(&sealed.summary.dir));
     let recording = vod::Recording::load(&sealed.summary.dir).expect("it loads");
@@ -49,7 +65,7 @@ fn main() {
         fs::write(path, bytes).expect("written");
     };
     write("index.m3u8", recording.multivariant(None).expect("it plays").as_bytes());
-    for name in ["teacher-camera", "teacher-microphone"] {
+    for name in ["teacher-camera", "teacher-microphone", "teacher-screen"] {
         let playlist = recording.media_playlist(name.parse().expect("a name")).expect("it plays");
         println!("{playlist}");
         write(&format!("{name}/index.m3u8"), playlist.as_bytes());
@@ -60,8 +76,8 @@ fn main() {
             &format!("{id}/index.m3u8"),
             recording.media_playlist(vod::Name::Track(id)).expect("it plays").as_bytes(),
         );
-        let playlists =
-            ["teacher-camera", "teacher-microphone"].map(|n| recording.media_playlist(n.parse().expect("a name")));
+        let playlists = ["teacher-camera", "teacher-microphone", "teacher-screen"]
+            .map(|n| recording.media_playlist(n.parse().expect("a name")));
         for uri in playlists.into_iter().flatten().collect::<String>().split(['"', '\n']) {
             if let Some(name) = uri.strip_prefix(&format!("../{id}/")) {
                 write(&format!("{id}/{name}"), &recording.file(id, name).expect("what is listed is there"));

@@ -173,12 +173,8 @@ fn part(r: &Recording, path: &str) -> Result<Served, VodError> {
         [name, "index.m3u8"] => r.media_playlist(name.parse::<Name>()?).map(text),
         [track, file] => {
             let id: TrackId = track.parse().map_err(|_| nothing())?;
-            let init = file.strip_prefix("init-").and_then(|f| f.strip_suffix(".mp4"));
-            if let Some(number) = init {
-                return r.init(id, number.parse().map_err(|_| nothing())?).map(|bytes| media("video/mp4", bytes));
-            }
-            let number = file.strip_suffix(".m4s").and_then(|n| n.parse().ok()).ok_or_else(nothing)?;
-            r.segment(id, number).map(|bytes| media("video/iso.segment", bytes))
+            let content_type = if file.ends_with(".mp4") { "video/mp4" } else { "video/iso.segment" };
+            r.file(id, file).map(|bytes| media(content_type, bytes))
         }
         _ => Err(nothing()),
     }

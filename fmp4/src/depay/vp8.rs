@@ -54,8 +54,9 @@ mod tests {
 
     #[test]
     fn descriptors_of_all_lengths() {
+        type Case = (&'static [u8], Option<(usize, bool)>);
         // (payload, descriptor length and whether a frame begins)
-        let cases: &[(&[u8], Option<(usize, bool)>)] = &[
+        let cases: &[Case] = &[
             (&[0x10, 9], Some((1, true))),
             (&[0x00, 9], Some((1, false))),
             (&[0x11, 9], Some((1, false))),

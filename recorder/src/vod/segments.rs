@@ -24,10 +24,7 @@ const SEGMENT_MS: u64 = 3_800;
 /// What is missing for less than this is a picture standing still; from this on it is an EXT-X-GAP.
 pub(super) const GAP_MS: u64 = 2_000;
 
-/// A track that begins this soon has its first picture from the start; of one that begins later it is shown for a tenth of
-/// this, then the gap begins.
-const HOLD_US_MAX: u64 = 10_000_000;
-/// After the end of a line its last picture stands still in pieces of this length.
+/// A picture stands still in pieces of this length.
 const HOLD_US: u64 = 4_000_000;
 /// Less than this at the end of a line is not worth an entry.
 const TAIL_US_MIN: u64 = 100_000;
@@ -86,8 +83,6 @@ pub struct Segment {
     pub from: u64,
     /// Where it ends (its last picture lasts until the next segment if nothing is missing between), in ticks.
     pub to: u64,
-    /// Something is missing between its end and the next one's start.
-    pub gap_after: bool,
 }
 
 /// Which picture stands still.
@@ -148,7 +143,6 @@ impl Recording {
             let missing = self.missing(track, open.to, f.dts);
             let due = f.dts - open.from >= min || f.part != open.part || missing;
             if due && f.keyframe {
-                open.gap_after = missing;
                 if !missing {
                     open.to = f.dts;
                 }
@@ -202,14 +196,17 @@ impl Recording {
     pub fn items(&self, name: Name) -> Result<Vec<Item<'_>>, VodError> {
         let mut out = Vec::new();
         let mut at_us = 0;
+        let mut begun = false;
         for track in self.line(name)?.into_iter().filter(|t| t.plays_in_hls()) {
             let us = |ticks: u64| (u128::from(ticks) * 1_000_000 / u128::from(track.hz())) as u64;
             for segment in self.segments(track) {
                 let (from, to) = (us(segment.from), us(segment.to));
-                if out.is_empty() && from > 0 {
-                    at_us = if from <= HOLD_US_MAX { from } else { HOLD_US_MAX / 10 };
-                    out.push(Item::Hold { track, still: Still::First, from_us: 0, us: at_us });
+                while !begun && at_us < from {
+                    let us = (from - at_us).min(HOLD_US);
+                    out.push(Item::Hold { track, still: Still::First, from_us: at_us, us });
+                    at_us += us;
                 }
+                begun = true;
                 if from > at_us {
                     out.push(Item::Gap { us: from - at_us });
                 }
@@ -286,7 +283,7 @@ impl Recording {
     pub fn hold(&self, id: TrackId, still: Still, from_us: u64, us: u64) -> Result<Bytes, VodError> {
         let not_found = || VodError::NotFound(format!("stand-in of track {id}"));
         let track = self.facts.track(id).ok_or_else(not_found)?;
-        if us > HOLD_US_MAX || from_us > self.end_us() {
+        if us > HOLD_US || from_us > self.end_us() {
             return Err(not_found());
         }
         let at = |us: u64| (u128::from(us) * u128::from(track.hz()) / 1_000_000) as u64;
@@ -350,5 +347,5 @@ impl Recording {
 }
 
 fn begin(number: u32, i: usize, f: &Fragment) -> Segment {
-    Segment { number, fragments: i..i + 1, part: f.part, from: f.dts, to: f.end(), gap_after: false }
+    Segment { number, fragments: i..i + 1, part: f.part, from: f.dts, to: f.end() }
 }

@@ -11,7 +11,7 @@ const SPS: &[u8] =
 /// H.264 at 25 fps, a keyframe a second.
 pub fn picture(participant: ParticipantId, frames: usize) -> Source {
     let frame = |i: usize| {
-        let keyframe = i % 25 == 0;
+        let keyframe = i.is_multiple_of(25);
         let mut payloads = Vec::new();
         if keyframe {
             let stap = [&[0x78, 0, SPS.len() as u8][..], SPS, &[0, 4, 0x68, 0xce, 0x3c, 0x80]].concat();
