@@ -32,8 +32,9 @@ impl BackoffPolicy {
         forget_after: Duration::from_secs(1_800),
         keys_max: 20_000,
     };
-    /// For an address: a whole school may stand behind one, so 60 failures are free.
-    pub const ADDRESS: Self = Self { free: 60, ..Self::LOGIN };
+    /// For an address: a whole school may stand behind one, so 60 failures are free, and one pupil's guessing never
+    /// keeps the others out for longer than ten seconds.
+    pub const ADDRESS: Self = Self { free: 60, wait_max: Duration::from_secs(10), ..Self::LOGIN };
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -152,8 +152,9 @@ impl PasswordHash {
 #[must_use]
 pub fn verify(password: &str, hash: Option<&PasswordHash>) -> bool {
     static NOBODY: OnceLock<PasswordHash> = OnceLock::new();
-    let nobody = || NOBODY.get_or_init(|| PasswordHash::of(&generate()));
-    let against = hash.unwrap_or_else(|| nobody());
+    // Made on both paths, so that not even the first attempt tells them apart.
+    let nobody = NOBODY.get_or_init(|| PasswordHash::of(&generate()));
+    let against = hash.unwrap_or(nobody);
     // The longest password is refused before it is hashed, on both paths alike.
     if password.chars().count() > PASSWORD_CHARS_MAX {
         return false;

@@ -15,6 +15,10 @@ use lectern_protocol::api::Repeat;
 /// A lesson that ended this recently is still "the" lesson of its class: people come late to the join page.
 const GRACE_MS: i64 = 30 * 60 * 1000;
 
+/// A weekly class without a last day ends after this many weeks (five years), so that the lessons of a class have a
+/// bound.
+const WEEKS_MAX: i32 = 260;
+
 /// The time zone of this IANA name. `Asia/Shanghai` is known even where the system has no time zone files.
 #[must_use]
 pub fn zone(name: &str) -> Option<TimeZone> {
@@ -42,7 +46,9 @@ pub fn start_on(entry: &ClassEntry, day: Date, zone: &TimeZone) -> Option<UnixMi
         Repeat::Once => (first.date() == day).then_some(entry.starts),
         Repeat::Weekly => {
             let days = first.date().until(day).ok()?.get_days();
-            let takes_place = days >= 0 && days % 7 == 0 && entry.until.is_none_or(|u| day <= day_of(u, zone));
+            let takes_place = (0..=7 * WEEKS_MAX).contains(&days)
+                && days % 7 == 0
+                && entry.until.is_none_or(|u| day <= day_of(u, zone));
             // The first one at its exact moment, so that an entry and its first lesson never differ.
             if !takes_place {
                 None
@@ -79,7 +85,7 @@ pub fn occurrence_near(entry: &ClassEntry, now: UnixMillis, zone: &TimeZone) -> 
         Some(until) => first.until(day_of(until, zone)).map_or(0, |s| i64::from(s.get_days()).div_euclid(7)).max(0),
         None => weeks,
     };
-    starts(last_week).unwrap_or(entry.starts)
+    starts(last_week.min(WEEKS_MAX.into())).unwrap_or(entry.starts)
 }
 
 fn local(at: UnixMillis, zone: &TimeZone) -> DateTime {
@@ -170,6 +176,17 @@ mod tests {
         }
         let once = entry(at(&z, first, 8, 0), Repeat::Once, None);
         assert_eq!(occurrence_near(&once, at(&z, second, 8, 0), &z), once.starts);
+    }
+
+    #[test]
+    fn no_class_goes_on_for_ever() {
+        let z = zone("Asia/Shanghai").unwrap();
+        let first = date(2026, 9, 1);
+        let endless = entry(at(&z, first, 8, 0), Repeat::Weekly, None);
+        let last = first.checked_add(Span::new().weeks(WEEKS_MAX)).unwrap();
+        assert!(start_on(&endless, last, &z).is_some());
+        assert!(start_on(&endless, last.checked_add(Span::new().weeks(1)).unwrap(), &z).is_none());
+        assert_eq!(occurrence_near(&endless, at(&z, date(2090, 1, 1), 8, 0), &z), at(&z, last, 8, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     error::{ApiError, ApiResult, Code},
     extract::{Body, Caller, ClientAddr},
     hub::{EnterError, LessonPlan},
+    limit::network,
     room::Entrant,
     route::{Right, Route, Verb},
 };
@@ -94,10 +95,10 @@ async fn plan(app: &App, addr: ClientAddr, code: &str) -> ApiResult<LessonPlan> 
     let now = Instant::now();
     let refused = |wait| ApiError::retry(Code::TooOften, wait, "too many wrong codes from this address");
     app.limits.joins.take(addr, now).map_err(refused)?;
-    app.limits.wrong_codes.lock().check(now, &addr.0).map_err(refused)?;
+    app.limits.wrong_codes.lock().check(now, &network(addr.0)).map_err(refused)?;
     app.rooms.plan_by_code(code).await.map_err(|e| {
         if matches!(e, EnterError::Unknown) {
-            app.limits.wrong_codes.lock().failed(now, addr.0);
+            app.limits.wrong_codes.lock().failed(now, network(addr.0));
         }
         e.into()
     })

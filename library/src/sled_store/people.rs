@@ -4,7 +4,7 @@ use super::{SledStore, writer::Tx};
 use crate::{
     error::{Conflict, Result, StoreError},
     model::{Account, AccountChange, Class, Recording},
-    store::People,
+    store::{PLACES_MAX, People},
 };
 use async_trait::async_trait;
 use lectern_auth::{PlaceNode, RoleAt};
@@ -72,6 +72,9 @@ impl People for SledStore {
         self.writer
             .write(move |tx| {
                 check_fits(tx, &place)?;
+                if !tx.has(&place_key(place.id))? && tx.keys("place/")?.len() >= PLACES_MAX {
+                    return Err(StoreError::Full { what: "places", max: PLACES_MAX });
+                }
                 tx.put(place_key(place.id), &place)
             })
             .await

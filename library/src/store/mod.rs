@@ -9,7 +9,7 @@ mod rooms;
 mod sessions;
 mod timetable;
 
-pub use people::People;
+pub use people::{PLACES_MAX, People};
 pub use recordings::Recordings;
 pub use rooms::{ROOM_STATE_BYTES_MAX, Rooms};
 pub use sessions::Sessions;

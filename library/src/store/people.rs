@@ -8,6 +8,9 @@ use async_trait::async_trait;
 use lectern_auth::PlaceNode;
 use lectern_media::{AccountId, PlaceId};
 
+/// Places in the tree: every school and class of a province.
+pub const PLACES_MAX: usize = 200_000;
+
 /// Places and accounts.
 #[async_trait]
 pub trait People {
@@ -18,7 +21,7 @@ pub trait People {
     ///
     /// # Errors
     /// [`crate::Conflict::PlaceDoesNotFit`] if its parent is missing, its level not below the parent's or not above its
-    /// children's, or if it would be a second root.
+    /// children's, or if it would be a second root; [`crate::StoreError::Full`] beyond [`PLACES_MAX`].
     async fn put_place(&self, place: PlaceNode) -> Result<()>;
 
     /// Removes a place.
