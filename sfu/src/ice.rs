@@ -165,6 +165,15 @@ impl IceAgent {
         self.last_valid.map_or(self.created + FIRST_CHECK, |t| t + CONSENT)
     }
 
+    /// An authenticated packet of the peer arrived: it lives and wants what it gets. libnice, and so GStreamer, sends no
+    /// checks once a path is chosen, only indications and media; a lite agent, which sends none itself, has nothing else
+    /// to go by (RFC 7675 §4 speaks of agents that check).
+    pub(crate) fn heard(&mut self, now: Instant) {
+        if self.last_valid.is_some() {
+            self.last_valid = Some(now);
+        }
+    }
+
     /// Takes one STUN packet that came from `from`, and appends the answer, if there is one, to the empty `answer`.
     pub(crate) fn handle(
         &mut self,

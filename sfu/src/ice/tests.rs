@@ -136,6 +136,17 @@ fn the_address_follows_a_nat_that_gives_another_port() {
 }
 
 #[test]
+fn authenticated_packets_keep_a_peer_that_sends_no_more_checks() {
+    let now = Instant::now();
+    let (mut a, mut out) = (agent(now), Vec::new());
+    a.heard(now + Duration::from_secs(5));
+    assert_eq!(a.expires(), now + FIRST_CHECK, "but only once a check was valid");
+    a.handle(now, addr(1), &nominate(), &mut out).unwrap();
+    a.heard(now + Duration::from_secs(20));
+    assert_eq!(a.expires(), now + Duration::from_secs(20) + CONSENT);
+}
+
+#[test]
 fn consent_ends_thirty_seconds_after_the_last_valid_check() {
     let now = Instant::now();
     let (mut a, mut out) = (agent(now), Vec::new());

@@ -49,7 +49,7 @@ impl Shard {
         for port in 0..self.ports.len() {
             for _ in 0..BATCHES_MAX {
                 let Ok(n) = batch.receive(&self.ports[port]) else { break };
-                self.counters.packets_in.increment(n as u64);
+                self.counters.packets_in.add(n as u64);
                 for i in 0..n {
                     match batch.datagram(i, port as u8) {
                         Some((path, data)) => self.on_datagram(now, &path, data, true),
@@ -71,7 +71,7 @@ impl Shard {
 
     /// Takes one datagram. `may_hand_over`: it came from a socket, and so may belong to another shard.
     fn on_datagram(&mut self, now: Instant, path: &Path, data: &mut [u8], may_hand_over: bool) {
-        self.counters.bytes_in.increment(data.len() as u64);
+        self.counters.bytes_in.add(data.len() as u64);
         let Some(protocol) = protocol(data) else {
             let why = if data.is_empty() { Refusal::BadLength } else { Refusal::UnknownProtocol };
             return self.counters.refuse(why);
@@ -96,7 +96,7 @@ impl Shard {
 
     fn hand_over(&mut self, shard: u8, path: &Path, data: &[u8]) {
         match self.shared.inboxes.get(usize::from(shard)) {
-            Some(inbox) if inbox.hand_over(*path, data) => self.counters.handed_over.increment(1),
+            Some(inbox) if inbox.hand_over(*path, data) => self.counters.handed_over.add(1),
             _ => self.counters.refuse(Refusal::HandoverFull),
         }
     }
@@ -186,6 +186,7 @@ impl Shard {
             Ok(opened) => opened,
             Err(e) => return self.counters.srtp(e),
         };
+        peer.transport.ice.heard(now);
         let Ok(view) = RtpView::parse(&data[..opened.len]) else {
             return self.counters.refuse(Refusal::MalformedRtp);
         };
@@ -245,6 +246,7 @@ impl Shard {
             Ok(len) => len,
             Err(e) => return self.counters.srtp(e),
         };
+        peer.transport.ice.heard(now);
         let clear = &data[..len];
         let read = match &mut peer.role {
             Role::Publisher(publisher) => {
