@@ -2,6 +2,7 @@
 
 import asyncio
 import fractions
+import os
 import sys
 import time
 
@@ -78,7 +79,14 @@ async def watch(peer, options, seen, enough):
             enough.set()
 
 
-async def main(options) -> int:
+async def main(options) -> None:
+    code = await live(options)
+    sys.stdout.flush()
+    # asyncio would wait for the thread that waits for standard input.
+    os._exit(code)
+
+
+async def live(options) -> int:
     peer, endpoint = RTCPeerConnection(), Endpoint(options.url, options.token)
     seen, enough = strip.Watched(), asyncio.Event()
     peer.on("connectionstatechange", lambda: say("state", state=peer.connectionState))
@@ -97,13 +105,12 @@ async def main(options) -> int:
         pass
     await asyncio.to_thread(endpoint.delete)
     say("end", **(seen.figures() if options.verb == "watch" else {}))
-    sys.stdout.flush()
-    await peer.close()
+    try:
+        await asyncio.wait_for(peer.close(), 3)
+    except TimeoutError:
+        say("note", text="the peer connection would not close")
     return 0
 
 
 if __name__ == "__main__":
-    import os
-
-    # The thread that waits for standard input would keep the interpreter alive.
-    os._exit(asyncio.run(main(arguments())) or 0)
+    asyncio.run(main(arguments()))

@@ -21,6 +21,7 @@ class PythonPeer {
       const lines = (rest + data).split("\n");
       rest = lines.pop();
       for (const line of lines) if (line.startsWith("{")) this.lines.push(JSON.parse(line));
+      if (process.env.LECTERN_E2E_VERBOSE) console.log(`# ${script} ${words[0]}: ${lines.join(" ")}`);
     });
     this.child.stderr.on("data", (data) => (this.noise = (this.noise + data).slice(-4000)));
     this.ended = new Promise((end) => this.child.on("close", end));

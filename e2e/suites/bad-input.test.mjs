@@ -38,7 +38,7 @@ const says = async ({ page, name }, ...texts) => {
 test("a class that does not exist", async () => {
   const person = await browser.person("lost");
   await person.page.goto(`${server.url}/c/NoSuchOne`);
-  await says(person, "没有这个课堂。", "请检查链接");
+  await says(person, "没有这个课堂码对应的课。", "请检查链接");
 });
 
 test("the same in English", async () => {
