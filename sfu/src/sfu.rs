@@ -256,14 +256,28 @@ fn bind_all(config: &SfuConfig) -> Result<Vec<Vec<UdpPort>>, StartError> {
             if addr.port() == 0 {
                 addr.set_port(chosen);
             }
-            let port = UdpPort::bind(addr, config.socket_buffer_bytes);
-            let port = port.map_err(|source| StartError::Listen { addr, source })?;
-            chosen = port.local().port();
-            ports.push(port);
+            match UdpPort::bind(addr, config.socket_buffer_bytes) {
+                Ok(port) => {
+                    chosen = port.local().port();
+                    ports.push(port);
+                }
+                Err(e) if addr.is_ipv6() && addr.ip().is_unspecified() && is_no_ipv6(&e) => {
+                    tracing::warn!(%addr, "this machine has no IPv6: media is served over IPv4 only");
+                }
+                Err(source) => return Err(StartError::Listen { addr, source }),
+            }
+        }
+        if ports.is_empty() {
+            return Err(StartError::NoAddress);
         }
         shards.push(ports);
     }
     Ok(shards)
+}
+
+/// Whether a socket could not be made because IPv6 is switched off.
+fn is_no_ipv6(e: &std::io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
 /// The addresses for clients: as configured, or those listened on.

@@ -1,4 +1,4 @@
-//! What the shard counts: handles registered once, so that counting is an addition.
+//! What the shard counts: plain numbers on the path, handed to the metrics' handles a few times a second.
 
 use crate::{
     dtls::DtlsError,
@@ -57,22 +57,44 @@ const SRTP: [(SrtpError, &str); 7] = [
     (SrtpError::KeyExhausted, "srtp_key_exhausted"),
 ];
 
+/// A number that grows on the path, and the handle that is told of it later.
+pub(super) struct Tally {
+    pending: u64,
+    told: Counter,
+}
+
+impl Tally {
+    fn new(told: Counter) -> Self {
+        Self { pending: 0, told }
+    }
+
+    pub(super) fn add(&mut self, n: u64) {
+        self.pending += n;
+    }
+
+    fn flush(&mut self) {
+        if self.pending > 0 {
+            self.told.increment(std::mem::take(&mut self.pending));
+        }
+    }
+}
+
 /// The counters of one shard.
 pub(super) struct Counters {
-    refused: [Counter; REFUSALS.len()],
-    srtp: [Counter; SRTP.len()],
+    refused: [Tally; REFUSALS.len()],
+    srtp: [Tally; SRTP.len()],
     /// Packets the core dropped on their way to one subscriber, or at a publisher's door.
-    forward_dropped: [Counter; DropReason::ALL.len()],
-    ingest_dropped: [Counter; DropReason::ALL.len()],
-    pub packets_in: Counter,
-    pub bytes_in: Counter,
-    pub packets_out: Counter,
-    pub bytes_out: Counter,
-    pub send_calls: Counter,
-    send_lost: [Counter; 2],
-    pub handed_over: Counter,
-    pub keyframes_asked: Counter,
-    pub nacks_sent: Counter,
+    forward_dropped: [Tally; DropReason::ALL.len()],
+    ingest_dropped: [Tally; DropReason::ALL.len()],
+    pub packets_in: Tally,
+    pub bytes_in: Tally,
+    packets_out: Tally,
+    bytes_out: Tally,
+    send_calls: Tally,
+    send_lost: [Tally; 2],
+    pub handed_over: Tally,
+    pub keyframes_asked: Tally,
+    pub nacks_sent: Tally,
     pub peers: Gauge,
     pub tracks: Gauge,
 }
@@ -80,34 +102,58 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn new(shard: u8) -> Self {
         let shard = shard.to_string();
-        let drops = |name: &'static str| DropReason::ALL.map(|r| counter!(name, "reason" => r.label()));
-        let lost = |e: SendError| counter!("lectern_sfu_send_lost_packets_total", "reason" => e.label());
+        let drops = |name: &'static str| DropReason::ALL.map(|r| Tally::new(counter!(name, "reason" => r.label())));
+        let lost = |e: SendError| Tally::new(counter!("lectern_sfu_send_lost_packets_total", "reason" => e.label()));
+        let refused =
+            |label: &'static str| Tally::new(counter!("lectern_sfu_refused_packets_total", "reason" => label));
+        let plain = |name: &'static str| Tally::new(counter!(name));
         Self {
-            refused: REFUSALS.map(|(_, l)| counter!("lectern_sfu_refused_packets_total", "reason" => l)),
-            srtp: SRTP.map(|(_, l)| counter!("lectern_sfu_refused_packets_total", "reason" => l)),
+            refused: REFUSALS.map(|(_, l)| refused(l)),
+            srtp: SRTP.map(|(_, l)| refused(l)),
             forward_dropped: drops("lectern_sfu_forward_dropped_packets_total"),
             ingest_dropped: drops("lectern_sfu_ingest_dropped_packets_total"),
-            packets_in: counter!("lectern_sfu_received_packets_total"),
-            bytes_in: counter!("lectern_sfu_received_bytes_total"),
-            packets_out: counter!("lectern_sfu_sent_packets_total"),
-            bytes_out: counter!("lectern_sfu_sent_bytes_total"),
-            send_calls: counter!("lectern_sfu_send_calls_total"),
+            packets_in: plain("lectern_sfu_received_packets_total"),
+            bytes_in: plain("lectern_sfu_received_bytes_total"),
+            packets_out: plain("lectern_sfu_sent_packets_total"),
+            bytes_out: plain("lectern_sfu_sent_bytes_total"),
+            send_calls: plain("lectern_sfu_send_calls_total"),
             send_lost: [lost(SendError::SocketFull), lost(SendError::Refused)],
-            handed_over: counter!("lectern_sfu_handed_over_packets_total"),
-            keyframes_asked: counter!("lectern_sfu_keyframe_requests_total"),
-            nacks_sent: counter!("lectern_sfu_nack_requested_packets_total"),
+            handed_over: plain("lectern_sfu_handed_over_packets_total"),
+            keyframes_asked: plain("lectern_sfu_keyframe_requests_total"),
+            nacks_sent: plain("lectern_sfu_nack_requested_packets_total"),
             peers: gauge!("lectern_sfu_peers", "shard" => shard.clone()),
             tracks: gauge!("lectern_sfu_tracks", "shard" => shard),
         }
     }
 
-    pub(super) fn refuse(&self, why: Refusal) {
-        self.refused[why as usize].increment(1);
+    /// Hands what was counted to the metrics.
+    pub(super) fn flush(&mut self) {
+        let reasons = [&mut self.forward_dropped, &mut self.ingest_dropped].into_iter().flatten();
+        let one = [
+            &mut self.packets_in,
+            &mut self.bytes_in,
+            &mut self.packets_out,
+            &mut self.bytes_out,
+            &mut self.send_calls,
+            &mut self.handed_over,
+            &mut self.keyframes_asked,
+            &mut self.nacks_sent,
+        ];
+        reasons
+            .chain(&mut self.refused)
+            .chain(&mut self.srtp)
+            .chain(&mut self.send_lost)
+            .chain(one)
+            .for_each(Tally::flush);
     }
 
-    pub(super) fn srtp(&self, e: SrtpError) {
+    pub(super) fn refuse(&mut self, why: Refusal) {
+        self.refused[why as usize].add(1);
+    }
+
+    pub(super) fn srtp(&mut self, e: SrtpError) {
         if let Some(at) = SRTP.iter().position(|(s, _)| *s == e) {
-            self.srtp[at].increment(1);
+            self.srtp[at].add(1);
         }
     }
 
@@ -128,21 +174,21 @@ impl Counters {
         counter!("lectern_sfu_lost_peers_total", "reason" => "said_goodbye").increment(1);
     }
 
-    pub(super) fn forward_dropped(&self, r: DropReason) {
-        self.forward_dropped[r.index()].increment(1);
+    pub(super) fn forward_dropped(&mut self, r: DropReason) {
+        self.forward_dropped[r.index()].add(1);
     }
 
-    pub(super) fn ingest_dropped(&self, r: DropReason) {
-        self.ingest_dropped[r.index()].increment(1);
+    pub(super) fn ingest_dropped(&mut self, r: DropReason) {
+        self.ingest_dropped[r.index()].add(1);
     }
 
     pub(super) fn sent(&mut self, count: u32, bytes: usize, sent: &Sent) {
-        self.packets_out.increment(u64::from(count - sent.lost));
-        self.bytes_out.increment(bytes as u64);
-        self.send_calls.increment(u64::from(sent.calls));
+        self.packets_out.add(u64::from(count - sent.lost));
+        self.bytes_out.add(bytes as u64);
+        self.send_calls.add(u64::from(sent.calls));
         match sent.error {
-            Some(SendError::SocketFull) => self.send_lost[0].increment(u64::from(sent.lost)),
-            Some(SendError::Refused) => self.send_lost[1].increment(u64::from(sent.lost)),
+            Some(SendError::SocketFull) => self.send_lost[0].add(u64::from(sent.lost)),
+            Some(SendError::Refused) => self.send_lost[1].add(u64::from(sent.lost)),
             None => {}
         }
     }

@@ -182,7 +182,7 @@ impl Shard {
         let mut builder = Builder::new(self.out.space());
         if publisher.ask_keyframe(key, layer, &mut builder) == Ok(true) {
             let len = builder.len_bytes();
-            self.counters.keyframes_asked.increment(1);
+            self.counters.keyframes_asked.add(1);
             peer.transport.send_rtcp(len, &mut self.out, &mut self.ports, &mut self.counters);
         }
     }

@@ -257,5 +257,6 @@ impl Shard {
             self.close_peer(now, key);
         }
         self.flush_events();
+        self.counters.flush();
     }
 }

@@ -52,6 +52,7 @@ impl Shard {
                 self.next_track_tick = now + TRACK_TICK;
                 self.tick_tracks(now);
                 self.tick_rooms(now);
+                self.counters.flush();
             }
         }
     }
@@ -76,7 +77,7 @@ impl Shard {
             let len = builder.len_bytes();
             // What did not fit is due again with the next turn.
             let worth_sending = feedback.is_none_or(|f| f.worth_sending);
-            self.counters.nacks_sent.increment(u64::from(feedback.map_or(0, |f| f.asked)));
+            self.counters.nacks_sent.add(u64::from(feedback.map_or(0, |f| f.asked)));
             if len > 0 && worth_sending {
                 peer.transport.send_rtcp(len, &mut self.out, &mut self.ports, &mut self.counters);
             }
