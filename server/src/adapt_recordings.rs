@@ -225,7 +225,7 @@ impl Recordings for RecordingsPort {
     async fn suspend(&self, recording: RecordingId) -> Result<(), PortError> {
         let running = self.0.take(recording)?;
         let mut status = running.handle.status();
-        running.follower.abort();
+        stop(running.follower).await;
         drop(running.handle);
         let ended = status.wait_for(|s| s.state == Health::Ended);
         match tokio::time::timeout(CLOSE_WITHIN, ended).await {
@@ -239,7 +239,7 @@ impl Recordings for RecordingsPort {
         let running = self.0.take(recording)?;
         let meta = running.handle.meta().clone();
         let sealed = running.handle.finish().await.map_err(|e| fault("finish a recording", e));
-        running.follower.abort();
+        stop(running.follower).await;
         let status = *running.handle.status().borrow();
         let state = match &sealed {
             Ok(s) => {
@@ -252,6 +252,14 @@ impl Recordings for RecordingsPort {
         running.lines.lock().changed = true;
         self.0.register(&meta, state, &running.lines).await;
         sealed.map(|_| ())
+    }
+}
+
+/// Ends a follower for certain, so that it can't tell the catalogue of a running recording after the end.
+async fn stop(follower: tokio::task::JoinHandle<()>) {
+    follower.abort();
+    if follower.await.is_err_and(|e| e.is_panic()) {
+        tracing::error!("the follower of a recording had panicked");
     }
 }
 
@@ -274,4 +282,144 @@ fn meta(facts: &LessonFacts) -> RecordingMeta {
 
 fn fault(what: &'static str, cause: impl std::fmt::Display) -> PortError {
     PortError { part: "the recorder", what, cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lectern_library::{Class, ClassEntry, LessonChange, LibraryOptions};
+    use lectern_media::{AccountId, ParticipantId};
+    use lectern_protocol::{
+        api::{ClassMode, Repeat},
+        ws::LessonState,
+    };
+    use lectern_recorder::Limits;
+    use lectern_sfu::SfuConfig;
+    use lectern_signaling::ports::RecordingFiles as _;
+    use std::{net::SocketAddr, path::Path};
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        library: Arc<Library>,
+        sfu: Sfu,
+        facts: LessonFacts,
+    }
+
+    impl Bench {
+        async fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let library =
+                Arc::new(Library::open(&dir.path().join("catalogue"), LibraryOptions::default()).await.unwrap());
+            library.first_run(UnixMillis::now()).await.unwrap();
+            let now = UnixMillis::now();
+            let entry = ClassEntry {
+                title: "分数乘法".into(),
+                subject: "数学".into(),
+                grade: "六年级".into(),
+                teacher: AccountId::generate(),
+                place: library.tree().root().unwrap(),
+                mode: ClassMode::Dedicated,
+                starts: now,
+                duration_min: 40,
+                repeat: Repeat::Once,
+                until: None,
+                waiting_room: false,
+                record: true,
+            };
+            let class = library.create_classes(vec![Class::new(entry, now)]).await.unwrap().remove(0);
+            let lesson = library.store().lessons_at(vec![(class.id, now)]).await.unwrap().remove(0);
+            let live = LessonChange { state: Some(LessonState::Live), opened: Some(now), ..LessonChange::default() };
+            library.store().change_lesson(lesson.id, live).await.unwrap();
+            let facts = LessonFacts {
+                class: class.id,
+                lesson: lesson.id,
+                room: class.room,
+                title: class.entry.title.clone(),
+                subject: class.entry.subject.clone(),
+                grade: class.entry.grade.clone(),
+                teacher: class.entry.teacher,
+                teacher_name: "王老师".into(),
+                place: class.entry.place,
+                school: "东山村小学".into(),
+                opened: now,
+            };
+            let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+            let sfu = Sfu::start(SfuConfig { listen, ..SfuConfig::default() }).unwrap();
+            Self { dir, library, sfu, facts }
+        }
+
+        /// A recorder as a process has it: dropped and opened anew, it finds what the one before left.
+        fn port(&self) -> RecordingsPort {
+            let limits = Limits { reserve_bytes: 0, ..Limits::default() };
+            let recorder = Arc::new(Recorder::open(archive::recordings_dir(self.dir.path()), limits).unwrap());
+            RecordingsPort(Recorders::new(recorder, self.sfu.clone(), Arc::clone(&self.library), |_| ()))
+        }
+
+        async fn known(&self, id: RecordingId) -> lectern_library::Recording {
+            self.library.store().recording(id).await.unwrap().expect("the catalogue knows it")
+        }
+
+        fn data(&self) -> &Path {
+            self.dir.path()
+        }
+    }
+
+    fn chat(text: &str) -> ClassEvent {
+        ClassEvent::Chat { participant: ParticipantId::generate(), name: "小明".into(), text: text.into() }
+    }
+
+    #[tokio::test]
+    async fn a_recording_through_a_restart_to_its_end() {
+        let b = Bench::new().await;
+        let port = b.port();
+        let id = port.start(&b.facts).await.unwrap();
+        port.event(id, UnixMillis::now(), &ClassEvent::Opened {});
+        port.event(id, UnixMillis::now(), &chat("老师好"));
+        port.suspend(id).await.unwrap();
+        drop(port);
+
+        let port = b.port();
+        port.resume(b.facts.room, id).await.unwrap();
+        port.event(id, UnixMillis::now(), &chat("再见"));
+        port.finish(id).await.unwrap();
+        let known = b.known(id).await;
+        assert_eq!((known.status, known.title.as_str()), (RecordingStatus::Done, "分数乘法"));
+        let lines = b.library.store().recordings(None, 9).await.unwrap().remove(0).lines;
+        assert_eq!(lines.iter().map(|l| l.text.as_str()).collect::<Vec<_>>(), ["老师好", "再见"]);
+
+        let archive = crate::adapt_files::Archive::new(b.data());
+        let facts = archive.facts(id).await.unwrap().expect("it can be read");
+        assert_eq!(facts.events.iter().filter(|e| matches!(e.event, ClassEvent::Chat { .. })).count(), 2);
+        assert!(archive.open(id, "nothing.m3u8").await.unwrap().is_none());
+        assert!(archive.facts(RecordingId::generate()).await.unwrap().is_none());
+        archive.remove(id).await.unwrap();
+        assert!(archive.facts(id).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_start_after_a_crash_goes_on_with_the_same_recording() {
+        let b = Bench::new().await;
+        let port = b.port();
+        let id = port.start(&b.facts).await.unwrap();
+        port.suspend(id).await.unwrap();
+        drop(port);
+        assert_eq!(b.port().start(&b.facts).await.unwrap(), id, "one lesson, one recording");
+    }
+
+    #[tokio::test]
+    async fn what_a_lesson_left_unfinished_is_sealed_when_it_is_over() {
+        let b = Bench::new().await;
+        let port = b.port();
+        let id = port.start(&b.facts).await.unwrap();
+        port.suspend(id).await.unwrap();
+        drop(port);
+        let port = b.port();
+        port.0.seal_abandoned().await;
+        assert_eq!(port.0.recorder.unsealed().len(), 1, "the lesson is live: it will be resumed");
+        let over = LessonChange { state: Some(LessonState::Over), ..LessonChange::default() };
+        b.library.store().change_lesson(b.facts.lesson, over).await.unwrap();
+        port.0.seal_abandoned().await;
+        assert!(port.0.recorder.unsealed().is_empty());
+        assert_ne!(b.known(id).await.status, RecordingStatus::Live);
+    }
 }

@@ -65,7 +65,8 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
 
     let app = App::new(AppState {
         settings: Settings {
-            tls,
+            // A reverse proxy speaks TLS for us.
+            tls: tls || config.http.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
             origins: config.http.public_url.iter().cloned().collect(),
             guests: config.class.guests,
             ice_servers: config.media.ice_servers.clone(),

@@ -6,6 +6,7 @@ mod adapt_recordings;
 mod archive;
 mod assemble;
 mod keys;
+mod limits;
 mod people;
 mod serve;
 mod tls;

@@ -4,6 +4,7 @@ use crate::{assemble, tls};
 use anyhow::Context as _;
 use axum::Router;
 use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
 use lectern_base::{Config, DataDir, Shutdown};
 use lectern_media::UnixMillis;
 use lectern_signaling::http;
@@ -20,6 +21,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// Runs the server until it is asked to end.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     lectern_base::log::init(&config.log);
+    crate::limits::raise_open_files();
     let shutdown = Shutdown::new();
     shutdown.on_signals().context("could not listen for signals")?;
     let data = DataDir::open(&config.storage.data)?;
@@ -107,9 +109,18 @@ async fn serve_on(
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    // With a timer, hyper gives a client thirty seconds for its headers: who dribbles them holds no socket for ever.
     match tls {
-        Some(config) => axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(service).await,
-        None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await,
+        Some(config) => {
+            let mut server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
+            server.http_builder().http1().timer(TokioTimer::new());
+            server.serve(service).await
+        }
+        None => {
+            let mut server = axum_server::from_tcp(listener)?.handle(handle);
+            server.http_builder().http1().timer(TokioTimer::new());
+            server.serve(service).await
+        }
     }
 }
 

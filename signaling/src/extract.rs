@@ -116,7 +116,7 @@ impl OptionalFromRequestParts<App> for Caller {
     }
 }
 
-/// The address a request came from. Behind a reverse proxy this is the proxy's: rate limits are then the proxy's job.
+/// The address a request came from. A reverse proxy on this machine names it in `X-Forwarded-For`; nobody else is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddr(pub IpAddr);
 
@@ -124,17 +124,27 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
-        Ok(Self::of(&parts.extensions))
+        Ok(Self::of(&parts.extensions, &parts.headers))
     }
 }
 
 impl ClientAddr {
     /// The address in a request's extensions; requests made in-process come from localhost.
     #[must_use]
-    pub fn of(extensions: &axum::http::Extensions) -> Self {
+    pub fn of(extensions: &axum::http::Extensions, headers: &HeaderMap) -> Self {
         let ip = extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |c| c.0.ip());
         // One machine behind a dual-stack socket is one machine.
-        Self(ip.to_canonical())
+        let ip = ip.to_canonical();
+        if !ip.is_loopback() {
+            return Self(ip);
+        }
+        // The last entry is the one that our own proxy wrote; those before it are what the client claims.
+        let told = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back()
+            .and_then(|v| v.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+        Self(told.map_or(ip, |ip| ip.to_canonical()))
     }
 }
 

@@ -182,7 +182,7 @@ fn status_class(status: StatusCode) -> &'static str {
 async fn limit_requests(State(app): State<App>, req: Request, next: Next) -> ApiResult<Response> {
     let path = req.uri().path();
     if path.starts_with("/api/") || path.starts_with("/whip/") || path.starts_with("/whep/") {
-        let addr = ClientAddr::of(req.extensions());
+        let addr = ClientAddr::of(req.extensions(), req.headers());
         if let Err(wait) = app.limits.requests.take(addr, Instant::now()) {
             return Err(ApiError::retry(Code::TooOften, wait, "too many requests from this address"));
         }

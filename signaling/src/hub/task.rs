@@ -39,6 +39,8 @@ pub enum Outgoing {
 
 /// A room in which nobody is and nothing runs is forgotten after this many seconds.
 const IDLE_SECONDS: u32 = 20;
+/// A recording that could not be started is tried again after this many seconds.
+const RETRY_SECONDS: u32 = 10;
 /// Things that happened before the recording was ready to hear them.
 const EARLY_MAX: usize = 1_000;
 /// Presences that wait for the writer.
@@ -109,6 +111,7 @@ pub(super) struct RoomTask {
     /// A recording that starts now begins in the middle of the lesson.
     mid_lesson: bool,
     presences: Vec<Presence>,
+    retry_in: u32,
     keep: bool,
     over: bool,
 }
@@ -128,6 +131,7 @@ impl RoomTask {
             early: Vec::new(),
             mid_lesson: false,
             presences: Vec::new(),
+            retry_in: RETRY_SECONDS,
             keep: false,
             over: false,
         };
@@ -165,6 +169,7 @@ impl RoomTask {
                 },
                 _ = second.tick() => {
                     self.room.tick(self.rooms.0.now(), &mut out);
+                    self.retry_recording().await;
                     self.carry_out(&mut out).await;
                     self.write_down(false).await;
                     idle_for = if self.room.is_idle() && self.outboxes.is_empty() { idle_for + 1 } else { 0 };
@@ -236,6 +241,21 @@ impl RoomTask {
         }
         let state = if recording.is_some() { RecordingState::On } else { RecordingState::Failed };
         self.room.recording_is(state, out);
+    }
+
+    /// A recording that could not be started (the disk was full) is tried again while the lesson lasts.
+    async fn retry_recording(&mut self) {
+        let wanted = self.room.is_live() && self.room.policy().record && self.recording.is_none();
+        if !wanted || self.recording_expected {
+            self.retry_in = RETRY_SECONDS;
+            return;
+        }
+        self.retry_in -= 1;
+        if let (0, Some(opened)) = (self.retry_in, self.room.live_since()) {
+            self.recording_expected = true;
+            self.mid_lesson = true;
+            self.write(Write::Resumed { recording: None, opened, record: true }).await;
+        }
     }
 
     async fn carry_out(&mut self, out: &mut Vec<Output>) {

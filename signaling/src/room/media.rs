@@ -234,7 +234,7 @@ impl Room {
         self.assign_watchers(out);
     }
 
-    /// Whether media may flow at all.
+    /// Whether the lesson runs.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.state == LessonState::Live
