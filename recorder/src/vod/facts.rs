@@ -204,6 +204,11 @@ impl Facts {
         }
         let mut tracks: Vec<Track> = tracks.into_values().collect();
         tracks.sort_by_key(|t| (t.from_ms(), t.info.id));
+        // Nobody is known to teach (a crash before the journal was written): then it is who published first.
+        let first = tracks.iter().find(|t| !t.fragments.is_empty()).map(|t| t.info.participant);
+        if !tracks.iter().any(|t| t.role.teacher) {
+            tracks.iter_mut().filter(|t| Some(t.info.participant) == first).for_each(|t| t.role.teacher = true);
+        }
         let recorded_ms = tracks.iter().map(Track::to_ms).max().unwrap_or(0);
         let happened_ms = lines.iter().map(|(l, ..)| l.at_ms).max().unwrap_or(0);
         Ok(Self {

@@ -20,13 +20,7 @@ impl Recording {
     pub fn multivariant(&self, picture: Option<Name>) -> Result<String, VodError> {
         let teacher = |source| Name::Teacher(LineSource(source));
         let plays = |name: &Name| self.items(*name).is_ok();
-        let main = match picture {
-            Some(name) => Some(name),
-            None => PICTURES.map(teacher).into_iter().find(plays).or_else(|| {
-                let videos = self.facts.tracks.iter().filter(|t| t.kind() == TrackKind::Video && t.plays_in_hls());
-                videos.map(|t| Name::Track(t.info.id)).next()
-            }),
-        };
+        let main = picture.or_else(|| PICTURES.map(teacher).into_iter().find(plays));
         let mut sounds: Vec<(Name, String)> = [TrackSource::Microphone, TrackSource::ScreenAudio]
             .map(|s| {
                 (
