@@ -14,7 +14,7 @@ const SPEECH_MIN: f32 = 77.0;
 /// How much louder a challenger has to be, in decibels.
 const MARGIN: f32 = 6.0;
 /// For how long.
-const TAKE_OVER: Duration = Duration::from_millis(400);
+pub const TAKE_OVER: Duration = Duration::from_millis(400);
 /// Time constants of the smoothing.
 const RISE: f32 = 0.08;
 const FALL: f32 = 0.6;

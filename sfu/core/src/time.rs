@@ -53,6 +53,18 @@ impl From<UnixMillis> for NtpTime {
     }
 }
 
+/// Whole microseconds of `d` (584,000 years fit). Per packet: [`Duration::as_micros`] divides 128 bits.
+#[inline]
+pub(crate) const fn micros(d: Duration) -> u64 {
+    d.as_secs() * 1_000_000 + d.subsec_micros() as u64
+}
+
+/// Whole milliseconds of `d`, see [`micros`].
+#[inline]
+pub(crate) const fn millis(d: Duration) -> u64 {
+    d.as_secs() * 1_000 + d.subsec_millis() as u64
+}
+
 /// Reads a duration in units of 1/65536 s, as DLSR and LSR differences are written (RFC 3550 §6.4.1).
 #[must_use]
 pub fn from_compact_ntp(units: u32) -> Duration {

@@ -16,7 +16,7 @@ use crate::{
     rewrite::{Numbers, Rewriter},
     rtcp::SenderInfo,
     selector::{Selection, Selector, Target},
-    time::NtpTime,
+    time::{NtpTime, millis},
 };
 use lectern_media::{Codec, Layer, PayloadType, Ssrc, TrackKind};
 use std::time::{Duration, Instant};
@@ -427,7 +427,7 @@ impl Downtrack {
     }
 
     fn ms(&self, now: Instant) -> u32 {
-        now.saturating_duration_since(self.epoch).as_millis() as u32
+        millis(now.saturating_duration_since(self.epoch)) as u32
     }
 }
 

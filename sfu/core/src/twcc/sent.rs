@@ -1,7 +1,10 @@
 //! The sending side: what was sent when under which number, and what the feedback says became of it.
 
 use super::{DELTA_US, REFERENCE_DELTAS, symbol};
-use crate::rtcp::{RtcpError, TransportCc};
+use crate::{
+    rtcp::{RtcpError, TransportCc},
+    time::micros,
+};
 use lectern_media::ExtSeq;
 use std::time::{Duration, Instant};
 
@@ -63,7 +66,7 @@ impl SendLog {
     /// Notes a packet and returns the transport-wide number to write into it.
     pub fn on_sent(&mut self, now: Instant, size_bytes: usize) -> u16 {
         let epoch = *self.epoch.get_or_insert(now);
-        self.newest_us = self.newest_us.max(now.saturating_duration_since(epoch).as_micros() as u64);
+        self.newest_us = self.newest_us.max(micros(now.saturating_duration_since(epoch)));
         self.make_room();
         let seq = self.next;
         self.next += 1;
