@@ -32,9 +32,9 @@ use std::{
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// The only address an endpoint of ours knows.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5);
-/// How soon a flight is sent again. RFC 6347 §4.2.4.1 says one second; on lines of 150 ms a lost flight should not cost
-/// more than a few round trips.
-const FLIGHT_INTERVAL: Duration = Duration::from_millis(400);
+/// How soon a flight is sent again. RFC 6347 §4.2.4.1 says one second, doubled each time; the library repeats it seven times
+/// at this interval, so that a peer has six seconds, and a lost flight costs a few round trips of a slow line.
+const FLIGHT_INTERVAL: Duration = Duration::from_millis(750);
 /// The longest record we send. Leaves room for IPv6, UDP and a tunnel in 1,280 bytes.
 const MTU: usize = 1_180;
 /// How many datagrams of a handshake are taken before a peer is given up: a whole one takes about six.

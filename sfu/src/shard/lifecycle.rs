@@ -73,8 +73,13 @@ impl Shard {
             }
         }
         let room = self.rooms_by_id.get(&track.room).and_then(|k| self.rooms.get_mut(*k));
+        let mut silence = false;
         if let Some(room) = room {
             room.speakers.remove(track.source);
+            silence = room.speakers.dominant().is_none() && room.speaker.take().is_some();
+        }
+        if silence {
+            self.tell(SfuEvent::Speaker { room: track.room, participant: None });
         }
         self.counters.tracks.set(self.tracks.0.len() as f64);
         if track.started {
@@ -102,7 +107,7 @@ impl Track {
         }
         let tap = self.tap.as_mut()?;
         if let Some(top) = self.live.iter().rposition(|l| *l) {
-            tap.set_target(Layer(top as u8));
+            tap.aim(now, Layer(top as u8));
         }
         if let Some(state) = tap.layer().and_then(|l| self.layers.get(l.index())) {
             tap.pump(now, UnixMillis::now(), &state.ring, state.highest);

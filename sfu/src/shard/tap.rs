@@ -16,6 +16,8 @@ const AUDIO_WAIT: Duration = Duration::from_millis(60);
 /// How long a track's start is held back for its top layer: encoders begin with the lowest, and each change is a
 /// discontinuity of the recording.
 const TOP_LAYER_WAIT: Duration = Duration::from_millis(800);
+/// How long a higher layer must have lived before the feed goes up to it.
+const RISE_WAIT: Duration = Duration::from_secs(3);
 /// Payloads are cut from slabs of this size, so that one allocation serves hundreds of packets.
 const VIDEO_SLAB: usize = 256 << 10;
 const AUDIO_SLAB: usize = 32 << 10;
@@ -33,6 +35,8 @@ pub(super) struct TapFeed {
     position: Option<(Layer, ExtSeq)>,
     /// The layer that should be handed over: the highest that lives.
     target: Layer,
+    /// A higher layer that lives again, and since when.
+    rising: Option<(Layer, Instant)>,
     pub keyframe_seen: Option<Instant>,
     closed: bool,
 }
@@ -47,6 +51,7 @@ impl TapFeed {
             began: None,
             position: None,
             target: Layer(0),
+            rising: None,
             keyframe_seen: None,
             closed: false,
         }
@@ -62,8 +67,21 @@ impl TapFeed {
         self.position.map(|p| p.0)
     }
 
-    pub(super) fn set_target(&mut self, layer: Layer) {
-        self.target = layer;
+    /// `top` is the highest layer that lives. Down at once, up when it has lived for a while: a publisher on an unsteady
+    /// line switches its top layer off and on, and each change is a discontinuity of the recording.
+    pub(super) fn aim(&mut self, now: Instant, top: Layer) {
+        if top <= self.target || self.position.is_none() {
+            (self.target, self.rising) = (top, None);
+            return;
+        }
+        match self.rising {
+            Some((layer, since)) if layer == top => {
+                if now >= since + RISE_WAIT {
+                    (self.target, self.rising) = (top, None);
+                }
+            }
+            _ => self.rising = Some((top, now)),
+        }
     }
 
     /// Nobody reads any more.
@@ -271,9 +289,9 @@ mod tests {
     fn layers_change_at_a_keyframe_of_the_target() {
         let now = Instant::now();
         let mut b = Bench::new();
-        b.feed.set_target(Layer(1));
+        b.feed.aim(now, Layer(1));
         b.arrive(now, 1, 10, true);
-        b.feed.set_target(Layer(0));
+        b.feed.aim(now, Layer(0));
         b.arrive(now, 0, 50, false);
         b.arrive(now, 1, 11, false);
         assert_eq!(b.handed(), [-2, 10, 11], "the old layer goes on until then");
@@ -281,6 +299,22 @@ mod tests {
         b.arrive(now, 1, 12, false);
         b.arrive(now, 0, 52, false);
         assert_eq!(b.handed(), [-1, 51, 52]);
+    }
+
+    #[test]
+    fn it_goes_down_at_once_and_up_after_a_while() {
+        let now = Instant::now();
+        let at = |ms| now + Duration::from_millis(ms);
+        let mut b = Bench::new();
+        b.feed.aim(now, Layer(1));
+        b.arrive(now, 1, 10, true);
+        // (milliseconds, the highest layer that lives, the target)
+        for (ms, top, want) in
+            [(100, 0, 0), (200, 1, 0), (3_100, 1, 0), (3_150, 0, 0), (3_200, 1, 0), (6_150, 1, 0), (6_200, 1, 1)]
+        {
+            b.feed.aim(at(ms), Layer(top));
+            assert_eq!(b.feed.target(), Layer(want), "after {ms} ms");
+        }
     }
 
     #[test]
