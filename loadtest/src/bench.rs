@@ -341,6 +341,7 @@ fn tell(report: &mut Report, data: &Data) {
             "subscribers",
             "offer → answer p50 / p95 ms",
             "connected → packet p50 / p95 ms",
+            "request → first frame ms",
             "delay p50 / p99 ms",
             "RSS MB",
         ],

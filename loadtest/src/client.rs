@@ -5,6 +5,7 @@ pub mod api;
 mod keyframes;
 pub mod peer;
 pub mod room;
+mod tls;
 pub mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};

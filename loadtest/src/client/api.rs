@@ -17,6 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Api {
     http: reqwest::Client,
     url: String,
+    insecure: bool,
     cookie: Option<String>,
     csrf: Option<String>,
 }
@@ -30,13 +31,19 @@ impl Api {
         // Only the first call of a process installs it; the others find it there.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(TIMEOUT).danger_accept_invalid_certs(insecure).build()?;
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), cookie: None, csrf: None })
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), insecure, cookie: None, csrf: None })
     }
 
     /// The server's address, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether any certificate is taken.
+    #[must_use]
+    pub fn insecure(&self) -> bool {
+        self.insecure
     }
 
     /// Whether `/readyz` says yes.

@@ -1,6 +1,6 @@
 //! The class WebSocket as a client speaks it: requests get their answers, everything else is a stream of news.
 
-use super::api::Api;
+use super::{api::Api, tls::insecure_connector};
 use anyhow::{Context, Result, anyhow, bail};
 use futures::{SinkExt as _, StreamExt as _};
 use lectern_media::TrackId;
@@ -11,7 +11,7 @@ use lectern_protocol::{
 use std::{collections::HashMap, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::{
-    connect_async,
+    connect_async_tls_with_config,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
@@ -46,7 +46,9 @@ impl Room {
         let mut request = url.as_str().into_client_request().context("the server's address")?;
         // Browsers always name their origin, and servers look at it.
         request.headers_mut().insert("origin", HeaderValue::from_str(api.url())?);
-        let (socket, _) = connect_async(request).await.with_context(|| format!("connecting to {url}"))?;
+        let connector = api.insecure().then(insecure_connector).transpose()?;
+        let connecting = connect_async_tls_with_config(request, None, true, connector);
+        let (socket, _) = connecting.await.with_context(|| format!("connecting to {url}"))?;
         let (mut sink, mut stream) = socket.split();
         let (orders, mut taken) = mpsc::channel::<Order>(64);
         let (tell, mut news) = mpsc::channel(NEWS_MAX);

@@ -45,7 +45,7 @@ impl World {
                 admin.new_place(&place).await?.id
             }
         };
-        let mut teacher = Api::new(admin.url(), true)?;
+        let mut teacher = Api::new(admin.url(), admin.insecure())?;
         let me = match teacher.sign_in(TEACHER_LOGIN, secret).await {
             Ok(me) if has_role(&me.account, Role::Teacher) => me,
             _ => {
