@@ -123,7 +123,10 @@ pub struct Estimator {
     /// No step down before this: the effect of the last one, or of a probe, is not seen yet.
     patient_until: Instant,
     grown_at: Instant,
+    /// Transport-wide feedback has come.
     feedback: bool,
+    /// A receiver report has come.
+    reported: bool,
     wanted: Option<Bitrate>,
     running: Option<Running>,
     probe_at: Instant,
@@ -150,6 +153,7 @@ impl Estimator {
             patient_until: now,
             grown_at: now,
             feedback: false,
+            reported: false,
             wanted: None,
             running: None,
             probe_at: now + Duration::from_millis(500),
@@ -215,6 +219,7 @@ impl Estimator {
 
     /// A receiver report, for receivers without transport-wide feedback: `loss` is the fraction lost.
     pub fn on_report(&mut self, now: Instant, loss: f64) {
+        self.reported = true;
         if self.feedback {
             return;
         }
@@ -269,7 +274,7 @@ impl Estimator {
     #[must_use]
     pub fn pacing(&self, now: Instant) -> (Bitrate, Duration) {
         let wide = self.estimate >= WIDE && !self.congested_within(now, Duration::from_secs(60));
-        let (factor, burst_ms) = match (self.feedback, wide) {
+        let (factor, burst_ms) = match (self.feedback || self.reported, wide) {
             (false, _) => (0.8, 10),
             // A queue that stands is drained before anything else.
             (true, _) if self.proven && self.delay.standing() >= QUEUE_GROWING => (0.75, 5),
@@ -395,10 +400,12 @@ mod tests {
     fn receivers_without_feedback_are_judged_by_their_reports() {
         let t0 = Instant::now();
         let mut e = estimator(t0);
+        assert!(e.pacing(t0).0 < e.estimate(), "nothing is known yet");
         for s in 1..=10 {
             e.on_report(t0 + Duration::from_secs(s), 0.0);
         }
         assert!(e.estimate() > Bitrate::kbps(1_900), "{:?}", e.estimate());
+        assert!(e.pacing(t0 + Duration::from_secs(10)).0 > e.estimate(), "what is allocated must be able to leave");
         e.on_report(t0 + Duration::from_secs(11), 0.5);
         assert!(e.estimate() < Bitrate::kbps(1_700) && e.is_proven());
         e.on_remb(Bitrate::kbps(300));
