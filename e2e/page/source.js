@@ -144,6 +144,9 @@
     },
   };
 
+  // A context made before the first click of a page stays silent until it is asked again after one.
+  for (const type of ["mousedown", "pointerup", "click", "keydown"]) addEventListener(type, () => clock.audio?.context.resume(), true);
+
   let camera;
   let screen;
   const failure = (name, message) => Promise.reject(new DOMException(message, name));
