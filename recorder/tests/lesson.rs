@@ -10,9 +10,9 @@ use lectern_protocol::{
     api::{ClassEvent, GapCause, RecordingStatus},
     ws::RoomRole,
 };
-use lectern_recorder::{Recorder, RecordingHandle, check, scan, vod};
+use lectern_recorder::{Limits, Recorder, RecordingHandle, check, scan, vod};
 use std::{collections::HashMap, path::Path, sync::Arc};
-use support::{Source, decoded_frames, h264, limits, merged, meta, opus, tool, vp8};
+use support::{Source, decoded_frames, fake, h264, limits, merged, meta, opus, tool, vp8};
 
 fn feed(tap: &TapHandle, events: Vec<(i64, TapEvent)>) {
     support::feed(tap, &mut HashMap::new(), &events);
@@ -213,4 +213,80 @@ fn a_newer_format_is_refused_by_name_and_left_untouched() {
     assert!(matches!(vod::Recording::load(&dir), Err(vod::VodError::Header(_))));
     assert!(!check(&dir).ok);
     assert_eq!(std::fs::read_to_string(dir.join("recording.json")).unwrap(), header);
+}
+
+#[test]
+fn a_still_screen_and_a_muted_microphone_are_no_holes() {
+    let tmp = support::scratch();
+    let teacher = ParticipantId::generate();
+    let (screen, sound) = (fake::picture(teacher, 300), fake::sound(teacher, 600));
+    let still = |at: i64| (3_040..8_000).contains(&at);
+    let sealed = record(tmp.path(), 14_000, |handle| {
+        join(handle, teacher, "王老师", RoomRole::Teacher);
+        let started = handle.meta().started;
+        let mut events = merged(vec![screen.events(started, 0), sound.events(started, 0)]);
+        // Nothing is sent, so sequence numbers go on without a hole.
+        let mut seqs: HashMap<_, u64> = HashMap::new();
+        events.retain(|(at, e)| !matches!(e, TapEvent::Packet(_)) || !still(*at));
+        for (_, event) in &mut events {
+            if let TapEvent::Packet(p) = event {
+                let next = seqs.entry(p.track).or_insert(p.seq.0);
+                p.seq = lectern_media::ExtSeq(*next);
+                *next += 1;
+            }
+        }
+        feed(&handle.tap(), events);
+    });
+    good(&sealed.summary.dir);
+    let recording = vod::Recording::load(&sealed.summary.dir).unwrap();
+    let facts = recording.facts();
+    let causes: Vec<_> = facts.gaps.iter().map(|g| (g.track, g.cause, g.from_ms / 100, g.to_ms / 100)).collect();
+    assert_eq!(
+        causes,
+        [(Some(sound.info.id), GapCause::Muted, 30, 80)],
+        "a microphone that sends nothing for long is muted"
+    );
+    for name in ["teacher-camera", "teacher-microphone"] {
+        let playlist = recording.media_playlist(name.parse().unwrap()).unwrap();
+        assert!(!playlist.contains("EXT-X-GAP"), "{playlist}");
+        // Segment by segment, what is served goes on without a hole.
+        let track = recording.line(name.parse().unwrap()).unwrap()[0];
+        let mut end = track.fragments[0].dts;
+        for s in recording.segments(track) {
+            let bytes = recording.segment(track.info.id, s.number).unwrap();
+            let mut at = 0;
+            while at < bytes.len() {
+                let f = lectern_fmp4::scan::parse_fragment(&bytes[at..]).unwrap();
+                assert_eq!(f.dts, end, "{name}, segment {}", s.number);
+                end = f.dts + f.duration();
+                at += f.len;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_running_lesson_is_watched_up_to_now_and_what_was_listed_stays() {
+    let tmp = support::scratch();
+    let recorder = Recorder::open(tmp.path(), Limits { sync_every: std::time::Duration::ZERO, ..limits() }).unwrap();
+    let handle = recorder.start(meta(40_000), Arc::new(|_| {})).unwrap();
+    let teacher = ParticipantId::generate();
+    join(&handle, teacher, "王老师", RoomRole::Teacher);
+    let camera = fake::picture(teacher, 750);
+    let events = camera.events(handle.meta().started, 30);
+    let (mut senders, mut status, mut seen) = (HashMap::new(), handle.status(), Vec::<bytes::Bytes>::new());
+    for piece in events.chunks(100) {
+        support::feed(&handle.tap(), &mut senders, piece);
+        support::wait(status.changed()).unwrap();
+        let recording = vod::Recording::load(handle.dir()).unwrap();
+        let Ok(playlist) = recording.media_playlist("teacher-camera".parse().unwrap()) else { continue };
+        assert!(playlist.contains("#EXT-X-PLAYLIST-TYPE:EVENT") && !playlist.contains("#EXT-X-ENDLIST"), "{playlist}");
+        let track = recording.facts().track(camera.info.id).unwrap();
+        let now: Vec<_> =
+            recording.segments(track).iter().map(|s| recording.segment(camera.info.id, s.number).unwrap()).collect();
+        assert_eq!(&now[..seen.len()], &seen[..], "a segment that was listed never changes");
+        seen = now;
+    }
+    assert!(seen.len() >= 4, "{} segments of some 30 s were seen while it ran", seen.len());
+    assert_eq!(support::wait(handle.finish()).unwrap().summary.status, RecordingStatus::Done);
 }

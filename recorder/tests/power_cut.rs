@@ -7,7 +7,8 @@
 mod support;
 
 use lectern_media::ParticipantId;
-use lectern_recorder::{Recorder, State, check, scan, storage::Storage};
+use lectern_protocol::api::GapCause;
+use lectern_recorder::{Recorder, State, check, scan, storage::Storage, vod};
 use std::{
     collections::HashMap,
     fs,
@@ -83,6 +84,9 @@ fn writer() {
         let due = events[next..].iter().take_while(|(at, _)| *at as u128 <= began.elapsed().as_millis()).count();
         feed(&handle.tap(), &mut senders, &events[next..next + due]);
         next += due;
+        if due > 0 {
+            println!("fed {}", events[next - 1].0);
+        }
         // The clock of the media is the wall's: wait for an announcement or for the next packets to be due.
         let changed = wait(async { tokio::time::timeout(Duration::from_millis(10), status.changed()).await.is_ok() });
         if changed {
@@ -193,4 +197,49 @@ fn a_power_cut_loses_nothing_that_was_announced() {
         found < announced,
         "a writer that never syncs lost nothing ({announced} announced, {found} found): the test is blind"
     );
+}
+
+/// A process killed at any moment has on disk what it received a second before (its pages are the kernel's); the recording is the
+/// same one afterwards, with each downtime as a gap.
+#[test]
+fn a_killed_process_leaves_all_but_the_last_second_and_is_resumed() {
+    if std::env::var(ROOT).is_ok() {
+        return;
+    }
+    for kill_after in [400, 1130, 1770] {
+        let tmp = support::scratch();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "writer", "--nocapture"])
+            .env(ROOT, tmp.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut writer = Writer(command.spawn().unwrap());
+        let mut output = BufReader::new(writer.0.stdout.take().unwrap());
+        let (mut fed, mut line) = (0u64, String::new());
+        while fed < kill_after + 1000 {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "the writer ended by itself");
+            fed = line.trim().strip_prefix("fed ").map_or(fed, |ms| ms.parse().unwrap());
+        }
+        drop(writer);
+        let recorder = Recorder::open(tmp.path(), limits()).unwrap();
+        let unsealed = recorder.unsealed();
+        assert_eq!((unsealed.len(), recorder.recovered()[0].damage.len()), (1, 0));
+        let tracks = vod::Recording::load(&unsealed[0].dir).unwrap().facts().tracks.clone();
+        for t in &tracks {
+            assert!(
+                t.to_ms() + 1000 >= fed,
+                "killed after {fed} ms, {:?} is there up to {} ms",
+                t.info.source,
+                t.to_ms()
+            );
+        }
+        let handle = recorder.resume(unsealed[0].meta.lesson, Arc::new(|_| {})).unwrap().unwrap();
+        let sealed = wait(handle.finish()).unwrap();
+        let report = check(&sealed.summary.dir);
+        assert!(report.ok, "{report}");
+        let gaps = vod::Recording::load(&sealed.summary.dir).unwrap().facts().gaps.clone();
+        assert!(gaps.iter().any(|g| g.cause == GapCause::Restart && g.track.is_none()), "{gaps:?}");
+    }
 }
