@@ -6,7 +6,7 @@ mod adapt_recordings;
 mod archive;
 mod assemble;
 mod keys;
-mod limits;
+mod machine;
 mod people;
 mod serve;
 mod tls;

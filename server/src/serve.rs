@@ -1,6 +1,6 @@
 //! `lectern serve`: from configuration to a running server, and to its orderly end.
 
-use crate::{assemble, tls};
+use crate::{assemble, machine, tls};
 use anyhow::Context as _;
 use axum::Router;
 use axum_server::Handle;
@@ -21,14 +21,14 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// Runs the server until it is asked to end.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     lectern_base::log::init(&config.log);
-    crate::limits::raise_open_files();
+    machine::raise_open_files();
     let shutdown = Shutdown::new();
     shutdown.on_signals().context("could not listen for signals")?;
     let data = DataDir::open(&config.storage.data)?;
     let listeners = listen(&config.http.listen)?;
-    let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-    let addresses_ip: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
-    let https = tls::prepare(&config, &addresses_ip).await?;
+    let addresses = reachable(&listeners);
+    let ips: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
+    let https = tls::prepare(&config, &ips).await?;
     let local_ca = https.as_ref().and_then(|h| h.local_ca.clone());
     let server = assemble::assemble(&config, &data, https.is_some(), local_ca.clone()).await?;
 
@@ -102,6 +102,22 @@ fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
         .collect()
 }
 
+/// Where the listeners can be reached: an unspecified address stands for every one of this machine.
+fn reachable(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    let machine = machine::addresses();
+    let mut all: Vec<_> = listeners
+        .iter()
+        .filter_map(|l| l.local_addr().ok())
+        .flat_map(|addr| {
+            let every =
+                machine.iter().filter(|ip| ip.is_ipv4() == addr.is_ipv4()).map(|ip| SocketAddr::new(*ip, addr.port()));
+            if addr.ip().is_unspecified() { every.collect() } else { vec![addr] }
+        })
+        .collect();
+    all.dedup();
+    all
+}
+
 async fn serve_on(
     listener: TcpListener,
     router: Router,
@@ -136,7 +152,11 @@ fn announce(
     let mut text = String::from("\nLectern 讲台 is running.\n\n");
     match &config.http.public_url {
         Some(url) => text.push_str(&format!("  address   {url}\n")),
-        None => addresses.iter().for_each(|addr| text.push_str(&format!("  address   {scheme}://{}\n", shown(*addr)))),
+        None => {
+            let mut shown: Vec<_> = addresses.iter().map(|addr| shown(*addr)).collect();
+            shown.dedup();
+            shown.iter().for_each(|addr| text.push_str(&format!("  address   {scheme}://{addr}\n")));
+        }
     }
     if let Some(fingerprint) = local_ca.and_then(tls::fingerprint) {
         text.push_str(&format!("  CA        SHA-256 {fingerprint}\n            devices install it once: open /ca\n"));
