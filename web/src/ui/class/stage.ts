@@ -30,6 +30,14 @@ export class LecStage extends View {
     this.until(() => resize.disconnect());
   }
 
+  /** Measured at once, not at the observer's leisure: the first request for pictures then names the right heights. */
+  override firstUpdated(): void {
+    const { width, height } = this.getBoundingClientRect();
+    if (width === 0 || height === 0) return;
+    this.#size = { width, height };
+    this.requestUpdate();
+  }
+
   override render(): TemplateResult {
     const { session, state } = this;
     const room = state.room as RoomState;

@@ -29,6 +29,7 @@ export class LecTile extends View {
   #drawn = false;
   /** Until it is measured: the middle layer, which most tiles end up with. */
   #height = 360;
+  #measured = false;
   #inView = true;
   #armed = 0;
   #since = 0;
@@ -38,9 +39,7 @@ export class LecTile extends View {
     super.connectedCallback();
     const resize = new ResizeObserver(([entry]) => {
       if (!entry) return;
-      const { width, height } = entry.contentRect;
-      // The picture fits inside; a narrow tall tile shows it only as high as its width allows.
-      this.#height = Math.min(height, (width * 9) / 16) * devicePixelRatio;
+      this.#measure(entry.contentRect);
       this.#tell();
     });
     const view = new IntersectionObserver(([entry]) => {
@@ -63,7 +62,17 @@ export class LecTile extends View {
     if (this.#video) this.#video.srcObject = null;
   }
 
+  #measure({ width, height }: { width: number; height: number }): void {
+    // The picture fits inside; a narrow tall tile shows it only as high as its width allows.
+    this.#height = Math.min(height, (width * 9) / 16) * devicePixelRatio;
+    this.#measured = true;
+  }
+
   #tell(): void {
+    if (!this.#measured) {
+      const rect = this.getBoundingClientRect();
+      if (rect.height > 0) this.#measure(rect);
+    }
     if (!this.#track || this.model.own) return;
     const seen = this.#inView && document.visibilityState === "visible";
     this.session.show(this.#track, seen ? this.#height : 0);
