@@ -445,7 +445,8 @@ impl Subscriber {
 fn stamp(sent: &mut SendLog, epoch: Instant, now: Instant, twcc: bool, size: usize) -> Stamp {
     let elapsed = now.saturating_duration_since(epoch);
     // 6.18 fixed point seconds, 24 bits (abs-send-time).
-    let abs = (elapsed.as_secs() << 18 | (u64::from(elapsed.subsec_nanos()) << 18) / 1_000_000_000) as u32 & 0xff_ffff;
+    let fraction = (u64::from(elapsed.subsec_nanos()) << 18) / 1_000_000_000;
+    let abs = ((elapsed.as_secs() << 18) | fraction) as u32 & 0xff_ffff;
     Stamp { twcc: if twcc { sent.on_sent(now, size) } else { 0 }, abs_send_time: abs }
 }
 
