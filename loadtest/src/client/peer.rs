@@ -11,6 +11,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use rtc::{
+    ice::mdns::MulticastDnsMode,
     interceptor::Slot,
     media_stream::MediaStreamTrack,
     peer_connection::{
@@ -176,7 +177,11 @@ impl Connection {
         let registry = configure_rtcp_reports(configure_twcc(registry, &mut media)?)
             .with(Slot::from(APPLICATION_SLOT), KeyframeRequests::new(wanted.clone()));
         let (tell, progress) = watch::channel(Progress::default());
-        let settings = SettingEngineBuilder::new().with_include_loopback_candidate(true).build();
+        let settings = SettingEngineBuilder::new()
+            .with_include_loopback_candidate(true)
+            // Servers have addresses; and a network without a multicast route would refuse the socket.
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+            .build();
         let pc = PeerConnectionBuilder::new()
             .with_media_engine(media)
             .with_setting_engine(settings)

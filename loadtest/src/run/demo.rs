@@ -60,6 +60,8 @@ impl DemoArgs {
             let World { teacher, class } = World::make(&admin, &teacher_secret(&password), wish).await?;
             let teaching = Teaching { api: teacher, code: class.code.clone() };
             println!("{}/c/{}", admin.url(), class.code);
+            // One wait for the whole run: a signal between two lessons counts as well.
+            let mut interrupt = std::pin::pin!(interrupted());
             loop {
                 let (stop, stopped) = oneshot::channel();
                 let mut lesson = std::pin::pin!(teaching.teach(&source, None, stopped, true));
@@ -68,13 +70,16 @@ impl DemoArgs {
                         if let Err(error) = ended {
                             eprintln!("the lesson was interrupted: {error:#}; going on");
                         }
-                        sleep(AGAIN_AFTER).await;
                     }
-                    stopped = interrupted() => {
-                        stopped?;
+                    signal = &mut interrupt => {
+                        signal?;
                         let _ = stop.send(()); // the lesson ends for all
                         return lesson.await.map(|_| true);
                     }
+                }
+                tokio::select! {
+                    () = sleep(AGAIN_AFTER) => {}
+                    signal = &mut interrupt => return signal.map(|()| true),
                 }
             }
         })
