@@ -81,14 +81,18 @@ pub(crate) fn publish_answer(
 
 /// Answers a subscriber: `lines` are sent, all others declined.
 pub(crate) fn subscribe_answer(offer: &Offer, lines: &[SubscribeLine<'_>], transport: &AnswerTransport<'_>) -> String {
+    let of = |kind| lines.iter().filter(move |l| offer.line(l.mid).is_some_and(|o| o.kind == Some(kind))).count();
+    // A player (WHEP) has one picture and its sound: in one stream they are played in step by their sender reports. With
+    // more lines only the client knows which belong together, and a shared stream would couple strangers' clocks.
+    let together = (of(TrackKind::Audio), of(TrackKind::Video)) == (1, 1);
     write(offer, transport, |out, line| {
         let Some(ours) = lines.iter().find(|l| l.mid == line.mid && line.client_receives()) else { return false };
         open_line(out, line, &line.codecs);
         out.attribute("sendonly");
         out.extensions(&subscribe_extensions(line));
         line.codecs.iter().for_each(|c| out.codec(c, line, None));
-        // One stream per line: what it carries changes, and a shared stream id would make browsers couple their clocks.
-        out.attribute(format_args!("msid:{0} {0}", line.mid));
+        let stream = if together { "stage" } else { &line.mid };
+        out.attribute(format_args!("msid:{stream} {}", line.mid));
         let (ssrc, cname) = (ours.ssrc.0, transport.peer);
         if let Some(rtx) = ours.rtx_ssrc {
             out.attribute(format_args!("ssrc-group:FID {ssrc} {}", rtx.0));

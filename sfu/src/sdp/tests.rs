@@ -89,6 +89,17 @@ fn answers_a_subscriber_with_every_codec_it_takes() {
 }
 
 #[test]
+fn one_picture_and_its_sound_are_played_in_step() {
+    let text = CHROMIUM_PUBLISH.replace("a=sendonly", "a=recvonly");
+    let offer = Offer::parse(&text).unwrap();
+    let line = |mid, ssrc| SubscribeLine { mid, ssrc: Ssrc(ssrc), rtx_ssrc: None };
+    let both = subscribe_answer(&offer, &[line("0", 1), line("1", 2)], &transport(&[]));
+    assert!(both.contains("a=msid:stage 0\r\n") && both.contains("a=msid:stage 1\r\n"), "{both}");
+    let alone = subscribe_answer(&offer, &[line("1", 2)], &transport(&[]));
+    assert!(alone.contains("a=msid:1 1\r\n"), "{alone}");
+}
+
+#[test]
 fn whip_lines_are_camera_then_screen_and_microphone() {
     let lines = publish_lines(CHROMIUM_PUBLISH).unwrap();
     assert_eq!(lines, [("0".into(), TrackSource::Microphone), ("1".into(), TrackSource::Camera)]);
