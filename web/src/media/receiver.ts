@@ -10,7 +10,7 @@ import { setSpeaker } from "./level";
 
 export interface ReceiverPort {
   subscribe(sdp: string): Promise<string>;
-  /** The lines are offered (again) and have their names: what they shall carry can be said, before the answer is here. */
+  /** The lines are offered (again) and have their names; what old ones carried is over. */
   offered(): void;
   /** The streams are there (again). */
   ready(): void;

@@ -432,10 +432,13 @@ export class ClassSession {
         const { room } = this.store.get();
         // What the old lines carried says nothing about the new ones.
         if (room) this.store.commit({ room: { ...room, lines: new Map() } });
-        this.#viewing.renew();
+        this.#viewing.hold();
       },
       ready: () => this.store.commit({ placement: this.store.get().placement + 1 }),
-      connected: () => this.store.commit({ receiving: true, mediaBlocked: false }),
+      connected: () => {
+        this.store.commit({ receiving: true, mediaBlocked: false });
+        this.#viewing.renew();
+      },
       lost: () => {
         this.store.commit({ receiving: false });
         if (this.store.get().link.state === "up") void receiver.connect();
