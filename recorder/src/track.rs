@@ -48,6 +48,8 @@ pub(crate) struct Fragment {
 const DTX_MS_MAX: u64 = 1000;
 /// How far behind now silence is written while muted, so that a packet on its way is not overtaken.
 const SILENCE_BEHIND_MS: u64 = 700;
+/// A muted microphone's silence is entered this often at least, so that a crash leaves little of it unexplained.
+const SILENT_ENTRY_MS: u64 = 10_000;
 /// Silence filled in at a time, so that one call stays short: ten minutes.
 const FILL_PACKETS_MAX: u64 = 30_000;
 /// A sample that stands alone gets this length: one frame at 30 fps.
@@ -83,6 +85,8 @@ pub(crate) struct Track {
     /// Something is missing before the next unit.
     hole: Option<(GapCause, u64)>,
     muted: bool,
+    /// Since when silence is written in place of a muted microphone without an entry for it yet, in milliseconds.
+    silent_from: Option<u64>,
     last_keyframe: Option<UnixMillis>,
     /// RTP timestamp and arrival of the newest packet.
     newest: Option<(u64, UnixMillis)>,
@@ -112,6 +116,7 @@ impl Track {
             usual: u64::from(rate.hz()) * USUAL_MS / 1000,
             hole: None,
             muted: false,
+            silent_from: None,
             last_keyframe: None,
             newest: None,
             units: Vec::new(),
@@ -178,10 +183,21 @@ impl Track {
             let until =
                 self.ticks_ms((now.0 - self.started.0).max(0) as u64).saturating_sub(self.ticks_ms(SILENCE_BEHIND_MS));
             if until > end + self.fragment_ticks {
-                let (from_ms, to_ms) = (self.ms(end), self.ms(until));
+                let from_ms = *self.silent_from.get_or_insert(self.ms(end));
                 self.silence(until, now, out);
-                out.push(Output::Gap { from_ms, to_ms, cause: GapCause::Muted, packets: None });
+                if self.ms(until) - from_ms >= SILENT_ENTRY_MS {
+                    self.silence_over(out);
+                }
             }
+        }
+    }
+
+    /// Enters what was silence because the microphone was muted.
+    fn silence_over(&mut self, out: &mut Vec<Output>) {
+        if let (Some(from_ms), Some(to_ms)) = (self.silent_from.take(), self.end_ms())
+            && to_ms > from_ms
+        {
+            out.push(Output::Gap { from_ms, to_ms, cause: GapCause::Muted, packets: None });
         }
     }
 
@@ -219,6 +235,7 @@ impl Track {
         self.flush_depacketizer(sender, out);
         self.close_pending(None);
         self.cut(out);
+        self.silence_over(out);
         // What was lost since the last whole unit is followed by none that would announce it.
         if let (Some((timestamp, arrival)), missing @ 1..) = (self.newest, self.depay.missing()) {
             let own = if self.info.codec.kind() == TrackKind::Audio { u64::from(SILENCE_TICKS) } else { self.usual };
@@ -238,7 +255,8 @@ impl Track {
             match unit {
                 // What the tap dropped is announced by the tap with its cause; the depacketizer sees the same packets missing.
                 Unit::Hole(h) => match &mut self.hole {
-                    Some((GapCause::Overload, _)) => {}
+                    // The forwarding plane hands over nothing of a muted track.
+                    Some((GapCause::Overload | GapCause::Muted, _)) => {}
                     hole => *hole = Some((GapCause::Loss, h.packets)),
                 },
                 Unit::Access(unit) => {
@@ -318,6 +336,7 @@ impl Track {
             // After a stop the track goes on where it is now; the stop is an entry already.
             self.end = Some(dts.max(self.end.unwrap_or(0)));
         }
+        self.silence_over(out);
         let end = self.end.unwrap_or(dts);
         let hole = self.hole.take();
         if dts >= end + nominal * 9 / 10 {
@@ -397,5 +416,101 @@ impl Track {
 
     fn ticks_ms(&self, ms: u64) -> u64 {
         ms * u64::from(self.rate.hz()) / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use lectern_media::{Codec, ExtSeq, ExtTimestamp, ParticipantId, TrackId, TrackSource};
+
+    struct Bench {
+        track: Track,
+        sender: SenderClock,
+        out: Vec<Output>,
+    }
+
+    impl Bench {
+        fn new(source: TrackSource, codec: Codec) -> Self {
+            let (id, participant) = (TrackId::generate(), ParticipantId::generate());
+            let info = TrackInfo { id, participant, source, codec, layers: 1 };
+            let track = Track::new(info, UnixMillis(0), None, &Limits::default()).unwrap();
+            Self { track, sender: SenderClock::default(), out: Vec::new() }
+        }
+
+        fn packet(&mut self, seq: u64, at_ms: i64, payload: &'static [u8]) {
+            let rate = self.track.rate.hz() as u64;
+            let packet = TapPacket {
+                track: self.track.info.id,
+                seq: ExtSeq(seq),
+                timestamp: ExtTimestamp(at_ms as u64 * rate / 1000),
+                arrival: UnixMillis(at_ms),
+                marker: true,
+                keyframe: true,
+                payload: Bytes::from_static(payload),
+            };
+            self.track.packet(packet, &mut self.sender, &mut self.out);
+        }
+
+        /// Gaps as (cause, from, to), and whether fragments follow each other without a hole.
+        fn told(&self) -> (Vec<(GapCause, u64, u64)>, bool) {
+            let (mut gaps, mut end, mut whole) = (Vec::new(), None, true);
+            for o in &self.out {
+                match o {
+                    Output::Gap { from_ms, to_ms, cause, .. } => gaps.push((*cause, *from_ms, *to_ms)),
+                    Output::Fragment(f) => {
+                        whole &= end.is_none_or(|e| e == f.dts);
+                        end = Some(f.dts + f.duration);
+                    }
+                    Output::Part(_) => {}
+                }
+            }
+            (gaps, whole)
+        }
+    }
+
+    #[test]
+    fn a_muted_microphone_goes_on_as_silence_with_one_entry() {
+        let mut b = Bench::new(TrackSource::Microphone, Codec::Opus);
+        (0..50).for_each(|i| b.packet(i, i as i64 * 20, &[0xfc, 1, 2]));
+        b.track.muted(true);
+        for t in 10..60 {
+            b.track.tick(UnixMillis(t * 100), &mut b.sender, &mut b.out);
+        }
+        assert!(b.track.end_ms().unwrap() > 4500, "silence is written while it is muted");
+        b.track.muted(false);
+        // The forwarding plane dropped what came while muted: sequence numbers jump.
+        (300..320).for_each(|i| b.packet(i, i as i64 * 20, &[0xfc, 1, 2]));
+        b.track.finish(&mut b.sender, &mut b.out);
+        let (gaps, whole) = b.told();
+        assert!(whole, "no hole between fragments");
+        let (from, to) = (gaps.iter().map(|g| g.1).min().unwrap(), gaps.iter().map(|g| g.2).max().unwrap());
+        assert!(gaps.iter().all(|g| g.0 == GapCause::Muted) && (from, to) == (1000, 6000), "{gaps:?}");
+        assert!(gaps.len() <= 2, "not an entry a tick: {gaps:?}");
+    }
+
+    #[test]
+    fn a_pause_that_the_encoder_makes_of_silence_is_no_gap() {
+        let mut b = Bench::new(TrackSource::Microphone, Codec::Opus);
+        // DTX: a packet every 400 ms.
+        (0..20).for_each(|i| b.packet(i, i as i64 * 400, &[0xfc, 1]));
+        b.track.finish(&mut b.sender, &mut b.out);
+        assert_eq!(b.told(), (vec![], true));
+    }
+
+    #[test]
+    fn a_fragment_waits_half_a_second_at_most() {
+        let mut b = Bench::new(TrackSource::Screen, Codec::Vp8);
+        const KEY: &[u8] = &[0x10, 0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0, 1];
+        b.packet(0, 0, KEY);
+        b.packet(1, 40, &[0x10, 0x11, 1]);
+        b.track.tick(UnixMillis(499), &mut b.sender, &mut b.out);
+        assert!(!b.out.iter().any(|o| matches!(o, Output::Fragment(_))));
+        b.track.tick(UnixMillis(500), &mut b.sender, &mut b.out);
+        assert!(matches!(b.out.last(), Some(Output::Fragment(f)) if f.samples == 2 && f.keyframe), "{:?}", b.out);
+        b.packet(2, 5000, &[0x10, 0x11, 1]);
+        b.track.finish(&mut b.sender, &mut b.out);
+        assert_eq!(b.told().0, [], "a still picture is no gap");
     }
 }
