@@ -8,7 +8,9 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 /// # Errors
 /// What is wrong with it.
 pub fn filter(level: &str) -> Result<EnvFilter, String> {
-    EnvFilter::try_new(level)
+    // The DTLS crate warns of each browser's extensions that it does not know, several times a connection; what is written
+    // after it in `level` wins.
+    EnvFilter::try_new(format!("rtc_dtls=error,{level}"))
         .map_err(|e| format!("is not a level (error, warn, info, debug, trace) or a list of target=level: {e}"))
 }
 

@@ -9,6 +9,7 @@ use crate::{
     room::{ConnId, Entrant, MediaCommand, Negotiation, Output, Presence, Room, Watch},
 };
 use axum::extract::ws::Utf8Bytes;
+use lectern_library::store::ROOM_STATE_BYTES_MAX;
 use lectern_media::{ParticipantId, PeerId, RecordingId, TrackId, UnixMillis};
 use lectern_protocol::{
     api::ClassEvent,
@@ -41,6 +42,9 @@ pub enum Outgoing {
 const IDLE_SECONDS: u32 = 20;
 /// A recording that could not be started is tried again after this many seconds.
 const RETRY_SECONDS: u32 = 10;
+/// The state is written whole: at most once a second, and a large one less often, so that a lively class of hundreds does
+/// not fill the catalogue's journal. What is said meanwhile is in the recording's timeline.
+const KEPT_BYTES_PER_SECOND: usize = 32 * 1024;
 /// Things that happened before the recording was ready to hear them.
 const EARLY_MAX: usize = 1_000;
 /// Presences that wait for the writer.
@@ -113,6 +117,8 @@ pub(super) struct RoomTask {
     presences: Vec<Presence>,
     retry_in: u32,
     keep: bool,
+    /// Seconds until the state may be written again.
+    keep_in: u32,
     over: bool,
 }
 
@@ -133,6 +139,7 @@ impl RoomTask {
             presences: Vec::new(),
             retry_in: RETRY_SECONDS,
             keep: false,
+            keep_in: 0,
             over: false,
         };
         if let Some(opened) = task.room.live_since() {
@@ -384,10 +391,14 @@ impl RoomTask {
     /// Writes what changed; `now` also when nothing says it is urgent.
     async fn write_down(&mut self, now: bool) {
         self.write_presences().await;
-        if self.keep || now {
+        self.keep_in = self.keep_in.saturating_sub(1);
+        if (self.keep && self.keep_in == 0) || now {
             self.keep = false;
-            match serde_json::to_string(&self.room.keep()) {
-                Ok(state) => self.write(Write::Keep(state)).await,
+            match self.room.keep().to_json(ROOM_STATE_BYTES_MAX) {
+                Ok(state) => {
+                    self.keep_in = (state.len() / KEPT_BYTES_PER_SECOND) as u32;
+                    self.write(Write::Keep(state)).await;
+                }
                 Err(e) => tracing::error!(error = %e, "a room's state cannot be written"),
             }
         }

@@ -1,6 +1,6 @@
 //! What is written in class: chat and questions. Bounded, numbered from 1, in order.
 
-use super::limits::{CHAT_KEPT_MAX, QUESTIONS_MAX, VOTERS_MAX};
+use super::limits::{CHAT_KEPT_MAX, QUESTIONS_MAX, VOTES_MAX};
 use lectern_media::{ParticipantId, UnixMillis};
 use lectern_protocol::ws::{ChatLine, Question};
 use serde::{Deserialize, Serialize};
@@ -51,10 +51,11 @@ impl Board {
 
     /// Whether there is such a question. One does not vote for one's own.
     pub fn vote(&mut self, question: u32, by: ParticipantId, up: bool) -> bool {
+        let votes: usize = self.questions.values().map(|q| q.voters.len()).sum();
         let Some(entry) = self.questions.get_mut(&question) else { return false };
         if !up {
             entry.voters.remove(&by);
-        } else if by != entry.from && entry.voters.len() < VOTERS_MAX {
+        } else if by != entry.from && votes < VOTES_MAX {
             entry.voters.insert(by);
         }
         true

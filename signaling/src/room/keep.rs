@@ -38,6 +38,23 @@ struct KeptMember {
     muted: Vec<TrackSource>,
 }
 
+impl KeptRoom {
+    /// As JSON of at most `len_max` bytes. When people write more than fits, the oldest chat goes: it is in the recording.
+    ///
+    /// # Errors
+    /// Never for plain data; the caller logs it all the same.
+    pub fn to_json(mut self, len_max: usize) -> serde_json::Result<String> {
+        loop {
+            let text = serde_json::to_string(&self)?;
+            if text.len() <= len_max || self.board.chat.is_empty() {
+                return Ok(text);
+            }
+            let half = self.board.chat.len().div_ceil(2);
+            self.board.chat.drain(..half);
+        }
+    }
+}
+
 impl Room {
     /// What is to be kept now.
     #[must_use]

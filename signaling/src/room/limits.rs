@@ -8,8 +8,9 @@ pub const KEEP_PLACE: Duration = Duration::from_secs(60);
 pub const CHAT_KEPT_MAX: usize = 200;
 /// Questions of a lesson. At the limit the oldest answered one goes; if none is answered, new ones are refused.
 pub const QUESTIONS_MAX: usize = 200;
-/// Voters remembered per question: more than a room holds, so only churn could reach it.
-pub const VOTERS_MAX: usize = 4_000;
+/// Votes remembered in a lesson: fifty for each of two hundred questions, some 300 kB of the kept state. Beyond, further
+/// ones do not count.
+pub const VOTES_MAX: usize = 10_000;
 /// Characters of a line of chat.
 pub const CHAT_CHARS_MAX: usize = 2_000;
 /// Characters of a question or an answer.

@@ -378,6 +378,8 @@ fn written(text: &str, chars_max: usize) -> Result<String, Refusal> {
         Err((RefusalCode::TooLarge, "there is nothing written"))
     } else if text.chars().count() > chars_max {
         Err((RefusalCode::TooLarge, "the text is too long"))
+    } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        Err((RefusalCode::TooLarge, "the text holds control characters"))
     } else {
         Ok(text.to_owned())
     }
