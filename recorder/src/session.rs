@@ -449,7 +449,10 @@ impl Session {
                 writer.seal(true, now).map(|seal| Some(Sealed::new(meta, dir, seal)))
             }
             (Some(mut writer), None) => writer.sync().map(|()| None),
-            (None, _) => Err(io::Error::other("the recording had stopped and could not go on")),
+            (None, _) => {
+                metrics::gauge!("lectern_recorder_failed").decrement(1);
+                Err(io::Error::other("the recording had stopped and could not go on"))
+            }
         };
         if let Err(e) = &result {
             tracing::error!(dir = %self.dir.display(), error = %e, "the recording's end could not be written");
