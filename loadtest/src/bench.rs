@@ -16,7 +16,7 @@ use crate::{
     cpu::{CpuTime, receive_buffer_errors, resident_bytes},
     floor::{Cost, Floor, SETTLE},
     light::{Answer, Identity, LightPeer, PeerReport, Role, Swarm, synthetic::PACKETS_PER_SEC},
-    report::{Check, Outputs, Report, Table, load_average},
+    report::{Check, Curve, Outputs, Plot, Report, Table, load_average},
     stats::{Histogram, Summary, median},
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -357,6 +357,21 @@ fn tell(report: &mut Report, data: &Data) {
         ]);
     }
     report.tables.push(table);
+    let curve = |name: &str, value: &dyn Fn(&Step) -> f64| Curve {
+        name: name.to_owned(),
+        points: data.steps.iter().map(|s| (s.subscribers as f64, value(s))).collect(),
+    };
+    report.plots.push(Plot {
+        title: "CPU per forwarded packet".to_owned(),
+        x: "subscribers".to_owned(),
+        y: "nanoseconds".to_owned(),
+        log_x: false,
+        curves: vec![
+            curve("whole server", &|s| of(s, &|r| r.server.per_packet())),
+            curve("media threads", &|s| of(s, &|r| r.media.per_packet())),
+            curve("floor", &|s| of(s, &|r| r.floor.per_packet())),
+        ],
+    });
     for step in &data.steps {
         let whole = of(step, &|r| r.ratio(&r.server));
         let media = of(step, &|r| r.ratio(&r.media));
