@@ -139,3 +139,32 @@ async fn a_lesson_from_its_opening_to_its_end() {
     let mut late = w.enter(GrantRole::Student).await;
     assert_eq!(closed(&mut late).await, CloseReason::Ended);
 }
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_dropped_and_nobody_else() {
+    let w = World::new().await;
+    let mut teacher = w.enter(GrantRole::Teacher).await;
+    teacher.say(ClientMessage::Open {}).await;
+    let slow = w.grant(GrantRole::Student, Purpose::Join);
+    let (outbox, mut inbox) = tokio::sync::mpsc::channel(8);
+    let room = w.app.rooms.room(w.class.room).await.unwrap();
+    let who = lectern_signaling::join::entrant(slow.clone());
+    room.enter(w.app.rooms.next_conn(), outbox, who).await.unwrap();
+    let gone = |m| match m {
+        ServerMessage::ParticipantChanged { participant } if participant.id == slow.participant => {
+            Some(participant.online)
+        }
+        _ => None,
+    };
+    assert!(teacher.hear("the student", gone).await);
+    for n in 0..20 {
+        let participant = (n % 2 == 0).then_some(slow.participant);
+        w.app.rooms.media_event(lectern_signaling::ports::MediaEvent::Speaker { room: w.class.room, participant });
+    }
+    assert!(!teacher.hear("that the student is away", gone).await, "the place is kept for a reconnect");
+    let mut heard = 0;
+    while inbox.recv().await.is_some() {
+        heard += 1;
+    }
+    assert_eq!(heard, 8, "what was queued, then the end");
+}
