@@ -1,16 +1,19 @@
 //! The index: sled, one tree, the journal's keys and values. It is proven equal to the journal at every start and made
-//! anew when it can't be opened, so nothing depends on sled's own durability.
+//! anew when it can't be opened, so nothing depends on sled's own durability. When sled fails while running (a full
+//! disk poisons it for good), the journal's content is held in memory instead until the next start.
 //!
 //! sled 0.34's `flush` ends in `sync_file_range`, which is not durable (DESIGN §8): [`Index::sync`] follows it with an
 //! fsync of the database file, so that a start after a power cut finds little to repair.
 
 use super::journal::Change;
 use crate::error::{Result, StoreError};
+use parking_lot::RwLock;
 use std::{
     collections::BTreeMap,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::Arc,
 };
 
 /// What the journal says: every live key with its value.
@@ -27,12 +30,22 @@ pub(crate) enum Found {
     Rebuilt,
 }
 
-/// An open index.
+/// An open index. Clones are the same index.
 #[derive(Clone)]
-pub(crate) struct Index {
+pub(crate) struct Index(Arc<RwLock<Backing>>);
+
+#[derive(Clone)]
+enum Backing {
+    Sled(Disk),
+    /// Since sled failed.
+    Memory(Arc<RwLock<Truth>>),
+}
+
+#[derive(Clone)]
+struct Disk {
     db: sled::Db,
     /// Syncing goes through the name, because sled keeps its file to itself.
-    file: std::sync::Arc<File>,
+    file: Arc<File>,
 }
 
 impl Index {
@@ -44,31 +57,133 @@ impl Index {
     pub(crate) fn open(dir: &Path, truth: &Truth) -> Result<(Self, Found)> {
         let path = dir.join(Self::NAME);
         let live: u64 = truth.iter().map(|(k, v)| (k.len() + v.len()) as u64).sum();
-        let existed = path.exists();
-        if existed {
-            match Self::attempt(&path).and_then(|index| {
-                let bloated = index.db.size_on_disk()? > 64 * 1024 * 1024 + Self::BLOAT * live;
-                let corrected = if bloated { None } else { Some(index.reconcile(truth)?) };
-                Ok((index, corrected))
+        let new = |disk| Self(Arc::new(RwLock::new(Backing::Sled(disk))));
+        if path.exists() {
+            match Disk::attempt(&path).and_then(|disk| {
+                let bloated = disk.db.size_on_disk()? > 64 * 1024 * 1024 + Self::BLOAT * live;
+                let corrected = if bloated { None } else { Some(disk.reconcile(truth)?) };
+                Ok((disk, corrected))
             }) {
-                Ok((index, Some(0))) => return Ok((index, Found::Whole)),
-                Ok((index, Some(n))) => return Ok((index, Found::Corrected(n))),
+                Ok((disk, Some(0))) => return Ok((new(disk), Found::Whole)),
+                Ok((disk, Some(n))) => return Ok((new(disk), Found::Corrected(n))),
                 Ok((_, None)) => tracing::info!("the catalogue's index takes too much room; making it anew"),
                 Err(e) => tracing::warn!(error = %e, "the catalogue's index is damaged; making it anew"),
             }
             std::fs::remove_dir_all(&path).map_err(StoreError::io("remove the damaged index"))?;
         }
-        let index = Self::attempt(&path).map_err(StoreError::Index)?;
-        index.reconcile(truth).map_err(StoreError::Index)?;
-        Ok((index, Found::Rebuilt))
+        let disk = Disk::attempt(&path).map_err(StoreError::Index)?;
+        disk.reconcile(truth).map_err(StoreError::Index)?;
+        Ok((new(disk), Found::Rebuilt))
     }
 
+    /// Whether sled failed, and memory serves instead.
+    pub(crate) fn fell_back(&self) -> bool {
+        matches!(*self.0.read(), Backing::Memory(_))
+    }
+
+    /// From now on `truth` in memory serves instead of sled.
+    pub(crate) fn fall_back(&self, truth: Truth) {
+        let failed = std::mem::replace(&mut *self.0.write(), Backing::Memory(Arc::new(RwLock::new(truth))));
+        // sled's end waits for a last flush, which on a full disk never comes. It is kept, idle, until the process ends.
+        std::mem::forget(failed);
+    }
+
+    fn backing(&self) -> Backing {
+        self.0.read().clone()
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<sled::IVec>> {
+        match self.backing() {
+            Backing::Sled(disk) => disk.db.get(key.as_bytes()).map_err(StoreError::Index),
+            Backing::Memory(truth) => Ok(truth.read().get(key).map(|value| value.as_bytes().into())),
+        }
+    }
+
+    /// Keys and values with this prefix, after `after` (a whole key), in order.
+    pub(crate) fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Box<dyn Iterator<Item = Result<(String, sled::IVec)>>> {
+        use std::ops::Bound;
+        let prefix = prefix.to_owned();
+        match self.backing() {
+            Backing::Sled(disk) => {
+                let from = after.map_or(Bound::Included(prefix.as_bytes()), |a| Bound::Excluded(a.as_bytes()));
+                let entries = disk.db.range::<&[u8], _>((from, Bound::Unbounded));
+                let within = entries
+                    .take_while(move |entry| entry.as_ref().map_or(true, |(k, _)| k.starts_with(prefix.as_bytes())));
+                Box::new(within.map(|entry| {
+                    let (key, value) = entry.map_err(StoreError::Index)?;
+                    Ok((String::from_utf8_lossy(&key).into_owned(), value))
+                }))
+            }
+            Backing::Memory(truth) => {
+                let from = after.map_or(Bound::Included(prefix.as_str()), Bound::Excluded);
+                let truth = truth.read();
+                let entries = truth.range::<str, _>((from, Bound::Unbounded));
+                let within = entries.take_while(|(key, _)| key.starts_with(&prefix));
+                let found: Vec<_> = within.map(|(k, v)| Ok((k.clone(), v.as_bytes().into()))).collect();
+                Box::new(found.into_iter())
+            }
+        }
+    }
+
+    /// Every entry, for compaction.
+    pub(crate) fn everything(&self) -> impl Iterator<Item = Result<Change>> + use<> {
+        self.scan("", None).map(|entry| {
+            let (key, value) = entry?;
+            Ok((key, Some(String::from_utf8_lossy(&value).into_owned())))
+        })
+    }
+
+    /// Applies changes, all or nothing.
+    pub(crate) fn apply<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) -> Result<()> {
+        match self.backing() {
+            Backing::Sled(disk) => {
+                let mut batch = sled::Batch::default();
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => batch.insert(key.as_bytes(), value.as_bytes()),
+                        None => batch.remove(key.as_bytes()),
+                    }
+                }
+                disk.db.apply_batch(batch).map_err(StoreError::Index)
+            }
+            Backing::Memory(truth) => {
+                let mut truth = truth.write();
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => truth.insert(key.clone(), value.clone()),
+                        None => truth.remove(key),
+                    };
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes what was applied durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        match self.backing() {
+            Backing::Sled(disk) => {
+                disk.db.flush().map_err(StoreError::Index)?;
+                disk.file.sync_all().map_err(StoreError::io("sync the catalogue's index"))
+            }
+            // The journal is durable, and all that the next start needs.
+            Backing::Memory(_) => Ok(()),
+        }
+    }
+}
+
+impl Disk {
     /// sled panics on some damaged files (DESIGN §8), hence the net.
     fn attempt(path: &Path) -> sled::Result<Self> {
         let open = || -> sled::Result<Self> {
             let config = sled::Config::new().path(path).flush_every_ms(None).cache_capacity(64 * 1024 * 1024);
             let db = config.open()?;
-            let file = std::sync::Arc::new(File::open(path.join("db"))?);
+            let file = Arc::new(File::open(path.join("db"))?);
             Ok(Self { db, file })
         };
         catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(sled::Error::Corruption { at: None, bt: () }))
@@ -112,55 +227,6 @@ impl Index {
             Ok(wrong)
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(sled::Error::Corruption { at: None, bt: () }))
-    }
-
-    /// The value of a key.
-    pub(crate) fn get(&self, key: &str) -> Result<Option<sled::IVec>> {
-        self.db.get(key.as_bytes()).map_err(StoreError::Index)
-    }
-
-    /// Keys and values with this prefix, after `after` (a whole key), in order.
-    pub(crate) fn scan(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-    ) -> impl Iterator<Item = Result<(String, sled::IVec)>> + use<> {
-        use std::ops::Bound;
-        let from = after.map_or(Bound::Included(prefix.as_bytes()), |a| Bound::Excluded(a.as_bytes()));
-        let prefix = prefix.as_bytes().to_vec();
-        self.db
-            .range::<&[u8], _>((from, Bound::Unbounded))
-            .take_while(move |entry| entry.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
-            .map(|entry| {
-                let (key, value) = entry.map_err(StoreError::Index)?;
-                Ok((String::from_utf8_lossy(&key).into_owned(), value))
-            })
-    }
-
-    /// Every entry, for compaction.
-    pub(crate) fn everything(&self) -> impl Iterator<Item = Result<Change>> {
-        self.db.iter().map(|entry| {
-            let (key, value) = entry.map_err(StoreError::Index)?;
-            Ok((String::from_utf8_lossy(&key).into_owned(), Some(String::from_utf8_lossy(&value).into_owned())))
-        })
-    }
-
-    /// Applies changes, all or nothing.
-    pub(crate) fn apply<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key.as_bytes(), value.as_bytes()),
-                None => batch.remove(key.as_bytes()),
-            }
-        }
-        self.db.apply_batch(batch).map_err(StoreError::Index)
-    }
-
-    /// Makes what was applied durable.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.db.flush().map_err(StoreError::Index)?;
-        self.file.sync_all().map_err(StoreError::io("sync the catalogue's index"))
     }
 }
 
@@ -218,6 +284,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let all = truth(&[("a/1", "1"), ("a/2", "2"), ("a/3", "3"), ("b/1", "4")]);
         let (index, _) = Index::open(dir.path(), &all).unwrap();
+        scan_as_they_should(&index);
+        index.fall_back(all.clone());
+        scan_as_they_should(&index);
+        assert_eq!(content(&index), all);
+        let changes = [("a/1".to_owned(), None), ("c".to_owned(), Some("5".to_owned()))];
+        index.apply(&changes).unwrap();
+        assert_eq!(content(&index), truth(&[("a/2", "2"), ("a/3", "3"), ("b/1", "4"), ("c", "5")]));
+        assert_eq!((index.get("a/1").unwrap(), index.get("c").unwrap()), (None, Some(b"5".into())));
+    }
+
+    fn scan_as_they_should(index: &Index) {
         let keys =
             |prefix, after: Option<&str>| -> Vec<String> { index.scan(prefix, after).map(|e| e.unwrap().0).collect() };
         assert_eq!(keys("a/", None), ["a/1", "a/2", "a/3"]);

@@ -108,6 +108,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Hands each change that was appended so far to `each`, in order.
+    pub(crate) fn replay(&self, mut each: impl FnMut(Change)) -> Result<()> {
+        let path = self.dir.join(Self::NAME);
+        let file = File::open(&path).map_err(StoreError::io("open the journal"))?;
+        Scan::default().run(&file, &path, &mut each)
+    }
+
     /// Replaces the journal by one that holds only `live`, atomically.
     pub(crate) fn compact(&mut self, live: impl Iterator<Item = Result<Change>>) -> Result<()> {
         const CHUNK_BYTES: usize = 1024 * 1024;

@@ -91,10 +91,21 @@ impl SledStore {
     async fn read<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Index) -> Result<T> + Send + 'static,
+        F: Fn(&Index) -> Result<T> + Send + Sync + 'static,
     {
-        let index = self.index.clone();
-        tokio::task::spawn_blocking(move || read(&index)).await.map_err(|_| StoreError::Closed)?
+        let read = Arc::new(read);
+        let attempt = || {
+            let (index, read) = (self.index.clone(), Arc::clone(&read));
+            tokio::task::spawn_blocking(move || read(&index))
+        };
+        match attempt().await.map_err(|_| StoreError::Closed)? {
+            Err(StoreError::Index(error)) => {
+                tracing::error!(%error, "the catalogue's index can't be read");
+                self.writer.repair().await;
+                attempt().await.map_err(|_| StoreError::Closed)?
+            }
+            other => other,
+        }
     }
 
     /// Reads one record.

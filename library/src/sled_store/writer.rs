@@ -3,7 +3,7 @@
 //! answers. The async runtime never waits for the disk.
 
 use super::{
-    index::Index,
+    index::{Index, Truth},
     journal::{Change, Journal, TRANSACTION_BYTES_MAX},
 };
 use crate::error::{Result, StoreError};
@@ -32,6 +32,7 @@ type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (bool, Finish) + Send>;
 
 enum Message {
     Run(Job),
+    Repair(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -75,6 +76,14 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Asks for the index to be replaced, because reading it failed; returns when that is done.
+    pub(crate) async fn repair(&self) {
+        let (done, finished) = oneshot::channel();
+        if self.queue.send(Message::Repair(done)).await.is_ok() {
+            let _ = finished.await;
+        }
+    }
+
     /// Whether writing works.
     pub(crate) fn writable(&self) -> bool {
         !self.failed.load(Ordering::Relaxed) && !self.queue.is_closed()
@@ -112,6 +121,10 @@ impl State {
                     Message::Run(job) if close.is_none() => jobs.push(job),
                     // Dropping the job answers its caller with Closed.
                     Message::Run(_) => {}
+                    Message::Repair(done) => {
+                        self.repair();
+                        let _ = done.send(());
+                    }
                     Message::Close(done) => close = Some(done),
                 }
             }
@@ -171,8 +184,38 @@ impl State {
         // After a failed sync the kernel may have dropped the pages: nothing written to this file can be trusted any
         // more, so writing ends until the next start has read the journal back.
         self.journal.sync().inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
-        // The journal has it: an index that fails now is corrected at the next start, and until then is not trusted.
-        self.apply(changes).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
+        // The journal has it: an index that fails now is replaced.
+        if let Err(error) = self.apply(changes) {
+            tracing::error!(%error, "the catalogue's index failed");
+            self.repair();
+        }
+        Ok(())
+    }
+
+    /// Replaces an index that failed by the journal's content in memory.
+    fn repair(&mut self) {
+        if self.index.fell_back() {
+            return;
+        }
+        let mut truth = Truth::new();
+        let replayed = self.journal.replay(|(key, value)| {
+            match value {
+                Some(value) => truth.insert(key, value),
+                None => truth.remove(&key),
+            };
+        });
+        match replayed {
+            Ok(()) => {
+                metrics::counter!("lectern_library_index_failures_total").increment(1);
+                tracing::warn!(records = truth.len(), "the catalogue is served from memory until the next start");
+                self.live_bytes = truth.iter().map(|(k, v)| (k.len() + v.len()) as u64).sum();
+                self.index.fall_back(truth);
+            }
+            Err(error) => {
+                tracing::error!(%error, "neither index nor journal can be read: nothing more is written");
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     fn apply(&mut self, changes: &[Change]) -> Result<()> {
