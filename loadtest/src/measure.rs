@@ -252,8 +252,13 @@ impl VideoMeter {
     /// Whether packets come but nothing can be decoded, and a repaired packet won't help: only a keyframe will.
     #[must_use]
     pub fn starves(&self, now: Duration) -> bool {
-        let since = self.last_frame.map(|(then, _)| then).or(self.began);
-        !self.pieces.is_empty() && since.is_some_and(|s| now.saturating_sub(s) > STARVES_AFTER)
+        match (self.last_frame, self.began) {
+            _ if self.pieces.is_empty() => false,
+            (Some((then, _)), _) => now.saturating_sub(then) > STARVES_AFTER,
+            // What came first is no beginning: nothing to wait for.
+            (None, _) if !self.pieces.values().any(|p| p.begins && p.key) => true,
+            (None, began) => began.is_some_and(|b| now.saturating_sub(b) > STARVES_AFTER),
+        }
     }
 
     /// The result so far; a picture that stands still at `now` counts as frozen until then.
@@ -286,7 +291,10 @@ impl VideoMeter {
     }
 }
 
-/// (begins a frame, belongs to a keyframe)
+/// NAL unit type of a sequence parameter set (ITU-T H.264 table 7-1).
+const NAL_SPS: u8 = 7;
+
+/// (begins a frame, begins a keyframe): one begins with parameter sets, without which a newcomer can't decode it.
 fn h264_start(payload: &[u8]) -> (bool, bool) {
     let kind = payload[0] & 0x1f;
     match kind {
@@ -298,7 +306,7 @@ fn h264_start(payload: &[u8]) -> (bool, bool) {
                 let Some(first) = tail.first() else { break };
                 let inner = first & 0x1f;
                 begins |= matches!(inner, 6..=9) || slice_begins(tail);
-                key |= matches!(inner, 5 | 7);
+                key |= inner == NAL_SPS;
                 rest = tail.get(len..).unwrap_or_default();
             }
             (begins, key)
@@ -307,10 +315,10 @@ fn h264_start(payload: &[u8]) -> (bool, bool) {
             let header = payload.get(1).copied().unwrap_or(0);
             let first = header & 0x80 != 0;
             let slice = first && payload.get(2).is_some_and(|b| b & 0x80 != 0);
-            (slice, header & 0x1f == 5)
+            (slice, false)
         }
-        6..=9 => (true, kind == 7),
-        _ => (slice_begins(payload), kind == 5),
+        6..=9 => (true, kind == NAL_SPS),
+        _ => (slice_begins(payload), false),
     }
 }
 
@@ -437,6 +445,21 @@ mod tests {
             assert_eq!((r.frames, r.lost, r.frames_missing, r.freezes), (35, 1, 15, 1), "{codec:?}");
             assert!((550.0..650.0).contains(&r.freeze_ms), "{}", r.freeze_ms);
         }
+    }
+
+    #[test]
+    fn a_meter_starves_when_only_a_keyframe_helps() {
+        let all = packets(VideoCodec::H264);
+        let mut meter = VideoMeter::new(VideoCodec::H264, Duration::ZERO);
+        assert!(!meter.starves(MS * 500), "nothing comes at all");
+        feed(&mut meter, &all[1..2], 0); // the beginning is missing
+        assert!(meter.starves(Duration::ZERO));
+
+        let mut meter = VideoMeter::new(VideoCodec::H264, Duration::ZERO);
+        feed(&mut meter, &all[..1], 0);
+        assert!(!meter.starves(MS * 40) && meter.starves(MS * 200), "the rest may be on its way, for a while");
+        feed(&mut meter, &all[1..], 0);
+        assert!(!meter.starves(MS * 5000), "nothing waits");
     }
 
     #[test]

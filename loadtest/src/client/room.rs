@@ -54,7 +54,8 @@ impl Room {
         let (tell, mut news) = mpsc::channel(NEWS_MAX);
         tokio::spawn(async move {
             let mut waiting: HashMap<Req, tokio::sync::oneshot::Sender<ServerMessage>> = HashMap::new();
-            let mut ping = tokio::time::interval(PING_EVERY);
+            // Not at once: the first message is the hello.
+            let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
             loop {
                 let message = tokio::select! {
                     order = taken.recv() => match order {
