@@ -15,7 +15,7 @@ use axum::{
         State,
         ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
     },
-    http::{HeaderMap, header},
+    http::{HeaderMap, Uri, header},
     response::{IntoResponse, Response},
 };
 use futures::{SinkExt as _, StreamExt as _, stream::SplitSink};
@@ -44,12 +44,13 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// `GET /ws`
 pub async fn upgrade(
     State(app): State<App>,
+    uri: Uri,
     headers: HeaderMap,
     addr: ClientAddr,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
     // Browsers don't apply the same-origin rule to WebSockets (RFC 6455 §10.2): the server has to.
-    if headers.get(header::ORIGIN).is_some_and(|origin| !origin_is_ours(origin, &headers, &app)) {
+    if headers.get(header::ORIGIN).is_some_and(|origin| !origin_is_ours(origin, &uri, &headers, &app)) {
         return ApiError::new(Code::ForeignOrigin, "sockets are opened by our own pages only").into_response();
     }
     if let Err(wait) = app.limits.sockets.take(addr, std::time::Instant::now()) {

@@ -31,7 +31,7 @@ use crate::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, OptionalFromRequestParts, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::Authority},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -104,7 +104,7 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
         Right::Public => {
             // Without a session there is no token to compare; a page of another site is told apart by its origin.
             if !route.verb.is_safe() {
-                same_site(&parts.headers, &app)?;
+                same_site(&parts, &app)?;
             }
         }
         Right::SignedIn | Right::May(_) => {
@@ -128,9 +128,9 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
 }
 
 /// Refuses a request that a page of another site made the browser send.
-fn same_site(headers: &HeaderMap, app: &App) -> ApiResult<()> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    if origin_is_ours(origin, headers, app) {
+fn same_site(parts: &Parts, app: &App) -> ApiResult<()> {
+    let Some(origin) = parts.headers.get(header::ORIGIN) else { return Ok(()) };
+    if origin_is_ours(origin, &parts.uri, &parts.headers, app) {
         Ok(())
     } else {
         Err(ApiError::new(Code::ForeignOrigin, "requests come from our own pages only"))
@@ -138,9 +138,11 @@ fn same_site(headers: &HeaderMap, app: &App) -> ApiResult<()> {
 }
 
 /// Whether an `Origin` header names this server: the host the request went to, or one of the configured origins.
-pub(crate) fn origin_is_ours(origin: &HeaderValue, headers: &HeaderMap, app: &App) -> bool {
+///
+/// HTTP/2 says that host in `:authority`, which is part of the URI, and sends no `Host` (RFC 9113 §8.3.1).
+pub(crate) fn origin_is_ours(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap, app: &App) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
-    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok());
+    let host = uri.authority().map(Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok());
     let same_host = origin.split_once("://").is_some_and(|(scheme, rest)| {
         Some(rest) == host && (scheme == "https" || (scheme == "http" && !app.settings.tls))
     });

@@ -3,7 +3,7 @@
 use crate::world::{Answer, Person, World};
 use axum::{
     body::Body,
-    http::{Method, Request, StatusCode, header},
+    http::{Method, Request, StatusCode, Version, header},
 };
 use lectern_auth::PasswordHash;
 use lectern_library::AccountChange;
@@ -204,4 +204,20 @@ async fn what_is_no_sign_in_is_a_problem_document() {
     }
     let own = post("application/json", Some("http://class.example"), good).await;
     assert_eq!(own.code(), "bad_credentials", "our own page gets through");
+}
+
+/// Browsers speak HTTP/2 as soon as there is TLS; it names the host in the request's URI and sends no `Host`.
+#[tokio::test]
+async fn our_own_page_gets_through_over_http_2_too() {
+    let w = World::new().await;
+    for (origin, code) in [("http://class.example", "bad_credentials"), ("https://evil.example", "foreign_origin")] {
+        let request = Request::builder()
+            .version(Version::HTTP_2)
+            .method(Method::POST)
+            .uri("http://class.example/api/v1/session")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ORIGIN, origin)
+            .body(Body::from(json!({"login": "x", "password": "y"}).to_string()));
+        assert_eq!(w.send(request.unwrap()).await.code(), code, "{origin}");
+    }
 }
