@@ -26,10 +26,10 @@ export async function probe(file) {
   return JSON.parse(stdout);
 }
 
-/** The strips of every decoded picture of a file, in order: [{ frame, ms } | null]. Only the strip's row leaves the decoder. */
+/** A file's height, and the strips of its decoded pictures in order: [{ frame, ms } | null]. Only the strip's row leaves the decoder. */
 export async function stripsOf(file) {
   const video = (await probe(file)).streams.find((stream) => stream.codec_type === "video");
-  if (!video) return [];
+  if (!video) return { height: 0, strips: [] };
   const { width, height } = video;
   const row = Math.floor(stripHeight(height) / 2) & ~1;
   const { stdout } = await run("ffmpeg", ["-v", "error", "-i", file, "-map", "0:v:0", "-vsync", "passthrough", "-vf", `crop=${width}:2:0:${row}`,
@@ -38,21 +38,48 @@ export async function stripsOf(file) {
   for (let from = 0; from + width * 2 <= stdout.length; from += width * 2) {
     strips.push(decodeStrip((cell) => stdout[from + Math.floor(((cell + 0.5) * width) / STRIP_CELLS)]));
   }
-  return strips;
+  return { height, strips };
 }
 
-/** All frame numbers of a recording's pictures, per file: { "<track>.<n>.cmf": { numbers, unreadable } }. */
+/** All frame numbers of a recording's pictures, per file: { "<track>.<n>.cmf": { height, numbers, unreadable } }. */
 export async function archivedFrames(directory) {
   const files = (await readdir(directory)).filter((name) => name.endsWith(".cmf")).sort();
   const found = {};
   for (const name of files) {
-    const strips = await stripsOf(join(directory, name));
-    if (strips.length > 0) found[name] = { numbers: strips.filter(Boolean).map(({ frame }) => frame), unreadable: strips.filter((strip) => !strip).length };
+    const { height, strips } = await stripsOf(join(directory, name));
+    if (strips.length > 0) found[name] = { height, numbers: strips.filter(Boolean).map(({ frame }) => frame), unreadable: strips.filter((strip) => !strip).length };
   }
   return found;
 }
 
-/** Whether GStreamer decodes a file to its end: the number of decoded video buffers. */
+/**
+ * Which frames the archive should hold and doesn't. Each layer of a simulcast has an encoder that leaves out frames of its
+ * own choice, so only a frame seen on the layer that was recorded just then must be there: these are `lost`; the others,
+ * while viewer and recorder were on different layers, are `otherLayer`.
+ * @param {Record<string, { height: number, numbers: number[] }>} files as archivedFrames gives them
+ * @param {Iterable<[number, number, number, number]>} seen what a viewer decoded: frame number, age, height, time
+ */
+export function missingFrames(files, seen) {
+  const heightOf = new Map();
+  for (const { height, numbers } of Object.values(files)) for (const number of numbers) heightOf.set(number, height);
+  const kept = [...heightOf.keys()].sort((a, b) => a - b);
+  const missing = { lost: [], otherLayer: [] };
+  for (const [number, , height] of seen) {
+    if (heightOf.has(number)) continue;
+    const after = kept.findIndex((one) => one > number);
+    const around = [kept[after === -1 ? kept.length - 1 : after - 1], kept[after]].filter((one) => one !== undefined);
+    (around.some((one) => heightOf.get(one) === height) || around.length === 0 ? missing.lost : missing.otherLayer).push(number);
+  }
+  return missing;
+}
+
+/** How many pictures (or, in a file of sound, packets) ffmpeg decodes of a file. */
+export async function ffmpegDecodes(file) {
+  const { stdout } = await run("ffprobe", ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", file]);
+  return Number(stdout.trim());
+}
+
+/** Whether GStreamer decodes a file to its end: the number of decoded buffers. */
 export async function gstreamerDecodes(file) {
   const { stdout } = await run("gst-launch-1.0", ["-v", "filesrc", `location=${file}`, "!", "decodebin", "!", "identity", "silent=false", "!", "fakesink"],
     { maxBuffer: 1 << 28, timeout: 120_000 });

@@ -60,10 +60,8 @@ after(async () => {
 /** What a machine can see of a page's usability; each finding is a sentence. */
 const inspect = (page) => page.evaluate(() => {
   const found = [];
-  const visible = (element) => {
-    const { width, height } = element.getBoundingClientRect();
-    return width > 0 && height > 0 && getComputedStyle(element).visibility !== "hidden";
-  };
+  // What a closed menu holds is skipped by the layout: it has a size, but no text yet.
+  const visible = (element) => element.checkVisibility({ visibilityProperty: true }) && element.getBoundingClientRect().width > 0;
   const nameOf = (element) => (element.getAttribute("aria-label") ?? "").trim() || element.innerText?.trim() || element.title?.trim()
     || (element.getAttribute("aria-labelledby") ?? "").split(" ").map((id) => document.getElementById(id)?.innerText ?? "").join(" ").trim()
     || [...(element.labels ?? [])].map((label) => label.innerText).join(" ").trim() || element.querySelector("img[alt], svg title")?.alt || "";

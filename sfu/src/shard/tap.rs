@@ -16,7 +16,7 @@ const AUDIO_WAIT: Duration = Duration::from_millis(60);
 /// How long a track's start is held back for its top layer: encoders begin with the lowest, and each change is a
 /// discontinuity of the recording.
 const TOP_LAYER_WAIT: Duration = Duration::from_millis(800);
-/// How long a higher layer must have lived before the feed goes up to it.
+/// How long a layer that failed once must have lived again before the feed goes back up to it.
 const RISE_WAIT: Duration = Duration::from_secs(3);
 /// Payloads are cut from slabs of this size, so that one allocation serves hundreds of packets.
 const VIDEO_SLAB: usize = 256 << 10;
@@ -35,7 +35,9 @@ pub(super) struct TapFeed {
     position: Option<(Layer, ExtSeq)>,
     /// The layer that should be handed over: the highest that lives.
     target: Layer,
-    /// A higher layer that lives again, and since when.
+    /// The layer that died last under the feed.
+    failed: Option<Layer>,
+    /// A failed layer, or one above it, that lives again, and since when.
     rising: Option<(Layer, Instant)>,
     pub keyframe_seen: Option<Instant>,
     closed: bool,
@@ -51,6 +53,7 @@ impl TapFeed {
             began: None,
             position: None,
             target: Layer(0),
+            failed: None,
             rising: None,
             keyframe_seen: None,
             closed: false,
@@ -67,10 +70,15 @@ impl TapFeed {
         self.position.map(|p| p.0)
     }
 
-    /// `top` is the highest layer that lives. Down at once, up when it has lived for a while: a publisher on an unsteady
-    /// line switches its top layer off and on, and each change is a discontinuity of the recording.
+    /// `top` is the highest layer that lives. Down at once, and up at once: a recording takes the best there is. Only to
+    /// where a layer has failed before it waits, since a publisher on an unsteady line switches its top layer off and on,
+    /// and each change is a discontinuity of the recording.
     pub(super) fn aim(&mut self, now: Instant, top: Layer) {
-        if top <= self.target || self.position.is_none() {
+        if self.position.is_some() && top < self.target {
+            self.failed = Some(self.target);
+        }
+        let waits = top > self.target && self.failed.is_some_and(|failed| top >= failed);
+        if self.position.is_none() || !waits {
             (self.target, self.rising) = (top, None);
             return;
         }
@@ -302,7 +310,19 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_down_at_once_and_up_after_a_while() {
+    fn it_goes_up_at_once_to_what_never_failed() {
+        let now = Instant::now();
+        let mut b = Bench::new();
+        b.arrive(now, 1, 10, true);
+        // (the highest layer that lives, the target): 2 fails, and what lives below it is taken as it comes.
+        for (top, want) in [(2, 2), (0, 0), (1, 1), (2, 1)] {
+            b.feed.aim(now, Layer(top));
+            assert_eq!(b.feed.target(), Layer(want), "{top} lives");
+        }
+    }
+
+    #[test]
+    fn it_goes_down_at_once_and_back_up_after_a_while() {
         let now = Instant::now();
         let at = |ms| now + Duration::from_millis(ms);
         let mut b = Bench::new();
