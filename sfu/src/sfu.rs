@@ -165,6 +165,16 @@ impl Sfu {
         self.to_track(track, Command::Mute { track, muted })
     }
 
+    /// Asks the publisher of a track for a keyframe of the layer that the tap is handed: its reader can't go on without
+    /// one. At most one request per second and layer reaches the publisher; a track that is gone, muted or not tapped is
+    /// no error.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn request_keyframe(&self, track: TrackId) -> Result<(), CommandError> {
+        self.to_track(track, Command::AskKeyframe { track })
+    }
+
     /// Ends a track; its line may be offered anew.
     ///
     /// # Errors

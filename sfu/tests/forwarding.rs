@@ -182,6 +182,34 @@ async fn a_tap_gets_every_packet_in_order_with_losses_repaired() {
     assert_eq!(ended, 2, "both tracks ended with the media plane");
 }
 
+/// The shard asks by itself only every four seconds; a reader that lost its place can't wait that long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taps_reader_can_ask_for_a_keyframe() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let (handle, mut tapped) = tap::channel(4_000);
+    sfu.tap(room, handle).unwrap();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    let video = publisher.track(TrackKind::Video).id;
+    let mut keyframes: Vec<lectern_media::UnixMillis> = Vec::new();
+    run_until("two keyframes", &mut publisher, &mut [], |_, _| {
+        while let Ok(e) = tapped.try_recv() {
+            if let tap::TapEvent::Packet(p) = e
+                && p.track == video
+                && p.keyframe
+            {
+                keyframes.push(p.arrival);
+                sfu.request_keyframe(video).unwrap();
+            }
+        }
+        keyframes.len() >= 2
+    })
+    .await;
+    let apart = keyframes[1].since(keyframes[0]);
+    assert!(apart.as_millis() < 3_000, "{apart:?} apart");
+    sfu.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_on_several_shards_work_whatever_socket_the_kernel_picks() {
     let (sfu, _events) = start(3);

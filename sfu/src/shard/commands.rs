@@ -41,6 +41,7 @@ impl Shard {
                 let _ = reply.send(self.restart_ice(peer, remote_ufrag));
             }
             Command::Mute { track, muted } => self.mute(track, muted),
+            Command::AskKeyframe { track } => self.ask_tapped_keyframe(now, track),
             Command::Unpublish { track } => {
                 if let Some(key) = self.tracks_by_id.get(&track).copied() {
                     self.end_track(now, key);

@@ -7,7 +7,7 @@ use super::{
     tracks::{PENDING_HOLD, PENDING_MAX},
     viewer::Io,
 };
-use lectern_media::{ExtSeq, Layer, TrackKind, UnixMillis};
+use lectern_media::{ExtSeq, Layer, TrackId, TrackKind, UnixMillis};
 use lectern_sfu_core::{SourcePacket, gso, rtcp::Builder, subscriber::LineId};
 use std::time::Instant;
 
@@ -171,6 +171,15 @@ impl Shard {
         let Some(state) = self.tracks.0.get_mut(key).and_then(|t| t.layers.get_mut(layer.index())) else { return };
         if state.keyframes.ask(now) {
             self.send_keyframe_request(key, layer);
+        }
+    }
+
+    /// Whoever reads the tap can't go on without a keyframe of what it is handed.
+    pub(super) fn ask_tapped_keyframe(&mut self, now: Instant, track: TrackId) {
+        let Some(key) = self.tracks_by_id.get(&track).copied() else { return };
+        let layer = self.tracks.0.get(key).filter(|t| !t.muted).and_then(|t| t.tap.as_ref()).map(|tap| tap.target());
+        if let Some(layer) = layer {
+            self.ask_keyframe(now, key, layer);
         }
     }
 

@@ -48,6 +48,9 @@ pub(crate) enum Command {
         track: TrackId,
         muted: bool,
     },
+    AskKeyframe {
+        track: TrackId,
+    },
     Unpublish {
         track: TrackId,
     },
