@@ -123,6 +123,11 @@ pub trait MediaPlane: Send + Sync {
 
     /// Closes a room with everything in it.
     async fn close_room(&self, room: RoomId);
+
+    /// Whether all threads of the plane run. Once `false`, it stays so: classes are lost until the server is restarted.
+    fn media_alive(&self) -> bool {
+        true
+    }
 }
 
 /// What the media plane reports.
@@ -261,6 +266,22 @@ pub enum RecordingEvent {
         /// The room.
         room: RoomId,
     },
+    /// The recording itself has broken down (its thread is gone) and writes nothing any more. The room asks for it anew,
+    /// with [`Recordings::resume`] first and [`Recordings::start`] if that fails.
+    Lost {
+        /// The room.
+        room: RoomId,
+    },
+}
+
+impl RecordingEvent {
+    /// The room that it concerns.
+    #[must_use]
+    pub fn room(&self) -> RoomId {
+        match *self {
+            Self::Failed { room } | Self::Recovered { room } | Self::Lost { room } => room,
+        }
+    }
 }
 
 /// What is known of a recording's content, read from its files.

@@ -251,8 +251,7 @@ impl Rooms {
 
     /// Brings a report of the recorder to the room that it concerns.
     pub fn recording_event(&self, event: RecordingEvent) {
-        let (RecordingEvent::Failed { room } | RecordingEvent::Recovered { room }) = event;
-        if let Some(handle) = self.0.open(room) {
+        if let Some(handle) = self.0.open(event.room()) {
             let tx = handle.tx.clone();
             tokio::spawn(async move { tx.send(Input::Recording(event)).await });
         }

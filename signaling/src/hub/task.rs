@@ -216,6 +216,7 @@ impl RoomTask {
             Input::Recorded(recording) => self.recorded(recording, out),
             Input::Recording(RecordingEvent::Failed { .. }) => room.recording_is(RecordingState::Failed, out),
             Input::Recording(RecordingEvent::Recovered { .. }) => room.recording_is(RecordingState::On, out),
+            Input::Recording(RecordingEvent::Lost { .. }) => self.recorded(None, out),
             Input::DevicePublished { who, peer } => room.device_published(now, who, peer, out),
             Input::DeviceLeft { peer } => room.device_left(now, peer, out),
             Input::Watch { peer, watch, reply } => answer(reply, room.watch(peer, watch, out)),
