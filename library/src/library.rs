@@ -131,20 +131,36 @@ impl Library {
         Arc::clone(&self.tree.read())
     }
 
+    /// The root of the tree, or the one that a first start makes.
+    fn root_or_new(&self) -> PlaceNode {
+        let tree = self.tree();
+        tree.root().and_then(|id| tree.get(id).cloned()).unwrap_or_else(|| PlaceNode {
+            id: PlaceId::generate(),
+            parent: None,
+            level: Level::Nation,
+            name: self.options.root_name.clone(),
+        })
+    }
+
+    /// The root place, made if there is none.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub async fn plant_root(&self) -> Result<PlaceId> {
+        let root = self.root_or_new();
+        let id = root.id;
+        if self.tree().root().is_none() {
+            self.put_place(root).await?;
+        }
+        Ok(id)
+    }
+
     /// Makes the root place and the account `admin`, if there is no account at all.
     ///
     /// # Errors
     /// If the store can't be written.
     pub async fn first_run(&self, now: UnixMillis) -> Result<Option<FirstAdministrator>> {
-        let root = match self.tree().root().and_then(|id| self.tree().get(id).cloned()) {
-            Some(root) => root,
-            None => PlaceNode {
-                id: PlaceId::generate(),
-                parent: None,
-                level: Level::Nation,
-                name: self.options.root_name.clone(),
-            },
-        };
+        let root = self.root_or_new();
         if !self.store.accounts(None, 1).await?.is_empty() {
             return Ok(None);
         }

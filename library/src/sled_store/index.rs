@@ -130,14 +130,6 @@ impl Index {
         }
     }
 
-    /// Every entry, for compaction.
-    pub(crate) fn everything(&self) -> impl Iterator<Item = Result<Change>> + use<> {
-        self.scan("", None).map(|entry| {
-            let (key, value) = entry?;
-            Ok((key, Some(String::from_utf8_lossy(&value).into_owned())))
-        })
-    }
-
     /// Applies changes, all or nothing.
     pub(crate) fn apply<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) -> Result<()> {
         match self.backing() {
@@ -239,7 +231,8 @@ mod tests {
     }
 
     fn content(index: &Index) -> Truth {
-        index.everything().map(|c| c.map(|(k, v)| (k, v.unwrap())).unwrap()).collect()
+        let text = |value: sled::IVec| String::from_utf8(value.to_vec()).unwrap();
+        index.scan("", None).map(|entry| entry.map(|(key, value)| (key, text(value))).unwrap()).collect()
     }
 
     #[test]

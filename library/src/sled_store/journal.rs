@@ -9,6 +9,7 @@
 //! Does not belong here: what keys and values mean.
 
 use crate::error::{Result, StoreError};
+use lectern_media::UnixMillis;
 use serde_json::value::RawValue;
 use std::{
     fs::{File, OpenOptions},
@@ -47,6 +48,8 @@ pub(crate) struct Journal {
     len: u64,
     next_line: u64,
     synced: bool,
+    /// What is on the disk is no longer known, so nothing more is written to it.
+    broken: bool,
 }
 
 impl Journal {
@@ -80,7 +83,8 @@ impl Journal {
             file.set_len(scan.good).map_err(StoreError::io("cut the journal's torn end"))?;
         }
         file.seek(SeekFrom::End(0)).map_err(StoreError::io("seek in the journal"))?;
-        let mut journal = Self { file, dir: dir.to_owned(), len: scan.good, next_line: scan.next_line, synced };
+        let (len, next_line) = (scan.good, scan.next_line);
+        let mut journal = Self { file, dir: dir.to_owned(), len, next_line, synced, broken: false };
         if journal.len == 0 {
             journal.append_body(&header())?;
         }
@@ -89,42 +93,66 @@ impl Journal {
         Ok((journal, Recovered { lines: scan.next_line.saturating_sub(1), torn_bytes }))
     }
 
+    /// Renames the journal in `dir`, which must not be open; tells to what. `None` if there is none.
+    pub(crate) fn set_aside(dir: &Path, now: UnixMillis) -> Result<Option<PathBuf>> {
+        let aside = dir.join(format!("journal.{}.jsonl", now.0));
+        match std::fs::rename(dir.join(Self::NAME), &aside) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(StoreError::io("put the journal aside")(e)),
+        }
+        sync_dir(dir)?;
+        Ok(Some(aside))
+    }
+
     /// The journal's size in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Writes changes as one line, not yet synced. On failure the file is as before. To be followed by
-    /// [`Journal::sync`] before the next line.
+    /// Whether nothing more is written, because it is not known what is on the disk: only a new start, which reads the
+    /// journal back, finds out.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Writes changes as one line, not yet synced. On failure the file is as before, or the journal is broken. To be
+    /// followed by [`Journal::sync`] before the next line.
     pub(crate) fn append(&mut self, changes: &[Change]) -> Result<()> {
         self.append_body(&body(changes))
     }
 
-    /// Makes what was appended durable.
+    /// Makes what was appended durable. A failure breaks the journal: the kernel may have dropped the pages, and a second
+    /// sync would prove nothing.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        if self.synced {
-            self.file.sync_data().map_err(StoreError::io("sync the journal"))?;
-        }
-        Ok(())
+        let done = if self.synced { self.file.sync_data() } else { Ok(()) };
+        self.broken |= done.is_err();
+        done.map_err(StoreError::io("sync the journal"))
     }
 
     /// Hands each change that was appended so far to `each`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if less can be read than was appended, or the disk's.
     pub(crate) fn replay(&self, mut each: impl FnMut(Change)) -> Result<()> {
         let path = self.dir.join(Self::NAME);
         let file = File::open(&path).map_err(StoreError::io("open the journal"))?;
-        Scan::default().run(&file, &path, &mut each)
+        let mut scan = Scan::default();
+        scan.run(&file, &path, &mut each)?;
+        if scan.good == self.len { Ok(()) } else { Err(StoreError::Damaged { path, offset: scan.good }) }
     }
 
-    /// Replaces the journal by one that holds only `live`, atomically.
-    pub(crate) fn compact(&mut self, live: impl Iterator<Item = Result<Change>>) -> Result<()> {
+    /// Replaces the journal by one that holds only `live`, atomically; on failure the old one stays. To be followed by
+    /// [`Journal::sync_dir`] before the next line: until then a power cut may bring the old one back.
+    pub(crate) fn compact(&mut self, live: impl Iterator<Item = Change>) -> Result<()> {
         const CHUNK_BYTES: usize = 1024 * 1024;
         let new = self.dir.join(Self::NEW);
         let file = File::create(&new).map_err(StoreError::io("make a new journal"))?;
-        let mut next = Self { file, dir: self.dir.clone(), len: 0, next_line: 0, synced: self.synced };
+        let (dir, synced) = (self.dir.clone(), self.synced);
+        let mut next = Self { file, dir, len: 0, next_line: 0, synced, broken: false };
         next.append_body(&header())?;
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         for change in live {
-            let change = change?;
             bytes += change.0.len() + change.1.as_ref().map_or(0, String::len);
             chunk.push(change);
             if bytes >= CHUNK_BYTES {
@@ -137,19 +165,24 @@ impl Journal {
         }
         next.sync()?;
         std::fs::rename(&new, self.dir.join(Self::NAME)).map_err(StoreError::io("put the new journal in place"))?;
-        next.sync_dir()?;
+        // From here on the name leads to the new file: whatever comes, nothing may go to the old one.
         *self = next;
         Ok(())
     }
 
     fn append_body(&mut self, body: &str) -> Result<()> {
+        if self.broken {
+            return Err(StoreError::Closed);
+        }
         let checked = format!("{},{body}", self.next_line);
         let crc = crc32fast::hash(checked.as_bytes());
         let text = format!("[\"{crc:08x}\",{},{checked}]\n", checked.len()).into_bytes();
         if let Err(e) = self.file.write_all(&text) {
-            // Most likely the disk is full. Take the part that was written back, so that the next append is whole.
-            self.file.set_len(self.len).map_err(StoreError::io("cut the journal after a failed write"))?;
-            self.file.seek(SeekFrom::End(0)).map_err(StoreError::io("seek in the journal"))?;
+            // Most likely the disk is full. Take the part that was written back, so that the next append is whole: behind
+            // a broken line it would be damage.
+            let restored = self.file.set_len(self.len).and_then(|()| self.file.seek(SeekFrom::End(0)));
+            self.broken |= restored.is_err();
+            restored.map_err(StoreError::io("cut the journal after a failed write"))?;
             return Err(StoreError::io("write the journal")(e));
         }
         self.len += text.len() as u64;
@@ -157,13 +190,17 @@ impl Journal {
         Ok(())
     }
 
-    fn sync_dir(&self) -> Result<()> {
-        if self.synced {
-            let dir = File::open(&self.dir).map_err(StoreError::io("open the catalogue's directory"))?;
-            dir.sync_all().map_err(StoreError::io("sync the catalogue's directory"))?;
-        }
-        Ok(())
+    /// Makes the journal's name durable. A failure breaks the journal: after a power cut the name might lead elsewhere.
+    pub(crate) fn sync_dir(&mut self) -> Result<()> {
+        let done = if self.synced { sync_dir(&self.dir) } else { Ok(()) };
+        self.broken |= done.is_err();
+        done
     }
+}
+
+fn sync_dir(dir: &Path) -> Result<()> {
+    let dir = File::open(dir).map_err(StoreError::io("open the catalogue's directory"))?;
+    dir.sync_all().map_err(StoreError::io("sync the catalogue's directory"))
 }
 
 fn header() -> String {
@@ -334,11 +371,59 @@ mod tests {
         write(dir.path(), 50);
         let (mut journal, ..) = open(dir.path()).unwrap();
         let before = journal.len();
-        journal.compact(put("k7", "7").into_iter().map(Ok)).unwrap();
+        journal.compact(put("k7", "7").into_iter()).unwrap();
         assert!(journal.len() < before / 4);
         journal.append(&put("k8", "8")).unwrap();
         journal.sync().unwrap();
         drop(journal);
         assert_eq!(open(dir.path()).unwrap().2, [put("k7", "7"), put("k8", "8")].concat());
+    }
+
+    #[test]
+    fn after_compaction_nothing_goes_to_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, ..) = open(dir.path()).unwrap();
+        journal.compact(put("k", "1").into_iter()).unwrap();
+        // The directory can't be synced: writing ends, rather than going where a power cut would lose it.
+        let real = std::mem::replace(&mut journal.dir, dir.path().join("gone"));
+        assert!(journal.sync_dir().is_err() && journal.is_broken());
+        assert!(journal.append(&put("k", "2")).is_err());
+        journal.dir = real;
+        let size = std::fs::metadata(dir.path().join(Journal::NAME)).unwrap().len();
+        assert_eq!(journal.len(), size, "what is open is what the name leads to");
+    }
+
+    #[test]
+    fn a_failed_write_that_can_t_be_taken_back_ends_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, ..) = open(dir.path()).unwrap();
+        // A pipe that nobody reads takes nothing and can't be cut.
+        let (_, nobody) = std::io::pipe().unwrap();
+        journal.file = File::from(std::os::fd::OwnedFd::from(nobody));
+        assert!(journal.append(&put("k", "1")).is_err());
+        assert!(journal.is_broken());
+        assert!(matches!(journal.append(&put("k", "2")), Err(StoreError::Closed)));
+    }
+
+    #[test]
+    fn a_journal_that_lost_its_end_while_running_is_not_replayed() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), 3);
+        let (journal, ..) = open(dir.path()).unwrap();
+        let path = dir.path().join(Journal::NAME);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+        assert!(matches!(journal.replay(|_| ()), Err(StoreError::Damaged { .. })), "one was acknowledged and is gone");
+    }
+
+    #[test]
+    fn a_journal_is_put_aside_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Journal::set_aside(dir.path(), UnixMillis(5)).unwrap(), None);
+        write(dir.path(), 3);
+        let whole = std::fs::read(dir.path().join(Journal::NAME)).unwrap();
+        let aside = Journal::set_aside(dir.path(), UnixMillis(5)).unwrap().unwrap();
+        assert_eq!(std::fs::read(aside).unwrap(), whole);
+        assert_eq!(open(dir.path()).unwrap().2, []);
     }
 }

@@ -24,11 +24,12 @@ use crate::{
 use async_trait::async_trait;
 use index::{Index, Truth};
 use journal::Journal;
+use lectern_media::UnixMillis;
 use serde::de::DeserializeOwned;
 use std::{
     fs::{File, TryLockError},
     os::unix::fs::DirBuilderExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 use writer::Writer;
@@ -60,16 +61,18 @@ impl SledStore {
         Self::open_with(dir, false)
     }
 
+    /// Puts a journal that can't be used out of the way, under another name in `dir`, so that the catalogue begins anew.
+    /// Tells where it is now; `None` if there was none.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or the disk's.
+    pub fn set_aside(dir: &Path, now: UnixMillis) -> Result<Option<PathBuf>> {
+        let _lock = lock(dir)?;
+        Journal::set_aside(dir, now)
+    }
+
     fn open_with(dir: &Path, durable: bool) -> Result<Self> {
-        // Names of people and hashes of passwords: nobody else's to read.
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(dir).map_err(StoreError::io("make the catalogue's directory"))?;
-        let lock = File::create(dir.join("lock")).map_err(StoreError::io("make the catalogue's lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { dir: dir.to_owned() }),
-            Err(TryLockError::Error(e)) => return Err(StoreError::io("lock the catalogue")(e)),
-        }
+        let lock = lock(dir)?;
         let mut truth = Truth::new();
         let (journal, recovered) = Journal::open(dir, durable, |(key, value)| {
             match value {
@@ -82,7 +85,7 @@ impl SledStore {
         }
         let (index, found) = Index::open(dir, &truth)?;
         tracing::info!(lines = recovered.lines, records = truth.len(), ?found, "opened the catalogue");
-        let live_bytes = truth.iter().map(|(k, v)| (k.len() + v.len()) as u64).sum();
+        let live_bytes = writer::live_bytes(&truth);
         let writer = Writer::start(journal, index.clone(), live_bytes, durable)?;
         Ok(Self { index, writer, _lock: Arc::new(lock) })
     }
@@ -137,6 +140,19 @@ impl SledStore {
                 .collect()
         })
         .await
+    }
+}
+
+/// Makes the directory if it is missing, and locks it for as long as the file is open.
+fn lock(dir: &Path) -> Result<File> {
+    // Names of people and hashes of passwords: nobody else's to read.
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(dir).map_err(StoreError::io("make the catalogue's directory"))?;
+    let lock = File::create(dir.join("lock")).map_err(StoreError::io("make the catalogue's lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(e)) => Err(StoreError::io("lock the catalogue")(e)),
     }
 }
 

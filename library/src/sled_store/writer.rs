@@ -21,9 +21,14 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE_LEN_MAX: usize = 1_024;
 /// Transactions in one sync.
 const GROUP_LEN_MAX: usize = 256;
+/// A group that has reached this size is written before the next transaction joins it, so that a line of the journal is at
+/// most this long and one transaction longer.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The journal is compacted when it is larger than this and than [`COMPACT_FACTOR`] times what lives.
 const COMPACT_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const COMPACT_FACTOR: u64 = 4;
+/// After a compaction that failed, the journal grows by this much before the next.
+const COMPACT_AGAIN_BYTES: u64 = 1024 * 1024;
 
 /// Answers the caller once its transaction's fate is known.
 type Finish = Box<dyn FnOnce(Result<()>) + Send>;
@@ -48,7 +53,8 @@ impl Writer {
     pub(crate) fn start(journal: Journal, index: Index, live_bytes: u64, durable: bool) -> Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_LEN_MAX);
         let failed = Arc::new(AtomicBool::new(false));
-        let state = State { journal, index, live_bytes, durable, failed: Arc::clone(&failed) };
+        let state =
+            State { journal, index, live_bytes, compact_from: COMPACT_BYTES_MIN, durable, failed: Arc::clone(&failed) };
         std::thread::Builder::new()
             .name("catalogue".into())
             .spawn(move || state.run(waiting))
@@ -102,6 +108,8 @@ struct State {
     journal: Journal,
     index: Index,
     live_bytes: u64,
+    /// No compaction below this length.
+    compact_from: u64,
     durable: bool,
     failed: Arc<AtomicBool>,
 }
@@ -139,39 +147,49 @@ impl State {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        let mut overlay = BTreeMap::new();
-        let mut commits = Vec::new();
+        let mut group = Group::default();
         for job in jobs {
+            // Dropping the job answers its caller with Closed.
             if self.failed.load(Ordering::Relaxed) {
                 continue;
             }
-            let mut tx = Tx { index: &self.index, group: &overlay, own: BTreeMap::new() };
+            let mut tx = Tx { index: &self.index, group: &group.changes, own: BTreeMap::new() };
             let (commit, finish) = job(&mut tx);
             let own = tx.own;
             let len: usize = own.iter().map(|(k, v)| k.len() + v.as_ref().map_or(4, String::len) + 8).sum();
-            if !commit || own.is_empty() {
+            if !commit {
                 finish(Ok(()));
             } else if len > TRANSACTION_BYTES_MAX {
                 finish(Err(StoreError::TooLarge { len }));
             } else {
-                overlay.extend(own);
-                commits.push(finish);
+                // One that changed nothing may still have read what is not written yet: it shares the group's fate.
+                group.changes.extend(own);
+                group.bytes += len;
+                group.finishes.push(finish);
+            }
+            if group.bytes >= GROUP_BYTES_MAX {
+                self.commit_group(std::mem::take(&mut group));
             }
         }
-        if commits.is_empty() {
-            return;
+        self.commit_group(group);
+    }
+
+    fn commit_group(&mut self, group: Group) {
+        let Group { changes, finishes, .. } = group;
+        if changes.is_empty() {
+            return finishes.into_iter().for_each(|finish| finish(Ok(())));
         }
-        let fate = self.write(&overlay.into_iter().collect::<Vec<_>>());
+        let fate = self.write(&changes.into_iter().collect::<Vec<_>>());
         metrics::counter!("lectern_library_commits_total").increment(1);
-        metrics::counter!("lectern_library_transactions_total").increment(commits.len() as u64);
+        metrics::counter!("lectern_library_transactions_total").increment(finishes.len() as u64);
         match fate {
-            Ok(()) => commits.into_iter().for_each(|finish| finish(Ok(()))),
+            Ok(()) => finishes.into_iter().for_each(|finish| finish(Ok(()))),
             Err(error) => {
                 let full = matches!(error, StoreError::DiskFull);
                 let reason = if full { "disk_full" } else { "disk" };
                 metrics::counter!("lectern_library_commit_failures_total", "reason" => reason).increment(1);
                 tracing::error!(%error, "the catalogue could not be written");
-                for finish in commits {
+                for finish in finishes {
                     finish(Err(if full { StoreError::DiskFull } else { StoreError::Closed }));
                 }
             }
@@ -180,10 +198,9 @@ impl State {
     }
 
     fn write(&mut self, changes: &[Change]) -> Result<()> {
-        self.journal.append(changes)?;
-        // After a failed sync the kernel may have dropped the pages: nothing written to this file can be trusted any
-        // more, so writing ends until the next start has read the journal back.
-        self.journal.sync().inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
+        let written = self.journal.append(changes).and_then(|()| self.journal.sync());
+        self.notice_broken();
+        written?;
         // The journal has it: an index that fails now is replaced.
         if let Err(error) = self.apply(changes) {
             tracing::error!(%error, "the catalogue's index failed");
@@ -192,23 +209,35 @@ impl State {
         Ok(())
     }
 
+    /// Ends writing until the next start has read the journal back, once it is not known what is on the disk.
+    fn notice_broken(&self) {
+        if self.journal.is_broken() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What the journal says.
+    fn truth(&self) -> Result<Truth> {
+        let mut truth = Truth::new();
+        self.journal.replay(|(key, value)| {
+            match value {
+                Some(value) => truth.insert(key, value),
+                None => truth.remove(&key),
+            };
+        })?;
+        Ok(truth)
+    }
+
     /// Replaces an index that failed by the journal's content in memory.
     fn repair(&mut self) {
         if self.index.fell_back() {
             return;
         }
-        let mut truth = Truth::new();
-        let replayed = self.journal.replay(|(key, value)| {
-            match value {
-                Some(value) => truth.insert(key, value),
-                None => truth.remove(&key),
-            };
-        });
-        match replayed {
-            Ok(()) => {
+        match self.truth() {
+            Ok(truth) => {
                 metrics::counter!("lectern_library_index_failures_total").increment(1);
                 tracing::warn!(records = truth.len(), "the catalogue is served from memory until the next start");
-                self.live_bytes = truth.iter().map(|(k, v)| (k.len() + v.len()) as u64).sum();
+                self.live_bytes = live_bytes(&truth);
                 self.index.fall_back(truth);
             }
             Err(error) => {
@@ -230,18 +259,45 @@ impl State {
 
     fn compact_if_due(&mut self) {
         metrics::gauge!("lectern_library_journal_bytes").set(self.journal.len() as f64);
-        if self.journal.len() < COMPACT_BYTES_MIN.max(COMPACT_FACTOR * self.live_bytes)
+        if self.journal.len() < self.compact_from.max(COMPACT_FACTOR * self.live_bytes)
             || self.failed.load(Ordering::Relaxed)
         {
             return;
         }
         let before = self.journal.len();
-        match self.journal.compact(self.index.everything()) {
+        // From the journal itself: the index may be wrong and be corrected, the truth may not.
+        let compacted = self.truth().and_then(|truth| {
+            let live_bytes = live_bytes(&truth);
+            self.journal.compact(truth.into_iter().map(|(key, value)| (key, Some(value))))?;
+            self.live_bytes = live_bytes;
+            self.journal.sync_dir()
+        });
+        self.notice_broken();
+        let failed = compacted.is_err();
+        self.compact_from = if failed { self.journal.len() + COMPACT_AGAIN_BYTES } else { COMPACT_BYTES_MIN };
+        match compacted {
             Ok(()) => tracing::info!(before, after = self.journal.len(), "compacted the catalogue's journal"),
-            // The old journal stays; it is tried again at the next commit.
+            Err(error) if self.journal.is_broken() => {
+                metrics::counter!("lectern_library_commit_failures_total", "reason" => "compaction").increment(1);
+                tracing::error!(%error, "the compacted journal is not safe on the disk: nothing more is written");
+            }
+            // The old journal stays.
             Err(error) => tracing::warn!(%error, "could not compact the catalogue's journal"),
         }
     }
+}
+
+/// Transactions that are written as one line.
+#[derive(Default)]
+struct Group {
+    changes: BTreeMap<String, Option<String>>,
+    bytes: usize,
+    finishes: Vec<Finish>,
+}
+
+/// The size of what lives.
+pub(crate) fn live_bytes(truth: &Truth) -> u64 {
+    truth.iter().map(|(k, v)| (k.len() + v.len()) as u64).sum()
 }
 
 /// A transaction: reads see its own writes and those of the transactions before it.
@@ -303,5 +359,58 @@ impl Tx<'_> {
     pub(crate) fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
         let keys = self.keys(prefix)?;
         keys.iter().filter_map(|key| self.get(key).transpose()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn state(dir: &Path) -> State {
+        let (journal, _) = Journal::open(dir, true, |_| ()).unwrap();
+        let (index, _) = Index::open(dir, &Truth::new()).unwrap();
+        let failed = Arc::default();
+        State { journal, index, live_bytes: 0, compact_from: COMPACT_BYTES_MIN, durable: true, failed }
+    }
+
+    /// Writes a text of this length; the receiver is told how it went.
+    fn job(key: &str, len: usize) -> (Job, oneshot::Receiver<Result<()>>) {
+        let (answer, answered) = oneshot::channel();
+        let key = key.to_owned();
+        let job: Job = Box::new(move |tx| {
+            tx.put(key, &"x".repeat(len)).unwrap();
+            (true, Box::new(move |fate| answer.send(fate).unwrap()))
+        });
+        (job, answered)
+    }
+
+    fn commit(state: &mut State, jobs: impl IntoIterator<Item = (Job, oneshot::Receiver<Result<()>>)>) {
+        let (jobs, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        state.commit(jobs);
+        answers.into_iter().for_each(|mut answer| answer.try_recv().unwrap().unwrap());
+    }
+
+    #[test]
+    fn a_line_holds_a_bounded_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut state = state(dir.path());
+        commit(&mut state, (0..7).map(|i| job(&format!("k{i}"), GROUP_BYTES_MAX / 2)));
+        drop(state);
+        let lines = std::fs::read_to_string(dir.path().join("journal.jsonl")).unwrap();
+        let longest = lines.lines().map(str::len).max().unwrap();
+        assert!(longest < GROUP_BYTES_MAX + GROUP_BYTES_MAX / 2, "{longest}");
+        assert_eq!(lines.lines().count(), 1 + 4, "two transactions a line");
+    }
+
+    #[test]
+    fn what_only_the_index_says_never_becomes_the_truth() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut state = state(dir.path());
+        state.index.apply(&[("wrong".to_owned(), Some("1".to_owned()))]).unwrap();
+        commit(&mut state, [job("k", COMPACT_BYTES_MIN as usize)]);
+        commit(&mut state, [job("k", 1)]);
+        assert!(state.journal.len() < COMPACT_BYTES_MIN, "it was compacted");
+        assert_eq!(state.truth().unwrap().into_keys().collect::<Vec<_>>(), ["k"]);
     }
 }
