@@ -68,6 +68,15 @@ pub struct Grant {
     /// What for.
     #[serde(rename = "u")]
     pub purpose: Purpose,
+    /// For a device: the generation of the class's devices that it belongs to. A class that revokes its devices goes on
+    /// to the next one, and whoever checks the grant compares. 0 for people.
+    #[serde(rename = "g", skip_serializing_if = "is_zero", default)]
+    pub generation: u32,
+}
+
+// serde hands over a reference.
+fn is_zero(generation: &u32) -> bool {
+    *generation == 0
 }
 
 impl fmt::Debug for Grant {
@@ -277,6 +286,7 @@ mod tests {
             account: None,
             expires: UnixMillis(NOW.0 + 60_000),
             purpose: Purpose::Join,
+            generation: 0,
         }
     }
 
@@ -295,7 +305,8 @@ mod tests {
 
     #[test]
     fn the_longest_name_fits() {
-        let long = Grant { name: "\u{1}".repeat(60), account: Some(AccountId::generate()), ..grant() };
+        let long =
+            Grant { name: "\u{1}".repeat(60), account: Some(AccountId::generate()), generation: u32::MAX, ..grant() };
         let keys = Keyring::generate();
         let text = keys.sign(&long);
         assert!(text.len() <= GRANT_LEN_MAX, "{} characters", text.len());

@@ -73,8 +73,10 @@ pub enum Action {
     AttendLesson,
     /// See who attended.
     ViewAttendance,
-    /// Make a token for OBS or a recording host.
+    /// Make a token with which OBS or a recording host publishes as the teacher, and revoke all devices of the class.
     IssueDeviceToken,
+    /// Make a token with which a player watches the class.
+    IssueWatchToken,
     /// See, search and play a recording.
     WatchRecording,
     /// Take a recording away as a file.
@@ -87,7 +89,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ViewPlace,
         Self::CreatePlace,
         Self::EditPlace,
@@ -106,6 +108,7 @@ impl Action {
         Self::AttendLesson,
         Self::ViewAttendance,
         Self::IssueDeviceToken,
+        Self::IssueWatchToken,
         Self::WatchRecording,
         Self::DownloadRecording,
         Self::DeleteRecording,
@@ -143,7 +146,9 @@ impl Action {
             Self::TeachLesson => Rule { owner: Owner::May, ..NOBODY },
             Self::ObserveLesson => Rule { above: &[Administrator, Staff, Teacher], ..NOBODY },
             Self::AttendLesson => Rule { here: &[Student], ..NOBODY },
-            Self::ViewAttendance => Rule { above: &[Administrator, Staff], owner: Owner::May, ..NOBODY },
+            Self::ViewAttendance | Self::IssueWatchToken => {
+                Rule { above: &[Administrator, Staff], owner: Owner::May, ..NOBODY }
+            }
         }
     }
 }
@@ -313,7 +318,12 @@ mod tests {
                 at_or_above
                     && matches!(
                         action,
-                        A::ViewClass | A::ObserveLesson | A::ViewAttendance | A::WatchRecording | A::DownloadRecording
+                        A::ViewClass
+                            | A::ObserveLesson
+                            | A::ViewAttendance
+                            | A::IssueWatchToken
+                            | A::WatchRecording
+                            | A::DownloadRecording
                     )
             }
             R::Student => {
@@ -374,6 +384,7 @@ mod tests {
                     | Action::TeachLesson
                     | Action::ViewAttendance
                     | Action::IssueDeviceToken
+                    | Action::IssueWatchToken
                     | Action::WatchRecording
                     | Action::DownloadRecording
                     | Action::DeleteRecording

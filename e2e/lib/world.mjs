@@ -40,4 +40,5 @@ export async function makeWorld(server, { entry } = {}) {
 }
 
 /** A token with which a device publishes into and watches a class: { token, whip, whep }. */
-export const deviceToken = (teacher, lesson) => teacher.post(`/classes/${lesson.id}/device-token`);
+export const deviceToken = (teacher, lesson) => 
+  teacher.post(`/classes/${lesson.id}/device-token`, { purpose: "publish" });

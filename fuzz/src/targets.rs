@@ -97,6 +97,7 @@ fn signed_grant() -> (String, Grant) {
         account: None,
         expires: UnixMillis(2_000_000_000_000),
         purpose: Purpose::Join,
+        generation: 0,
     };
     (Keyring::parse(KEY).expect("the key is well-formed").sign(&grant), grant)
 }

@@ -92,6 +92,9 @@ pub struct Class {
     /// When it was taken out of the timetable; its lessons and recordings stay.
     #[serde(default)]
     pub removed: Option<UnixMillis>,
+    /// Which generation of device tokens is good. Revoking all devices, and another teacher, begin the next.
+    #[serde(default)]
+    pub device_generation: u32,
 }
 
 impl Class {
@@ -105,6 +108,7 @@ impl Class {
             entry,
             created: now,
             removed: None,
+            device_generation: 0,
         }
     }
 }

@@ -257,7 +257,8 @@ impl Stage {
             identity: Identity::generate()?,
             swarm: Swarm::start()?,
         };
-        stage.join(Role::Publisher, &device.whip).await?;
+        let whip = device.whip.context("the token does not publish")?;
+        stage.join(Role::Publisher, &whip).await?;
         stage.until("the publisher connects", |r| r.iter().all(|r| r.counts.connected.is_some())).await?;
         Ok(stage)
     }

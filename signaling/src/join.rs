@@ -1,4 +1,4 @@
-//! Joining: the grant to enter a room, tokens for devices.
+//! Joining: the grant to enter a room.
 //!
 //! What someone is in a room is decided here, from rights and invitation, never by the client.
 
@@ -17,9 +17,9 @@ use axum::{
     routing::{get, post},
 };
 use lectern_auth::{Action, Grant, GrantRole, Object, Purpose};
-use lectern_media::{AccountId, ClassId, ParticipantId, UnixMillis};
+use lectern_media::{AccountId, ParticipantId, UnixMillis};
 use lectern_protocol::{
-    api::{ClassMode, ClassPreview, DeviceToken, JoinGrant, JoinRequest},
+    api::{ClassMode, ClassPreview, JoinGrant, JoinRequest},
     ws::{LessonState, RoomRole},
 };
 use std::time::{Duration, Instant};
@@ -28,8 +28,6 @@ use std::time::{Duration, Instant};
 const GRANT_LIFETIME: Duration = Duration::from_secs(120);
 /// How long one can take one's place again.
 const RESUME_LIFETIME: Duration = Duration::from_secs(12 * 3600);
-/// A device's token lasts a school day, so that a recording host is set up once in the morning.
-const DEVICE_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 60;
 
@@ -53,14 +51,6 @@ pub const ROUTES: &[Route] = &[
     )
     .takes::<JoinRequest>()
     .gives::<JoinGrant>(),
-    Route::new(
-        Verb::Post,
-        "/api/v1/classes/{id}/device-token",
-        Right::May(Action::IssueDeviceToken),
-        "Makes a token with which OBS or a recording host publishes into the class (WHIP) or a player watches it (WHEP).",
-        || post(device_token),
-    )
-    .gives::<DeviceToken>(),
 ];
 
 impl From<EnterError> for ApiError {
@@ -136,22 +126,26 @@ async fn join(
     }
     let now = UnixMillis::now();
     let room = plan.class.room;
-    // A place kept from before: same person, same role, whatever the request says otherwise.
+    // A place kept from before, if it is the same person who asks.
     let before = request
         .resume
         .as_deref()
         .and_then(|token| app.keys.verify_for(token, Purpose::Resume, room, now).ok())
         .filter(|g| g.account.is_none() || g.account == caller.as_ref().map(|c| c.account));
-    let (participant, role, account, name) = match before {
-        Some(g) => (g.participant, g.role, g.account, g.name),
+    let classroom = before.as_ref().map_or(request.classroom, |g| g.role == GrantRole::Classroom);
+    // What one is, is decided each time: the timetable, the roles or the server's rules may have changed since.
+    let (role, account) = decide(&app, &plan, caller.as_ref(), classroom)?;
+    // The room remembers what the holder of a place is: who is something else now takes another place.
+    let before = before.filter(|g| g.role == role && (g.account.is_none() || g.account == account));
+    let (participant, name) = match before {
+        Some(g) => (g.participant, g.name),
         None => {
-            let (role, account) = decide(&app, &plan, caller.as_ref(), request.classroom)?;
             let own_name = caller.filter(|_| account.is_some()).map(|c| c.name.clone());
-            (ParticipantId::generate(), role, account, name(&request.name, own_name)?)
+            (ParticipantId::generate(), name(&request.name, own_name)?)
         }
     };
     let expires = now.plus(GRANT_LIFETIME);
-    let grant = Grant { room, participant, role, name, account, expires, purpose: Purpose::Join };
+    let grant = Grant { room, participant, role, name, account, expires, purpose: Purpose::Join, generation: 0 };
     let resume = Grant { expires: now.plus(RESUME_LIFETIME), purpose: Purpose::Resume, ..grant.clone() };
     Ok(Json(JoinGrant {
         grant: app.keys.sign(&grant),
@@ -199,33 +193,4 @@ fn name(typed: &str, own: Option<String>) -> ApiResult<String> {
         return Err(ApiError::field("name", "a name has no control characters"));
     }
     Ok(typed.to_owned())
-}
-
-async fn device_token(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<DeviceToken>> {
-    let id: ClassId = id.parse().map_err(|_| ApiError::not_found("class"))?;
-    let class = app.library.store().class(id).await?.filter(|c| c.removed.is_none());
-    let class = class.ok_or_else(|| ApiError::not_found("class"))?;
-    let object = Object { place: class.entry.place, owner: Some(class.entry.teacher) };
-    if !caller.may(Action::ViewClass, object) {
-        return Err(ApiError::not_found("class"));
-    }
-    caller.require(Action::IssueDeviceToken, object)?;
-    let teacher = app.library.store().account(class.entry.teacher).await?;
-    let expires = UnixMillis::now().plus(DEVICE_LIFETIME);
-    // The device stands beside the teacher and is no one's second tab: it has no account of its own.
-    let grant = Grant {
-        room: class.room,
-        participant: ParticipantId::generate(),
-        role: GrantRole::Teacher,
-        name: teacher.map(|t| t.name.0).unwrap_or_default(),
-        account: None,
-        expires,
-        purpose: Purpose::Whip,
-    };
-    Ok(Json(DeviceToken {
-        token: app.keys.sign(&grant),
-        whip: format!("/whip/{}", class.room),
-        whep: format!("/whep/{}", class.room),
-        expires,
-    }))
 }

@@ -6,7 +6,7 @@ use crate::{
     model::{AttendanceRow, Class, LessonChange},
 };
 use lectern_auth::Redacted;
-use lectern_media::{ClassId, LessonId, ParticipantId, PlaceId, RecordingId, RoomId, UnixMillis};
+use lectern_media::{AccountId, ClassId, LessonId, ParticipantId, PlaceId, RecordingId, RoomId, UnixMillis};
 use lectern_protocol::ws::{LessonState, RoomRole};
 
 const WEEK_MS: i64 = 7 * 24 * 3_600_000;
@@ -43,6 +43,18 @@ pub(super) async fn classes(bench: &dyn Bench) {
     let mut nowhere = changed.clone();
     nowhere.place = PlaceId::generate();
     assert!(store.change_class(class.id, nowhere).await.is_err());
+
+    assert_eq!(store.class(class.id).await.unwrap().unwrap().device_generation, 0, "another title revokes no device");
+    assert_eq!(store.revoke_devices(class.id).await.unwrap().device_generation, 1);
+    assert!(matches!(store.revoke_devices(ClassId::generate()).await, Err(StoreError::NotFound)));
+    changed.teacher = AccountId::generate();
+    assert_eq!(
+        store.change_class(class.id, changed.clone()).await.unwrap().device_generation,
+        2,
+        "another teacher does"
+    );
+    let store = bench.reopened(store).await;
+    assert_eq!(store.class(class.id).await.unwrap().unwrap().device_generation, 2);
 
     store.remove_class(class.id, Some(NOW)).await.unwrap();
     assert!(store.classes().await.unwrap().is_empty());

@@ -88,6 +88,16 @@ impl Library {
         Ok(changed)
     }
 
+    /// Makes every device token of the class worth nothing.
+    ///
+    /// # Errors
+    /// As [`crate::store::Timetable::revoke_devices`].
+    pub async fn revoke_devices(&self, id: ClassId) -> Result<Class> {
+        let changed = self.store.revoke_devices(id).await?;
+        self.reload_classes().await?;
+        Ok(changed)
+    }
+
     /// The classes that these rights show, by title.
     #[must_use]
     pub fn visible_classes(&self, rights: &Rights) -> Vec<Class> {

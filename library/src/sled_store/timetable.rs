@@ -102,6 +102,9 @@ impl Timetable for SledStore {
                 place_exists(tx, entry.place)?;
                 let times = |e: &ClassEntry| (e.starts, e.repeat, e.until);
                 let moved = times(&class.entry) != times(&entry);
+                if class.entry.teacher != entry.teacher {
+                    class.device_generation = class.device_generation.wrapping_add(1);
+                }
                 class.entry = entry;
                 if moved {
                     forget_unopened(tx, id)?;
@@ -117,6 +120,17 @@ impl Timetable for SledStore {
             .write(move |tx| {
                 let mut class = class(tx, id)?;
                 class.removed = removed;
+                tx.put(class_key(id), &class)?;
+                Ok(class)
+            })
+            .await
+    }
+
+    async fn revoke_devices(&self, id: ClassId) -> Result<Class> {
+        self.writer
+            .write(move |tx| {
+                let mut class = class(tx, id)?;
+                class.device_generation = class.device_generation.wrapping_add(1);
                 tx.put(class_key(id), &class)?;
                 Ok(class)
             })

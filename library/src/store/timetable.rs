@@ -28,7 +28,7 @@ pub trait Timetable {
     /// Every class that was not removed.
     async fn classes(&self) -> Result<Vec<Class>>;
 
-    /// Changes what was typed in. If the times change, lessons that were not opened yet are forgotten and made anew when
+    /// Changes what was typed in. Another teacher revokes the devices of the one before. If the times change, lessons that were not opened yet are forgotten and made anew when
     /// looked at.
     ///
     /// # Errors
@@ -40,6 +40,12 @@ pub trait Timetable {
     /// # Errors
     /// [`crate::StoreError::NotFound`].
     async fn remove_class(&self, id: ClassId, removed: Option<UnixMillis>) -> Result<Class>;
+
+    /// Begins the next generation of device tokens: all that were made before are worth nothing any more.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn revoke_devices(&self, id: ClassId) -> Result<Class>;
 
     /// The lessons at these starts, in the same order; made if there is none yet.
     ///

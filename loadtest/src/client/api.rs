@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use lectern_protocol::api::{
-    Account, ChoosePassword, Class, DeviceToken, Invitation, JoinGrant, JoinRequest, Me, NewAccount, NewClass,
-    NewPlace, Place, Problem, SignIn,
+    Account, ChoosePassword, Class, DevicePurpose, DeviceToken, Invitation, JoinGrant, JoinRequest, Me, NewAccount,
+    NewClass, NewDeviceToken, NewPlace, Place, Problem, SignIn,
 };
 use reqwest::{Method, Response, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -117,7 +117,8 @@ impl Api {
     /// # Errors
     /// What the server says.
     pub async fn device_token(&self, class: &Class) -> Result<DeviceToken> {
-        self.post(&format!("/api/v1/classes/{}/device-token", class.id), &serde_json::json!({})).await
+        let wish = NewDeviceToken { purpose: DevicePurpose::Publish };
+        self.post(&format!("/api/v1/classes/{}/device-token", class.id), &wish).await
     }
 
     /// Asks to enter a class by its code; the signed-in teacher of the class enters as teacher.

@@ -5,6 +5,7 @@
 mod accounts;
 mod bytes;
 mod classes;
+mod devices;
 mod housekeeping;
 mod lessons;
 mod meta;
@@ -54,6 +55,7 @@ pub const TABLES: &[&[Route]] = &[
     places::ROUTES,
     accounts::ROUTES,
     classes::ROUTES,
+    devices::ROUTES,
     join::ROUTES,
     lessons::ROUTES,
     recordings::ROUTES,
@@ -122,7 +124,7 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
         }
         // Bearer tokens are never sent by a browser on its own, so no other site can borrow them. The handler checks
         // the grant against the room in the path.
-        Right::Grant(_) => {}
+        Right::Grant(_) => devices::refuse_revoked(&app, &parts.headers).await?,
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }

@@ -351,8 +351,24 @@ async fn end_whep(
 async fn end(app: &App, direction: Direction, room: &str, session: &str, headers: &HeaderMap) -> ApiResult<Response> {
     let (peer, session) = find(app, direction, room, session, headers)?;
     app.sessions.remove(peer);
+    close(app, peer, &session).await;
+    let mut response = StatusCode::OK.into_response();
+    cors(response.headers_mut());
+    Ok(response)
+}
+
+/// Ends every session of a room, because its tokens were revoked; says how many there were.
+pub(crate) async fn end_all(app: &App, room: RoomId) -> usize {
+    let sessions = app.sessions.take_room(room);
+    for (peer, session) in &sessions {
+        close(app, *peer, session).await;
+    }
+    sessions.len()
+}
+
+async fn close(app: &App, peer: PeerId, session: &Session) {
     let closed = match app.rooms.room(session.room).await {
-        Ok(handle) => match direction {
+        Ok(handle) => match session.direction {
             Direction::Publish => handle.device_left(peer).await,
             Direction::Watch => handle.watch_ended(peer).await,
         },
@@ -361,9 +377,6 @@ async fn end(app: &App, direction: Direction, room: &str, session: &str, headers
     if closed.is_err() {
         app.media.close_peer(peer).await;
     }
-    let mut response = StatusCode::OK.into_response();
-    cors(response.headers_mut());
-    Ok(response)
 }
 
 /// The session at this address, if the token is the one that made it.

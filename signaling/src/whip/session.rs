@@ -89,6 +89,11 @@ impl Sessions {
         self.0.lock().remove(&peer);
     }
 
+    /// Takes out all of a room.
+    pub(super) fn take_room(&self, room: RoomId) -> Vec<(PeerId, Session)> {
+        self.0.lock().extract_if(|_, session| session.room == room).collect()
+    }
+
     /// A new ICE session stands: its ETag.
     pub(super) fn restarted(&self, peer: PeerId, remote_ufrag: String) -> Option<String> {
         let mut sessions = self.0.lock();

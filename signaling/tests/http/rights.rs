@@ -96,6 +96,8 @@ fn body(route: &Route, ids: &Ids) -> Option<Value> {
         (Verb::Patch, "/api/v1/accounts/{id}") => Some(json!({"name": "新名"})),
         (Verb::Post, "/api/v1/classes") | (Verb::Put, "/api/v1/classes/{id}") => Some(class),
         (Verb::Put, "/api/v1/recordings/{id}/position") => Some(json!({"position_ms": 5})),
+        // What staff may ask for, too; who may publish is in `who_may_do_what_at_the_own_school`.
+        (Verb::Post, "/api/v1/classes/{id}/device-token") => Some(json!({"purpose": "watch"})),
         (Verb::Post, "/api/v1/classes/{id}/join") => Some(json!({"name": "客", "classroom": false, "resume": null})),
         _ => None,
     }
@@ -182,9 +184,9 @@ async fn people_from_elsewhere_change_nothing_and_learn_nothing() {
 #[tokio::test]
 async fn the_same_requests_are_carried_out_for_the_administrator() {
     let w = World::new().await;
-    // Removals last, so that the others find what they name.
+    // Removals last, and that of the class after what hangs on it, so that the others find what they name.
     let mut all: Vec<&Route> = routes().filter(|r| matches!(r.right, Right::SignedIn | Right::May(_))).collect();
-    all.sort_by_key(|r| r.verb == Verb::Delete);
+    all.sort_by_key(|r| (r.verb == Verb::Delete, r.path.ends_with("/{id}")));
     for route in all {
         let answer = send(&w, Some(&w.admin), route, &Ids::of(&w), true).await;
         let told = named(route);
@@ -226,7 +228,8 @@ async fn who_may_do_what_at_the_own_school() {
         (Verb::Get, "/api/v1/lessons/{id}/attendance", [200, 200, 200, 403]),
         (Verb::Get, "/api/v1/lessons/{id}/attendance.csv", [200, 200, 200, 403]),
         (Verb::Get, "/api/v1/classes/{id}", [200, 200, 200, 200]),
-        (Verb::Post, "/api/v1/classes/{id}/device-token", [200, 200, 403, 403]),
+        (Verb::Post, "/api/v1/classes/{id}/device-token", [200, 200, 200, 403]),
+        (Verb::Delete, "/api/v1/classes/{id}/device-token", [204, 204, 403, 403]),
         (Verb::Post, "/api/v1/places", [201, 403, 403, 403]),
         (Verb::Patch, "/api/v1/places/{id}", [200, 403, 403, 403]),
         // The teacher's account: the teacher sees it, as everybody sees the own one.
@@ -243,12 +246,17 @@ async fn who_may_do_what_at_the_own_school() {
             assert_eq!(answer.status.as_u16(), want, "{name}: {verb:?} {path}: {}", answer.text());
             // Put back what was removed, for the next.
             if verb == Verb::Delete && want == 204 {
-                if path.contains("classes") {
+                if path == "/api/v1/classes/{id}" {
                     w.app.library.remove_class(w.class.id, None).await.unwrap();
-                } else {
+                } else if path.contains("recordings") {
                     w.app.library.restore_recording(w.recording.id).await.unwrap();
                 }
             }
         }
+    }
+    let path = format!("/api/v1/classes/{}/device-token", w.class.id);
+    for ((person, name), want) in people.iter().zip([200, 200, 403, 403]) {
+        let answer = w.post(person, &path, json!({"purpose": "publish"})).await;
+        assert_eq!(answer.status.as_u16(), want, "{name} publishes: {}", answer.text());
     }
 }

@@ -6,8 +6,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use lectern_auth::{GrantRole, Purpose};
-use lectern_library::LessonChange;
-use lectern_media::UnixMillis;
+use lectern_library::{ClassEntry, LessonChange};
+use lectern_media::{AccountId, UnixMillis};
 use lectern_protocol::{api::ClassMode, ws::LessonState};
 use serde_json::json;
 
@@ -48,6 +48,55 @@ async fn a_place_is_taken_again_with_its_token_only() {
     let mine = w.join(Some(w.teacher), body("")).await.json();
     let stolen = w.join(None, json!({ "name": "小偷", "classroom": false, "resume": mine["resume"] })).await.json();
     assert_eq!(stolen["role"], "student", "a teacher's place needs the teacher's session");
+}
+
+#[tokio::test]
+async fn a_place_gives_no_role_that_was_taken_away() {
+    let w = World::new().await;
+    let old = w.join(Some(w.teacher), body("")).await.json();
+    assert_eq!(old["role"], "teacher");
+    let entry = ClassEntry { teacher: AccountId::generate(), ..w.class.entry.clone() };
+    w.app.library.change_class(w.class.id, entry.clone()).await.unwrap();
+    let resume = |of: &serde_json::Value| json!({ "name": "", "classroom": false, "resume": of["resume"] });
+    let now = w.join(Some(w.teacher), resume(&old)).await.json();
+    assert_eq!(now["role"], "viewer", "another teacher of the school looks on");
+    assert_ne!(now["participant"], old["participant"], "the teacher's place is not theirs any more");
+    w.app.library.change_class(w.class.id, ClassEntry { teacher: w.teacher, ..entry }).await.unwrap();
+    assert_eq!(w.join(Some(w.teacher), resume(&now)).await.json()["role"], "teacher", "nor is any other kept for ever");
+}
+
+#[tokio::test]
+async fn guests_stay_out_once_guests_are_not_let_in() {
+    let w = World::new().await;
+    let guest = w.join(None, body("小明")).await.json();
+    let teacher = w.join(Some(w.teacher), body("")).await.json();
+    let w = w.restarted_with(|settings| settings.guests = false).await;
+    let resume = |of: &serde_json::Value| json!({ "name": "", "classroom": false, "resume": of["resume"] });
+    let refused = w.join(None, resume(&guest)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::UNAUTHORIZED, "not_signed_in"));
+    let again = w.join(Some(w.teacher), resume(&teacher)).await.json();
+    assert_eq!(
+        (&again["participant"], &again["role"]),
+        (&teacher["participant"], &teacher["role"]),
+        "as after a reload"
+    );
+}
+
+#[tokio::test]
+async fn everybody_takes_the_own_place_again_after_a_restart() {
+    let w = World::new().await;
+    let screen = json!({ "name": "三年级", "classroom": true, "resume": null });
+    let joined = [
+        (None, w.join(None, body("小明")).await.json()),
+        (None, w.join(None, screen.clone()).await.json()),
+        (Some(w.teacher), w.join(Some(w.teacher), screen).await.json()),
+        (Some(w.teacher), w.join(Some(w.teacher), body("")).await.json()),
+    ];
+    let w = w.restarted(true).await;
+    for (who, before) in joined {
+        let again = w.join(who, json!({ "name": "", "classroom": false, "resume": before["resume"] })).await.json();
+        assert_eq!((&again["participant"], &again["role"]), (&before["participant"], &before["role"]), "{before}");
+    }
 }
 
 #[tokio::test]

@@ -217,7 +217,7 @@ impl World {
         };
         change(&mut entry);
         let class = library.create_classes(vec![Class::new(entry, UnixMillis::now())]).await.unwrap().remove(0);
-        Self::serve(library, Keyring::generate(), class, teacher, dir).await
+        Self::serve(library, Keyring::generate(), class, teacher, dir, |_| ()).await
     }
 
     async fn serve(
@@ -226,6 +226,7 @@ impl World {
         class: Class,
         teacher: AccountId,
         dir: Arc<tempfile::TempDir>,
+        change: impl FnOnce(&mut Settings),
     ) -> Self {
         let (media, tape): (Arc<Notes>, Arc<Tape>) = Default::default();
         let rooms = Rooms::new(HubConfig {
@@ -236,8 +237,9 @@ impl World {
             stage_max: 2,
             away_end: Duration::from_secs(900),
         });
-        let settings =
+        let mut settings =
             Settings { guests: true, ice_servers: vec!["stun:stun.example:3478".into()], ..Settings::default() };
+        change(&mut settings);
         let app = App::new(AppState {
             settings,
             keys,
@@ -267,7 +269,17 @@ impl World {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         copy(self.dir.path(), dir.path());
         let library = open(dir.path()).await;
-        Self::serve(library, self.app.keys.clone(), self.class, self.teacher, dir).await
+        Self::serve(library, self.app.keys.clone(), self.class, self.teacher, dir, |_| ()).await
+    }
+
+    /// The server ends in order and begins again with other settings.
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.app.rooms.close().await;
+        self.app.library.store().close().await;
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        copy(self.dir.path(), dir.path());
+        let library = open(dir.path()).await;
+        Self::serve(library, self.app.keys.clone(), self.class, self.teacher, dir, change).await
     }
 
     pub fn router(&self) -> Router {
@@ -308,11 +320,21 @@ impl World {
 
     /// A device token, made through the API.
     pub async fn device_token(&self) -> String {
-        let request = Request::post(format!("/api/v1/classes/{}/device-token", self.class.id));
-        let request = self.signed_in(request, self.teacher).await;
-        let answer = self.send(request.body(Body::empty()).unwrap()).await;
+        self.device_token_to("publish").await
+    }
+
+    /// A device token for this purpose, made through the API by the teacher.
+    pub async fn device_token_to(&self, purpose: &str) -> String {
+        let answer = self.devices(Method::POST, serde_json::json!({ "purpose": purpose })).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks for, or (`DELETE`) about, the class's device tokens as its teacher.
+    pub async fn devices(&self, method: Method, body: Value) -> Answer {
+        let request = Request::builder().method(method).uri(format!("/api/v1/classes/{}/device-token", self.class.id));
+        let request = self.signed_in(request, self.teacher).await.header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
     pub fn grant(&self, role: GrantRole, purpose: Purpose) -> Grant {
@@ -324,6 +346,7 @@ impl World {
             account: None,
             expires: UnixMillis::now().plus(Duration::from_secs(60)),
             purpose,
+            generation: 0,
         }
     }
 

@@ -185,14 +185,35 @@ body! {
     }
 }
 
+words! {
+    /// What a device may do with its token.
+    pub enum DevicePurpose {
+        /// Publish into the class as its teacher (WHIP), and watch it. For the teacher and for administrators.
+        Publish,
+        /// Watch the class (WHEP), nothing else. For staff of the place, too.
+        Watch,
+    }
+}
+
 body! {
-    /// A token with which OBS or a recording host publishes into a class (WHIP), or a player watches it (WHEP).
+    /// Asks for a token for OBS, a recording host or a player.
+    pub struct NewDeviceToken {
+        /// What the device will do.
+        pub purpose: DevicePurpose,
+    }
+}
+
+body! {
+    /// A token with which OBS or a recording host publishes into a class (WHIP), or a player watches it (WHEP). It is
+    /// worth nothing any more once it expires, the class's devices are revoked, its teacher changes or it is removed.
     pub struct DeviceToken {
         /// Bearer token.
         pub token: String,
-        /// `/whip/{room}`.
-        pub whip: String,
-        /// `/whep/{room}`.
+        /// What it is good for.
+        pub purpose: DevicePurpose,
+        /// Path to publish to, `/whip/{room}`; none for a token that only watches.
+        pub whip: Option<String>,
+        /// Path to watch at, `/whep/{room}`.
         pub whep: String,
         /// Until when.
         pub expires: UnixMillis,

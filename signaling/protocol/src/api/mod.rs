@@ -75,6 +75,8 @@ pub(crate) fn visit_types(visitor: &mut impl ts_rs::TypeVisitor) {
     visitor.visit::<JoinRequest>();
     visitor.visit::<JoinGrant>();
     visitor.visit::<ClassPreview>();
+    visitor.visit::<DevicePurpose>();
+    visitor.visit::<NewDeviceToken>();
     visitor.visit::<DeviceToken>();
     visitor.visit::<Attendance>();
     visitor.visit::<RecordingStatus>();

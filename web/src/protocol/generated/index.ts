@@ -493,7 +493,13 @@ export type CloseReason = "unknown_room" | "not_authorised" | "room_full" | "ref
 export type Codec = "h264" | "vp8" | "opus";
 
 /**
- * A token with which OBS or a recording host publishes into a class (WHIP), or a player watches it (WHEP).
+ * What a device may do with its token.
+ */
+export type DevicePurpose = "publish" | "watch";
+
+/**
+ * A token with which OBS or a recording host publishes into a class (WHIP), or a player watches it (WHEP). It is
+ * worth nothing any more once it expires, the class's devices are revoked, its teacher changes or it is removed.
  */
 export type DeviceToken = { 
 /**
@@ -501,11 +507,15 @@ export type DeviceToken = {
  */
 token: string, 
 /**
- * `/whip/{room}`.
+ * What it is good for.
  */
-whip: string, 
+purpose: DevicePurpose, 
 /**
- * `/whep/{room}`.
+ * Path to publish to, `/whip/{room}`; none for a token that only watches.
+ */
+whip: string | null, 
+/**
+ * Path to watch at, `/whep/{room}`.
  */
 whep: string, 
 /**
@@ -803,6 +813,15 @@ waiting_room: boolean,
  * Whether the lesson is recorded.
  */
 record: boolean, };
+
+/**
+ * Asks for a token for OBS, a recording host or a player.
+ */
+export type NewDeviceToken = { 
+/**
+ * What the device will do.
+ */
+purpose: DevicePurpose, };
 
 /**
  * Makes a place.
