@@ -57,3 +57,26 @@ export function lipSync(video, audio, fps = 25) {
 export const soundFigures = (audio) => ({
   chunks: audio.chunks, gapsOver100Ms: audio.gaps.length, longestGapMs: Math.max(0, ...audio.gaps.map(([, gap]) => gap)),
 });
+
+/** Sound that was made up because none had come: how often, how much, and the longest stretch within one look of 200 ms. */
+export const concealment = ({ concealed }) => ({
+  looks: concealed.length, totalMs: concealed.reduce((sum, [, ms]) => sum + ms, 0), worstMs: Math.max(0, ...concealed.map(([, ms]) => ms)),
+  over100Ms: concealed.filter(([, ms]) => ms > 100).length,
+});
+
+/** What a page received between two looks at its statistics, per kind: { kbps, lost } of RTP payloads, and headers' kbps. */
+export function received(before, after) {
+  const rows = (stats) => stats.flatMap((one) => one.rows).filter((row) => row.type === "inbound-rtp");
+  const was = new Map(rows(before).map((row) => [row.id, row]));
+  const kinds = {};
+  for (const row of rows(after)) {
+    const old = was.get(row.id);
+    if (!old || row.bytesReceived === old.bytesReceived) continue;
+    const kind = (kinds[row.kind] ??= { kbps: 0, headersKbps: 0, lost: 0 });
+    const kbps = (bytes) => Math.round((bytes * 8) / (row.timestamp - old.timestamp));
+    kind.kbps += kbps(row.bytesReceived - old.bytesReceived);
+    kind.headersKbps += kbps(row.headerBytesReceived - old.headerBytesReceived);
+    kind.lost += row.packetsLost - old.packetsLost;
+  }
+  return kinds;
+}

@@ -1,14 +1,17 @@
 // Runs inside a page, before its own scripts: reads the marked strip of every decoded video frame that the page receives,
 // and finds the beeps in every received sound track. It only listens in; the page notices nothing.
 //
-// `window.lecternProbe` = { report(), reset(), connections }.
+// `window.lecternProbe` = { report(), reset(), stats(), watchConcealment(), clickedAt, connections }.
 
 (() => {
   const RECORDS_MAX = 30_000; // twenty minutes at 25 frames per second
   const BEEP_HZ = 2000;
   const now = () => performance.timeOrigin + performance.now();
 
-  const probe = { started: now(), videos: [], audios: [], connections: [], errors: [] };
+  const probe = { started: now(), videos: [], audios: [], connections: [], errors: [], concealed: [], clickedAt: 0 };
+
+  // A person's wait begins with the press, not when the test heard of it.
+  addEventListener("click", () => (probe.clickedAt = now()), { capture: true });
 
   class VideoRecord {
     constructor(track, mid) {
@@ -105,6 +108,8 @@
     now: now(),
     videos: probe.videos.map((video) => ({ ...video, frames: [...video.frames] })),
     audios: probe.audios.map((audio) => ({ ...audio, beeps: [...audio.beeps], gaps: [...audio.gaps] })),
+    concealed: [...probe.concealed],
+    clickedAt: probe.clickedAt,
     errors: [...probe.errors],
   });
 
@@ -112,6 +117,31 @@
     probe.started = now();
     for (const video of probe.videos) Object.assign(video, { decoded: 0, unreadable: 0, frames: [] });
     for (const audio of probe.audios) Object.assign(audio, { chunks: 0, beeps: [], gaps: [] });
+    probe.concealed = [];
+  };
+
+  const CONCEALMENT_EVERY_MS = 200;
+
+  /**
+   * Looks five times a second how much of the sound that was played had been made up because nothing had come, comfort noise
+   * left out: [time, ms made up, since the look before (ms)]. The track itself never has a gap, since the decoder fills it.
+   */
+  probe.watchConcealment = async () => {
+    const known = new Map();
+    const look = async () => {
+      for (const { rows } of await probe.stats()) {
+        for (const row of rows.filter((one) => one.type === "inbound-rtp" && one.kind === "audio" && one.totalSamplesReceived > 0)) {
+          const made = (row.concealedSamples - row.silentConcealedSamples) / 48;
+          const before = known.get(row.id);
+          if (before && made > before.made && probe.concealed.length < RECORDS_MAX) {
+            probe.concealed.push([now(), Math.round(made - before.made), Math.round(row.timestamp - before.timestamp)]);
+          }
+          known.set(row.id, { made, timestamp: row.timestamp });
+        }
+      }
+      setTimeout(() => look().catch(failed), CONCEALMENT_EVERY_MS);
+    };
+    await look();
   };
 
   /** Plain figures of every live peer connection, from getStats. */
