@@ -67,9 +67,11 @@ export class Receiver {
     const turn = this.#turn.then(async () => {
       if (this.#over) return;
       this.prepare();
-      const pc = await (this.#prepared as Promise<RTCPeerConnection>);
+      const prepared = this.#prepared as Promise<RTCPeerConnection>;
       this.#prepared = null;
+      let pc: RTCPeerConnection | null = null;
       try {
+        pc = await prepared;
         const answered = this.port.subscribe(pc.localDescription?.sdp ?? "");
         this.#mids = midsOf(pc);
         this.port.offered();
@@ -78,7 +80,7 @@ export class Receiver {
         await pc.setRemoteDescription({ type: "answer", sdp: pairStreams(answer, this.#mids) });
         this.#adopt(pc);
       } catch (error) {
-        pc.close();
+        pc?.close();
         if (!this.#over) this.port.refused(error);
       }
     });
@@ -96,14 +98,19 @@ export class Receiver {
     for (const player of this.#players.values()) void setSpeaker(player, id);
   }
 
+  /** Lets the connection go: what it carried is over, and the next `connect` starts afresh. */
+  hangUp(): void {
+    this.#pc?.close();
+    this.#pc = null;
+    this.#streams.clear();
+    for (const player of this.#players.values()) player.srcObject = null;
+  }
+
   close(): void {
     this.#over = true;
-    this.#pc?.close();
+    this.hangUp();
     void this.#prepared?.then((pc) => pc.close()).catch(() => undefined);
-    for (const player of this.#players.values()) {
-      player.pause();
-      player.srcObject = null;
-    }
+    for (const player of this.#players.values()) player.pause();
     this.#players.clear();
   }
 
@@ -114,10 +121,15 @@ export class Receiver {
       lost: () => current() && this.port.lost(),
       stuck: () => current() && this.port.stuck(),
     });
-    for (let i = 0; i < this.counts.audio; i++) pc.addTransceiver("audio", { direction: "recvonly" });
-    for (let i = 0; i < this.counts.video; i++) setVideoPreferences(pc.addTransceiver("video", { direction: "recvonly" }), "receive");
-    await pc.setLocalDescription(await pc.createOffer());
-    return pc;
+    try {
+      for (let i = 0; i < this.counts.audio; i++) pc.addTransceiver("audio", { direction: "recvonly" });
+      for (let i = 0; i < this.counts.video; i++) setVideoPreferences(pc.addTransceiver("video", { direction: "recvonly" }), "receive");
+      await pc.setLocalDescription(await pc.createOffer());
+      return pc;
+    } catch (error) {
+      pc.close();
+      throw error;
+    }
   }
 
   #adopt(pc: RTCPeerConnection): void {

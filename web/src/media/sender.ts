@@ -64,6 +64,11 @@ export class Sender {
     });
   }
 
+  /** Brings to the server what could not be agreed on while it was away. Nothing happens when all is as it should be. */
+  sync(): Promise<void> {
+    return this.#inTurn(() => this.#apply());
+  }
+
   /** A new connection with the same tracks, after the old path or the server's side of it was lost. */
   restart(): Promise<void> {
     return this.#inTurn(async () => {
@@ -105,16 +110,16 @@ export class Sender {
     if (wanted.length === 0) return;
     this.#connection ??= this.#connect();
     const { pc, lines } = this.#connection;
-    let offer = false;
     for (const [source, track] of wanted) {
       const line = lines.get(source);
       if (line) {
         if (line.sender.track !== track) await line.sender.replaceTrack(track);
       } else if (track) {
         lines.set(source, this.#addLine(pc, source, track));
-        offer = true;
       }
     }
+    // Also a line of before: its offer was lost with the socket, or refused.
+    const offer = [...lines.values()].some((line) => line.currentDirection === null && line.direction !== "stopped");
     if (offer) await this.#negotiate(this.#connection);
   }
 

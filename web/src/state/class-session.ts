@@ -14,8 +14,8 @@ import { Redial, type RedialOutput } from "../protocol/redial";
 import { PROTOCOL_VERSION, Refusal, RoomSocket, socketUrl } from "../protocol/socket";
 import { initialClassState, type ClassState } from "./class-state";
 import { OwnMedia } from "./own-media";
-import { apply, enter, mainTile, mayPublish, me, tiles, type RoomNews } from "./room";
-import { resumeOf, keepResume, forgetResume } from "./resume";
+import { apply, enter, mainTile, mayPublish, me, tiles, type RoomNews, type RoomState } from "./room";
+import { forgetResume, keepResume, kept, resumeOf } from "./resume";
 import { settings } from "./settings";
 import { createStore, type Store } from "./store";
 import { Viewing } from "./viewing";
@@ -51,12 +51,15 @@ export class ClassSession {
     moved: () => this.store.commit({ placement: this.store.get().placement + 1 }),
   });
   #saidMuted = new Map<TrackSource, boolean>();
+  #saidAudioOnly = false;
   #downAt: number | null = null;
   #release: (() => void)[] = [];
   #statsUp = new StatsWatch();
   #statsDown = new StatsWatch();
   #renewedAt = Date.now();
   #removeTimer: ReturnType<typeof setTimeout> | null = null;
+  /** Whose time to be let stay is over, but the server has not heard of it yet. */
+  #toRemove = new Set<string>();
   /** Told what is worth announcing: a raised hand, a chat line, a stage change. */
   onNews: (news: RoomNews) => void = () => undefined;
 
@@ -74,7 +77,7 @@ export class ClassSession {
 
   join(options: JoinOptions): void {
     this.#options = options;
-    this.store.commit({ phase: { name: "joining" }, link: { state: "connecting" } });
+    this.store.commit({ phase: { name: "joining" }, link: { state: "connecting" }, audioOnly: kept(options.code)?.audioOnly ?? false });
     this.#receiver = this.#makeReceiver(options.lines);
     this.#receiver.prepare();
     const online = (): void => this.#carryOut(this.#redial.handle(Date.now(), { type: "online" }));
@@ -87,16 +90,23 @@ export class ClassSession {
     addEventListener("online", online);
     addEventListener("offline", offline);
     addEventListener("pagehide", leaving);
-    // Phones report a change of network only here.
-    const network = (navigator as { connection?: EventTarget }).connection;
-    network?.addEventListener?.("change", online);
+    // Phones report a change of network only here. The same event tells of every new guess at the line's rate, and where
+    // that is all there is (no `type`) it says nothing about the network.
+    const network = (navigator as { connection?: EventTarget & { type?: string } }).connection;
+    let type = network?.type;
+    const changed = (): void => {
+      if (network?.type === type) return;
+      type = network?.type;
+      if (type !== undefined && type !== "none") online();
+    };
+    network?.addEventListener?.("change", changed);
     const stats = setInterval(() => void this.#lookAtStats(), STATS_MS);
     this.#release.push(
       keepAwake(),
       () => removeEventListener("online", online),
       () => removeEventListener("offline", offline),
       () => removeEventListener("pagehide", leaving),
-      () => network?.removeEventListener?.("change", online),
+      () => network?.removeEventListener?.("change", changed),
       () => clearInterval(stats),
     );
     this.#carryOut(this.#redial.handle(Date.now(), { type: "start" }));
@@ -108,6 +118,13 @@ export class ClassSession {
     return this.#socket?.send(message) ?? false;
   }
 
+  /** What a person asks for by pressing something: if the line is down, they are told that it was not done. */
+  request(message: ClientMessage): boolean {
+    const said = this.say(message);
+    if (!said) this.#showRefusal("disconnected");
+    return said;
+  }
+
   get code(): string {
     return this.#options?.code ?? "";
   }
@@ -115,12 +132,11 @@ export class ClassSession {
   /** Calls on someone: on stage, hand down. */
   call(participant: string): void {
     const raised = this.store.get().room?.participants.get(participant)?.hand_since ?? null;
-    this.say({ type: "stage", participant, on: true });
-    if (raised !== null) this.say({ type: "lower_hand", participant });
+    if (this.request({ type: "stage", participant, on: true }) && raised !== null) this.say({ type: "lower_hand", participant });
   }
 
   muteAll(): void {
-    this.say({ type: "mute", participant: null });
+    this.request({ type: "mute", participant: null });
   }
 
   leave(): void {
@@ -131,8 +147,16 @@ export class ClassSession {
     this.close();
   }
 
+  /** One's own choice, so it holds whether the line is up or not; the server hears of it as soon as it can. */
   setAudioOnly(on: boolean): void {
-    if (this.say({ type: "audio_only", on })) this.store.commit({ audioOnly: on });
+    this.store.commit({ audioOnly: on });
+    if (this.#options && this.#grant) keepResume(this.#options, this.#grant, on);
+    this.#tellAudioOnly();
+  }
+
+  #tellAudioOnly(): void {
+    const on = this.store.get().audioOnly;
+    if (on !== this.#saidAudioOnly && this.say({ type: "audio_only", on })) this.#saidAudioOnly = on;
   }
 
   pin(key: string | null): void {
@@ -144,10 +168,12 @@ export class ClassSession {
   remove(participant: string): void {
     this.#flushRemove();
     const name = this.store.get().room?.participants.get(participant)?.name ?? "";
-    this.say({ type: "mute", participant });
-    this.say({ type: "stage", participant, on: false });
     this.store.commit({ removing: { participant, name, until: Date.now() + UNDO_MS } });
-    this.#removeTimer = setTimeout(() => this.#flushRemove(), UNDO_MS);
+    this.#removeTimer = setTimeout(() => {
+      this.#removeTimer = null;
+      this.#removeInTime();
+    }, UNDO_MS);
+    this.#silenceRemoved();
   }
 
   undoRemove(): void {
@@ -156,10 +182,21 @@ export class ClassSession {
     this.store.commit({ removing: null });
   }
 
+  #silenceRemoved(): void {
+    const participant = this.store.get().removing?.participant;
+    if (participant !== undefined && this.say({ type: "mute", participant })) this.say({ type: "stage", participant, on: false });
+  }
+
+  /** The time to undo is over; but while the line is down the notice stays, and so does the way to undo it. */
+  #removeInTime(): void {
+    if (this.#removeTimer === null && this.store.get().link.state === "up") this.#flushRemove();
+  }
+
   #flushRemove(): void {
     const { removing } = this.store.get();
     this.undoRemove();
-    if (removing) this.say({ type: "remove", participant: removing.participant });
+    if (removing) this.#toRemove.add(removing.participant);
+    for (const participant of this.#toRemove) if (this.say({ type: "remove", participant })) this.#toRemove.delete(participant);
   }
 
   seeAlarm(): void {
@@ -194,11 +231,6 @@ export class ClassSession {
     if (mid === null || !stream) return null;
     const line = this.store.get().room?.lines.get(mid);
     return { stream, confirmed: line?.track === track, paused: line?.track === track && line.layer === null };
-  }
-
-  /** Takes back a class that was opened elsewhere, or tries again after a refusal. */
-  again(): void {
-    location.reload();
   }
 
   close(): void {
@@ -255,7 +287,7 @@ export class ClassSession {
       return this.close();
     }
     if (this.#redial.state !== "dialing" || this.#redial.tries !== attempt) return;
-    keepResume(options, this.#grant);
+    keepResume(options, this.#grant, this.store.get().audioOnly);
     const grant = this.#grant.grant;
     const socket: RoomSocket = new RoomSocket(socketUrl(location), {
       open: () => socket.send({ type: "hello", version: PROTOCOL_VERSION, grant }),
@@ -272,10 +304,12 @@ export class ClassSession {
       case "welcome":
         this.#carryOut(this.#redial.handle(now, { type: "opened" }));
         this.store.commit({ phase: { name: "in" }, link: { state: "up" }, room: enter(message, now) });
+        if (this.store.get().refusal?.code === "disconnected") this.dismissRefusal();
         void this.#entered();
         return;
       case "waiting":
         this.#carryOut(this.#redial.handle(now, { type: "opened" }));
+        this.#outside();
         this.store.commit({
           phase: { name: "waiting", title: message.title, teacher: message.teacher, open: message.open },
           link: { state: "up" },
@@ -293,14 +327,10 @@ export class ClassSession {
         if (message.publish) void this.#sender?.restart().catch(() => undefined);
         else void this.#receiver?.connect();
         return;
-      case "please_mute":
-        // The store turns when the browser has muted; the server hears it from `#tellMuted`.
-        if (message.source === "microphone") void this.own.turn("microphone", false);
-        if (message.source === "camera") void this.own.turn("camera", false);
-        break;
     }
     const { room } = this.store.get();
     if (!room) return;
+    if (message.type === "please_mute" && !this.#pleaseMute(room, message.source)) return;
     const next = apply(room, message);
     if (next.room !== room) this.store.commit({ room: next.room });
     if (next.room.recording !== room.recording) this.store.commit({ alarmSeen: false });
@@ -308,19 +338,50 @@ export class ClassSession {
     this.#roomChanged();
   }
 
+  /** The teacher wants silence. Gives back whether there was anything to turn off; whoever is off stage is not disturbed. */
+  #pleaseMute(room: RoomState, source: TrackSource): boolean {
+    if ((source !== "microphone" && source !== "camera") || !mayPublish(room)) return false;
+    const device = this.store.get()[source];
+    if (!device.on && !device.busy) return false;
+    // The store turns when the browser has muted; the server hears it from `#tellMuted`.
+    void this.own.mute(source);
+    return true;
+  }
+
+  /** Before the door again, after an absence too long for the server to keep the place: nothing of the class goes on here. */
+  #outside(): void {
+    this.#downAt = null; // no media outlives this
+    if (!this.store.get().room) return;
+    this.#sender?.close();
+    this.#sender = null;
+    this.#saidMuted.clear();
+    this.#saidAudioOnly = false;
+    this.own.release();
+    this.#receiver?.hangUp();
+    this.store.commit({ room: null, receiving: false, pinned: null, up: null, down: null });
+  }
+
   async #entered(): Promise<void> {
     const downAt = this.#downAt;
     this.#downAt = null;
     this.#saidMuted.clear();
-    const { room, audioOnly } = this.store.get();
+    const { room } = this.store.get();
     if (!room) return;
     if (this.#options?.open && room.state !== "live" && room.role === "teacher") {
       this.#options = { ...this.#options, open: false };
       this.say({ type: "open" });
     }
-    if (audioOnly) this.say({ type: "audio_only", on: true });
-    this.#updateViewing();
-    this.#roomChanged();
+    if (this.store.get().audioOnly) this.#saidAudioOnly = false; // said again: a new server knows nothing of it
+    this.#tellAudioOnly();
+    this.#silenceRemoved();
+    this.#removeInTime();
+    for (const track of room.tracks.values()) {
+      // A share that ended while the line was down, or with a page that was reloaded.
+      if (track.participant === room.you && (track.source === "screen" || track.source === "screen_audio") && !this.own.track(track.source)) {
+        this.say({ type: "unpublish", track: track.id });
+      }
+    }
+    this.#roomChanged(true);
     if (downAt === null) {
       this.#expectMain();
       void this.#receiver?.connect();
@@ -332,7 +393,10 @@ export class ClassSession {
     if (receiving) this.#viewing.renew();
     else void this.#receiver?.connect();
     const sender = this.#sender;
-    if (sender?.pc && !(await heardSince(sender.pc, margin))) void sender.restart().catch(() => undefined);
+    if (!sender) return;
+    const heard = sender.pc ? await heardSince(sender.pc, margin) : true;
+    // What was first published while the line was down is offered now.
+    await (heard ? sender.sync() : sender.restart()).catch(() => undefined);
   }
 
   /** The lesson will stand large: asked for before the page has drawn itself, which saves the first picture a tenth of a
@@ -343,9 +407,9 @@ export class ClassSession {
     if (main?.track && !main.own) this.#viewing.show(main.track.id, Math.min(innerHeight * 0.85, (innerWidth * 9) / 16) * devicePixelRatio);
   }
 
-  #roomChanged(): void {
+  #roomChanged(entering = false): void {
     this.#updateViewing();
-    this.#syncPublishing();
+    this.#syncPublishing(entering);
     this.#tellMuted();
   }
 
@@ -357,7 +421,7 @@ export class ClassSession {
   // --- Sending ---
 
   /** Publishes while the server lets us, lets go of the devices when it no longer does. */
-  #syncPublishing(): void {
+  #syncPublishing(entering: boolean): void {
     const { room } = this.store.get();
     if (!room) return;
     const should = mayPublish(room) && room.state === "live";
@@ -369,7 +433,9 @@ export class ClassSession {
         if (track) await sender.set(kind, track);
         else if (wanted) await this.own.turn(kind, true);
       };
-      void start("microphone", microphoneOn).catch(() => undefined);
+      // Whom the teacher muted stays so over a reload; whoever is called anew begins as they chose.
+      const muted = entering && (me(room)?.muted.includes("microphone") ?? false);
+      void start("microphone", microphoneOn && !muted).catch(() => undefined);
       void start("camera", cameraOn).catch(() => undefined);
       if (this.own.track("screen")) void sender.set("screen", this.own.track("screen")).catch(() => undefined);
     } else if (!should && this.#sender) {
@@ -461,20 +527,21 @@ export class ClassSession {
 
   /** A busy server is asked again; a lost line is seen to by the redial; anything else is shown. */
   #mediaRefused(error: unknown, again: () => void): void {
-    const code = error instanceof Refusal ? error.code : "unknown";
-    if (code === "disconnected") return;
+    // What the browser itself could not do is told like an offer that the server could not take.
+    const code = error instanceof Refusal ? error.code : "bad_offer";
+    if (code === "disconnected") return; // `#entered` sees to it
     if (code === "busy" || code === "timeout" || code === "too_often") {
       setTimeout(() => this.store.get().link.state === "up" && again(), 1_000);
       return;
     }
-    if (code !== "not_on_stage") this.#showRefusal(code);
+    if (code !== "not_on_stage") this.#showRefusal(code, true);
   }
 
-  /** Goes by itself after a while: it answers one press of a button, not a state. */
-  #showRefusal(code: Refusal["code"]): void {
+  /** Goes by itself after a while when it answers one press of a button; what `lasts` is a state, and stays. */
+  #showRefusal(code: Refusal["code"], lasts = false): void {
     const refusal = { code, at: Date.now() };
     this.store.commit({ refusal });
-    setTimeout(() => this.store.get().refusal === refusal && this.dismissRefusal(), REFUSAL_MS);
+    if (!lasts) setTimeout(() => this.store.get().refusal === refusal && this.dismissRefusal(), REFUSAL_MS);
   }
 
   async #lookAtStats(): Promise<void> {

@@ -18,6 +18,10 @@ type Kind = "camera" | "microphone";
 
 export class OwnMedia {
   #tracks = new Map<TrackSource, MediaStreamTrack>();
+  /** What was asked for while a device was opening: it is done as soon as the browser has answered. */
+  #wishes = new Map<Kind, boolean>();
+  /** Counts openings and closings, so that what opens after it was let go is closed again. */
+  #turns: Record<Kind | "screen", number> = { camera: 0, microphone: 0, screen: 0 };
   #unwatch: () => void;
   /** Told whenever what a source sends changed; `null` = silent but kept, `undefined` = gone. */
   onTrack: (source: TrackSource, track: MediaStreamTrack | null | undefined) => void = () => undefined;
@@ -33,11 +37,22 @@ export class OwnMedia {
     return this.#tracks.get(source) ?? null;
   }
 
-  /** Turns a device on or off. Resolves when the browser has done (or refused) it. */
-  async turn(kind: Kind, on: boolean): Promise<void> {
-    const device = this.read()[kind];
-    if (device.busy) return;
+  /** Turns a device on or off, and remembers it for the next class. Resolves when the browser has done (or refused) it. */
+  turn(kind: Kind, on: boolean): Promise<void> {
     changeSettings(kind === "camera" ? { cameraOn: on } : { microphoneOn: on });
+    return this.#turn(kind, on);
+  }
+
+  /** Turns a device off at someone else's wish: what the person chose to come with stays as it was. */
+  mute(kind: Kind): Promise<void> {
+    return this.#turn(kind, false);
+  }
+
+  async #turn(kind: Kind, on: boolean): Promise<void> {
+    if (this.read()[kind].busy) {
+      this.#wishes.set(kind, on);
+      return;
+    }
     const live = this.#tracks.get(kind);
     if (kind === "microphone" && live?.readyState === "live") {
       // Kept open, so that one's first word after unmuting is heard.
@@ -60,7 +75,13 @@ export class OwnMedia {
   async shareScreen(): Promise<void> {
     if (this.read().screen.busy) return;
     this.#setScreen({ busy: true, fault: null });
+    const turn = ++this.#turns.screen;
     const { capture, fault } = await openScreen();
+    if (turn !== this.#turns.screen) {
+      capture?.video.stop();
+      capture?.audio?.stop();
+      return;
+    }
     if (!capture) return this.#setScreen({ busy: false, fault: fault === "dismissed" ? null : fault });
     this.#tracks.set("screen", capture.video);
     if (capture.audio) this.#tracks.set("screen_audio", capture.audio);
@@ -72,6 +93,7 @@ export class OwnMedia {
   }
 
   stopScreen(): void {
+    this.#turns.screen += 1;
     for (const source of ["screen", "screen_audio"] as const) {
       const track = this.#tracks.get(source);
       this.#tracks.delete(source);
@@ -83,21 +105,29 @@ export class OwnMedia {
 
   /** Lets go of everything: the camera's lamp goes out. */
   release(): void {
-    if (this.read().screen.on) this.stopScreen();
+    if (this.read().screen.on || this.read().screen.busy) this.stopScreen();
     this.#stop("camera");
     this.#stop("microphone");
   }
 
   close(): void {
     this.#unwatch();
+    for (const kind of ["camera", "microphone", "screen"] as const) this.#turns[kind] += 1;
     for (const track of this.#tracks.values()) track.stop();
     this.#tracks.clear();
   }
 
   async #open(kind: Kind): Promise<void> {
+    const turn = ++this.#turns[kind];
     this.#set(kind, { busy: true, fault: null });
     const { cameraId, microphoneId } = settings.get();
     const opened = kind === "camera" ? await openCamera(cameraId) : await openMicrophone(microphoneId);
+    if (turn !== this.#turns[kind]) {
+      opened.track?.stop();
+      return;
+    }
+    const off = this.#wishes.get(kind) === false;
+    this.#wishes.delete(kind);
     this.#tracks.get(kind)?.stop();
     if (!opened.track) {
       this.#tracks.delete(kind);
@@ -106,15 +136,22 @@ export class OwnMedia {
       return;
     }
     const { track } = opened;
+    if (off && kind === "camera") {
+      track.stop();
+      return this.#stop(kind);
+    }
+    if (off) track.enabled = false;
     this.#tracks.set(kind, track);
     track.addEventListener("ended", () => {
       if (this.#tracks.get(kind) === track) void this.#ended(kind);
     });
-    this.#set(kind, { on: true, busy: false, fault: null, label: track.label, deviceId: track.getSettings().deviceId ?? "" });
+    this.#set(kind, { on: !off, busy: false, fault: null, label: track.label, deviceId: track.getSettings().deviceId ?? "" });
     this.onTrack(kind, track);
   }
 
   #stop(kind: Kind): void {
+    this.#turns[kind] += 1;
+    this.#wishes.delete(kind);
     const track = this.#tracks.get(kind);
     this.#tracks.delete(kind);
     track?.stop();
@@ -124,8 +161,12 @@ export class OwnMedia {
 
   /** Pulled out, or taken away by the system: another device takes over if there is one. */
   async #ended(kind: Kind): Promise<void> {
+    const wasOn = this.read()[kind].on;
     this.#stop(kind);
+    if (!wasOn) return; // muted: another microphone must not open by itself
+    const turn = this.#turns[kind];
     const list = await listDevices();
+    if (turn !== this.#turns[kind]) return;
     const others = kind === "camera" ? list.cameras : list.microphones;
     if (others.length > 0) await this.#open(kind);
     if (this.#tracks.has(kind)) return;

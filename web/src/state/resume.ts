@@ -8,6 +8,8 @@ export interface Kept {
   classroom: boolean;
   /** What one was: a teacher looks at more people at once. */
   role: RoomRole;
+  /** Whether one chose to load no pictures. */
+  audioOnly: boolean;
 }
 
 const key = (code: string): string => `lectern.class.${code}`;
@@ -16,7 +18,7 @@ export function kept(code: string): Kept | null {
   try {
     const value = JSON.parse(sessionStorage.getItem(key(code)) ?? "null") as Partial<Kept> | null;
     if (typeof value?.resume !== "string" || typeof value.name !== "string") return null;
-    return { resume: value.resume, name: value.name, classroom: value.classroom === true, role: value.role ?? "student" };
+    return { resume: value.resume, name: value.name, classroom: value.classroom === true, role: value.role ?? "student", audioOnly: value.audioOnly === true };
   } catch {
     return null;
   }
@@ -24,9 +26,9 @@ export function kept(code: string): Kept | null {
 
 export const resumeOf = (code: string): string | null => kept(code)?.resume ?? null;
 
-export function keepResume(options: Pick<JoinOptions, "code" | "name" | "classroom">, grant: Pick<JoinGrant, "resume" | "role">): void {
+export function keepResume({ code, name, classroom }: Pick<JoinOptions, "code" | "name" | "classroom">, { resume, role }: Pick<JoinGrant, "resume" | "role">, audioOnly: boolean): void {
   try {
-    sessionStorage.setItem(key(options.code), JSON.stringify({ resume: grant.resume, role: grant.role, name: options.name, classroom: options.classroom } satisfies Kept));
+    sessionStorage.setItem(key(code), JSON.stringify({ resume, role, name, classroom, audioOnly } satisfies Kept));
   } catch {
     // Without storage a reload leads through the lobby again.
   }

@@ -108,13 +108,16 @@ function step(room: RoomState, m: ServerMessage, news: RoomNews[]): RoomState {
     case "participant_changed": {
       const before = room.participants.get(m.participant.id);
       if (m.participant.hand_since !== null && !before?.hand_since) news.push({ type: "hand", participant: m.participant });
-      if (before && before.on_stage !== m.participant.on_stage && m.participant.id !== room.you) {
-        news.push({ type: "stage", on: m.participant.on_stage, participant: m.participant });
-      }
+      // Only teachers see who is off stage; to others whoever comes on stage is someone new.
+      const was = before?.on_stage ?? (room.role === "teacher" ? m.participant.on_stage : false);
+      if (was !== m.participant.on_stage) stageNews(room, m.participant, m.participant.on_stage, news);
       return { ...room, participants: put(room.participants, m.participant.id, m.participant) };
     }
-    case "participant_left":
+    case "participant_left": {
+      const before = room.participants.get(m.participant);
+      if (before?.on_stage && room.role !== "teacher") stageNews(room, before, false, news);
       return { ...room, participants: drop(room.participants, m.participant) };
+    }
     case "count":
       return { ...room, count: m.participants };
     case "waiting_changed":
@@ -161,6 +164,11 @@ function step(room: RoomState, m: ServerMessage, news: RoomNews[]): RoomState {
     default:
       return room;
   }
+}
+
+/** Oneself is told by `your_stage`; a teacher is always on it. */
+function stageNews(room: RoomState, participant: Participant, on: boolean, news: RoomNews[]): void {
+  if (participant.id !== room.you && participant.role !== "teacher") news.push({ type: "stage", on, participant });
 }
 
 export const me = (room: RoomState): Participant | undefined => room.participants.get(room.you);

@@ -30,7 +30,7 @@ export class LecChat extends View {
     const field = this.querySelector<HTMLTextAreaElement>("textarea");
     const text = field?.value.trim() ?? "";
     // The text stays in the field if the line is down: nothing typed is lost.
-    if (field && text !== "" && this.session.say({ type: "chat", text })) {
+    if (field && text !== "" && this.session.request({ type: "chat", text })) {
       field.value = "";
       this.#atEnd = true;
     }

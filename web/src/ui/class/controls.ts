@@ -1,4 +1,5 @@
-/** The controls at the lower edge. Each shows what is confirmed, names what pressing does, and has its shortcut in the tooltip. */
+/** The controls at the lower edge. Each shows what is confirmed, and has its shortcut in the tooltip. Its name says what
+ *  pressing does, or it stays and `aria-pressed` says the state: never both. */
 import { html, nothing, type TemplateResult } from "lit";
 import { CircleHelp, Ellipsis, Hand, Headphones, Keyboard, LogOut, Maximize, MessageSquare, Mic, MicOff, Minimize, MonitorUp, MonitorX, PhoneOff, Settings2, Users, Video, VideoOff, VolumeX } from "lucide";
 import type { IconNode } from "lucide";
@@ -51,7 +52,7 @@ export class LecControls extends View {
     const { room } = this.state;
     if (!room) return nothing;
     const teacher = room.role === "teacher";
-    return html`<div class="controls ${room.role}" role="toolbar" aria-label=${t.room.controls}>
+    return html`<div class="controls ${room.role}">
       <div class="group own">${mayPublish(room) ? this.#own(room) : nothing}</div>
       <div class="group main">${teacher ? this.#teacher(room) : this.#student(room)}</div>
       <div class="group aside">
@@ -106,7 +107,7 @@ export class LecControls extends View {
       ${mayPublish(room) && canShareScreen()
         ? this.#button({ id: "share", icon: screen.on ? MonitorX : MonitorUp, label: screen.on ? t.room.shareStop : t.room.share, key: "S", tone: screen.on ? "on" : "", busy: screen.busy, run: () => (screen.on ? this.session.own.stopScreen() : void this.session.own.shareScreen()) })
         : nothing}
-      <button class="btn hand ${up ? "up" : "primary"}" data-control="hand" aria-pressed=${up} title="${t.room.keys.hand} (H)" ?disabled=${room.state !== "live"} @click=${() => this.session.say({ type: "hand", up: !up })}>
+      <button class="btn hand ${up ? "up" : "primary"}" data-control="hand" aria-label=${t.room.hand} aria-pressed=${up} title="${t.room.keys.hand} (H)" ?disabled=${room.state !== "live"} @click=${() => this.session.request({ type: "hand", up: !up })}>
         ${icon(Hand)}<span>${up ? t.room.handUp : t.room.hand}</span>${up ? html`<span class="num">${span(Date.now() + room.clockOffset - (since ?? 0))}</span>` : nothing}
       </button>
     `;
@@ -119,7 +120,7 @@ export class LecControls extends View {
       <summary class="control" aria-label=${t.room.more} title=${t.room.more} data-control="more">${icon(Ellipsis)}<span>${t.room.more}</span></summary>
       <div class="panel">
         <button class="menu-item" data-closes @click=${() => this.#command("devices")}>${icon(Settings2)}${t.room.settings}</button>
-        <button class="menu-item" data-closes aria-pressed=${audioOnly} @click=${() => this.session.setAudioOnly(!audioOnly)}>${icon(Headphones)}${audioOnly ? t.room.audioOnlyOff : t.room.audioOnly}</button>
+        <button class="menu-item" data-closes @click=${() => this.session.setAudioOnly(!audioOnly)}>${icon(Headphones)}${audioOnly ? t.room.audioOnlyOff : t.room.audioOnly}</button>
         ${document.fullscreenEnabled ? html`<button class="menu-item" data-closes @click=${() => this.#command("full")}>${icon(full ? Minimize : Maximize)}${full ? t.room.fullScreenExit : t.room.fullScreen}<kbd class="end">F</kbd></button>` : nothing}
         <button class="menu-item" data-closes @click=${() => this.#command("help")}>${icon(Keyboard)}${t.room.keyboard}<kbd class="end">?</kbd></button>
         ${teacher ? html`<button class="menu-item" data-closes @click=${() => this.#command("leave")}>${icon(LogOut)}${t.room.leaveOnly}</button>` : nothing}

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { Mic, MicOff, Video, VideoOff } from "lucide";
 import { t } from "../../i18n";
 import { clock, day, isoDay } from "../../i18n/format";
-import { browserOf, type DeviceFault } from "../../media/faults";
+import type { DeviceFault } from "../../media/faults";
 import type { ClassPreview } from "../../protocol/generated/index";
 import type { ClassSession } from "../../state/class-session";
 import { session as person } from "../../state/session";
@@ -12,6 +12,7 @@ import { icon } from "../icon";
 import { settingsMenu } from "../shell";
 import { define, View } from "../view";
 import { wordsNote } from "../words";
+import { faultWords } from "./faults";
 import "./devices";
 import "./lobby.css";
 
@@ -110,14 +111,11 @@ export class LecLobby extends View {
     // One cause for both is told once, for the microphone: it matters more.
     const both = camera !== null && camera === microphone;
     const one = (kind: "camera" | "microphone", fault: DeviceFault, leave: boolean): TemplateResult => {
-      const words = t.faults[fault][kind];
-      const asks = fault === "denied" || fault === "dismissed";
-      return wordsNote(fault === "denied" ? { ...words, next: t.allow[browserOf(navigator.userAgent)] } : words, {
+      return wordsNote(faultWords(kind, fault), {
         actions: html`
           <button class="btn small" @click=${() => void this.#retry(both)}>${t.common.again}</button>
           ${leave ? html`<button class="btn small" @click=${(e: Event) => this.#submit(e, this.preview.mine && this.preview.state !== "live")}>${kind === "camera" ? t.lobby.withoutCamera : t.lobby.withoutBoth}</button>` : nothing}
         `,
-        ...(asks ? {} : { tone: "warn" as const }),
       });
     };
     return html`<div class="faults">

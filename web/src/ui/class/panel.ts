@@ -79,7 +79,7 @@ export class LecPanel extends View {
     const now = Date.now() + room.clockOffset;
     return html`<section class="hands" aria-label=${t.room.hands}>
       <h2>${icon(Hand)}${t.room.hands}<span class="muted num">${up.length || ""}</span>
-        ${up.length > 1 ? html`<button class="btn quiet small" @click=${() => this.session.say({ type: "lower_hand", participant: null })}>${t.room.lowerAll}</button>` : nothing}
+        ${up.length > 1 ? html`<button class="btn quiet small" @click=${() => this.session.request({ type: "lower_hand", participant: null })}>${t.room.lowerAll}</button>` : nothing}
       </h2>
       ${up.length === 0
         ? html`<p class="small muted">${t.room.noHands}</p>`
@@ -88,7 +88,7 @@ export class LecPanel extends View {
               <span class="clip">${p.name}</span>
               <span class="small muted num">${span(now - (p.hand_since ?? now))}</span>
               <button class="btn small ${i === 0 ? "primary" : ""}" title=${i === 0 ? `${t.room.callNext(p.name)} (Space)` : t.room.callNext(p.name)} @click=${() => this.session.call(p.id)}>${t.room.callFirst}</button>
-              <button class="btn quiet icon-only small" aria-label=${`${t.room.lowerHand}: ${p.name}`} title=${t.room.lowerHand} @click=${() => this.session.say({ type: "lower_hand", participant: p.id })}>${icon(X)}</button>
+              <button class="btn quiet icon-only small" aria-label=${`${t.room.lowerHand}: ${p.name}`} title=${t.room.lowerHand} @click=${() => this.session.request({ type: "lower_hand", participant: p.id })}>${icon(X)}</button>
             </li>`)}
           </ol>`}
     </section>`;

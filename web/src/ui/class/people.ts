@@ -11,6 +11,7 @@ import { roster, type RoomState } from "../../state/room";
 import { copyText } from "../clipboard";
 import { icon } from "../icon";
 import { define, View } from "../view";
+import { mark } from "./mark";
 
 export class LecPeople extends View {
   static override properties = { session: { attribute: false }, room: { attribute: false } };
@@ -32,7 +33,7 @@ export class LecPeople extends View {
         ? html`<div class="foot">
             <label class="check small"><input type="checkbox" .checked=${room.waitingRoom} @change=${(e: Event) => {
               const box = e.target as HTMLInputElement;
-              session.say({ type: "waiting_room", on: box.checked });
+              session.request({ type: "waiting_room", on: box.checked });
               box.checked = room.waitingRoom; // until the server confirms
             }} />${t.room.waitingRoomToggle}</label>
             <div class="row">
@@ -49,13 +50,13 @@ export class LecPeople extends View {
     if (room.waiting.length === 0) return nothing;
     return html`<section class="waiting" aria-label=${t.room.waitingRoom}>
       <h2>${t.room.waitingRoom}<span class="muted num">${room.waiting.length}</span>
-        ${room.waiting.length > 1 ? html`<button class="btn small primary" @click=${() => session.say({ type: "admit", participant: null, admit: true })}>${t.room.admitAll}</button>` : nothing}
+        ${room.waiting.length > 1 ? html`<button class="btn small primary" @click=${() => session.request({ type: "admit", participant: null, admit: true })}>${t.room.admitAll}</button>` : nothing}
       </h2>
       <ul>
         ${repeat(room.waiting, (p) => p.id, (p) => html`<li>
           <span class="clip">${p.name}</span>
-          <button class="btn small primary" aria-label=${`${t.room.admit}: ${p.name}`} @click=${() => session.say({ type: "admit", participant: p.id, admit: true })}>${icon(Check)}${t.room.admit}</button>
-          <button class="btn quiet icon-only small" aria-label=${`${t.room.turnAway}: ${p.name}`} title=${t.room.turnAway} @click=${() => session.say({ type: "admit", participant: p.id, admit: false })}>${icon(X)}</button>
+          <button class="btn small primary" aria-label=${`${t.room.admit}: ${p.name}`} @click=${() => session.request({ type: "admit", participant: p.id, admit: true })}>${icon(Check)}${t.room.admit}</button>
+          <button class="btn quiet icon-only small" aria-label=${`${t.room.turnAway}: ${p.name}`} title=${t.room.turnAway} @click=${() => session.request({ type: "admit", participant: p.id, admit: false })}>${icon(X)}</button>
         </li>`)}
       </ul>
     </section>`;
@@ -65,20 +66,20 @@ export class LecPeople extends View {
     const { session, room } = this;
     const self = p.id === room.you;
     return html`<li class=${p.online ? "" : "away"} data-person=${p.id} data-online=${p.online}>
-      <span class="role" title=${t.roomRoles[p.role]}>${p.role === "classroom" ? icon(Monitor) : p.role === "teacher" ? icon(Presentation) : nothing}</span>
+      ${p.role === "classroom" || p.role === "teacher" ? mark(p.role === "teacher" ? Presentation : Monitor, t.roomRoles[p.role], "role") : nothing}
       <span class="name"><span class="clip">${p.name}${self ? t.room.youMarker : ""}</span>
         <span class="tiny muted">${[p.on_stage && p.role !== "teacher" ? t.room.onStage : "", p.online ? (teacher ? t.room.since(clock(p.joined)) : "") : t.room.away].filter(Boolean).join(" · ") || t.roomRoles[p.role]}</span>
       </span>
-      ${p.hand_since === null ? nothing : html`<span class="up" title=${t.room.handUp}>${icon(Hand)}</span>`}
-      ${p.on_stage && p.muted.includes("microphone") ? html`<span class="muted" title=${t.room.muteOn}>${icon(MicOff)}</span>` : nothing}
-      ${!p.online ? html`<span class="muted" title=${t.room.away}>${icon(WifiOff)}</span>` : p.quality === "poor" || p.quality === "fair" ? html`<span class="q-${p.quality}" title=${t.quality.short[p.quality]}>${icon(Signal)}</span>` : nothing}
+      ${p.hand_since === null ? nothing : mark(Hand, t.room.handUp, "up")}
+      ${p.on_stage && p.muted.includes("microphone") ? mark(MicOff, t.room.micOff, "muted") : nothing}
+      ${!p.online ? html`<span class="muted">${icon(WifiOff)}</span>` : p.quality === "poor" || p.quality === "fair" ? mark(Signal, t.quality.short[p.quality], `q-${p.quality}`) : nothing}
       ${teacher && !self
-        ? html`<button class="btn small" @click=${() => (p.on_stage ? session.say({ type: "stage", participant: p.id, on: false }) : session.call(p.id))}>${p.on_stage ? t.room.takeOffStage : t.room.putOnStage}</button>
+        ? html`<button class="btn small" @click=${() => (p.on_stage ? session.request({ type: "stage", participant: p.id, on: false }) : session.call(p.id))}>${p.on_stage ? t.room.takeOffStage : t.room.putOnStage}</button>
             <details class="menu">
               <summary class="btn quiet icon-only small" aria-label=${`${t.common.more}: ${p.name}`}>${icon(Ellipsis)}</summary>
               <div class="panel">
-                <button class="menu-item" data-closes @click=${() => session.say({ type: "mute", participant: p.id })}>${icon(MicOff)}${t.room.mutePerson}</button>
-                <button class="menu-item" data-closes ?hidden=${p.hand_since === null} @click=${() => session.say({ type: "lower_hand", participant: p.id })}>${icon(Hand)}${t.room.lowerHand}</button>
+                <button class="menu-item" data-closes @click=${() => session.request({ type: "mute", participant: p.id })}>${icon(MicOff)}${t.room.mutePerson}</button>
+                <button class="menu-item" data-closes ?hidden=${p.hand_since === null} @click=${() => session.request({ type: "lower_hand", participant: p.id })}>${icon(Hand)}${t.room.lowerHand}</button>
                 <button class="menu-item" data-closes @click=${() => session.remove(p.id)}>${icon(X)}${t.room.remove}</button>
               </div>
             </details>`

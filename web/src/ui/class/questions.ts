@@ -20,13 +20,13 @@ export class LecQuestions extends View {
     event.preventDefault();
     const field = this.querySelector<HTMLTextAreaElement>(".say textarea");
     const text = field?.value.trim() ?? "";
-    if (field && text !== "" && this.session.say({ type: "ask", text })) field.value = "";
+    if (field && text !== "" && this.session.request({ type: "ask", text })) field.value = "";
   };
 
   #answer(event: Event, question: Question): void {
     event.preventDefault();
     const text = String(new FormData(event.target as HTMLFormElement).get("answer")).trim();
-    if (this.session.say({ type: "answer", question: question.id, text: text === "" ? null : text })) this.#answering = null;
+    if (this.session.request({ type: "answer", question: question.id, text: text === "" ? null : text })) this.#answering = null;
     this.requestUpdate();
   }
 
@@ -56,11 +56,11 @@ export class LecQuestions extends View {
       <div class="row">
         ${teacher || !open
           ? html`<span class="small muted num">${t.room.votes(q.votes)}</span>`
-          : html`<button class="btn small" aria-pressed=${q.voted} title=${t.room.vote} aria-label=${`${t.room.vote} (${t.room.votes(q.votes)})`} @click=${() => this.session.say({ type: "vote", question: q.id, up: !q.voted })}>
+          : html`<button class="btn small" aria-pressed=${q.voted} title=${t.room.vote} aria-label=${`${t.room.vote} (${t.room.votes(q.votes)})`} @click=${() => this.session.request({ type: "vote", question: q.id, up: !q.voted })}>
               ${icon(ThumbsUp)}<span class="num">${q.votes}</span>
             </button>`}
         ${teacher && open && this.#answering !== q.id
-          ? html`<button class="btn small" @click=${() => this.session.say({ type: "answer", question: q.id, text: null })}>${t.room.markAnswered}</button>
+          ? html`<button class="btn small" @click=${() => this.session.request({ type: "answer", question: q.id, text: null })}>${t.room.markAnswered}</button>
               <button class="btn small" @click=${() => { this.#answering = q.id; this.requestUpdate(); void this.updateComplete.then(() => this.querySelector<HTMLElement>("[name=answer]")?.focus()); }}>${t.room.answer}</button>`
           : nothing}
       </div>

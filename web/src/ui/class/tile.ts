@@ -12,6 +12,7 @@ import type { ClassState } from "../../state/class-state";
 import type { TileModel } from "../../state/room";
 import { icon } from "../icon";
 import { define, View } from "../view";
+import { mark } from "./mark";
 import "./tile.css";
 
 /** Without a word from the server by then, frames on the line are taken for the track's own. */
@@ -155,14 +156,15 @@ export class LecTile extends View {
       <video muted playsinline autoplay class="${model.own && model.source === "camera" && !large ? "mirror" : ""} ${now === "picture" ? "" : "veiled"}" tabindex="-1" disablepictureinpicture></video>
       ${now === "picture" ? nothing : html`<div class="instead">${this.#instead(now)}</div>`}
       <figcaption>
-        ${model.source === "camera" && model.micMuted && !(model.own && state.microphone.on) ? icon(MicOff) : nothing}
-        ${hand !== null ? html`<span class="up">${icon(Hand)}</span>` : nothing}
+        ${model.source === "camera" && model.micMuted && !(model.own && state.microphone.on) ? mark(MicOff, t.room.micOff, "mute") : nothing}
+        ${hand !== null ? mark(Hand, t.room.handUp, "up") : nothing}
         <span class="clip">${name}</span>
-        ${model.quality === "poor" && model.online ? html`<span class="poor" title=${t.quality.short.poor}>${icon(Signal)}</span>` : nothing}
+        ${speaking ? html`<span class="sr">${t.room.speaking}</span>` : nothing}
+        ${model.quality === "poor" && model.online ? mark(Signal, t.quality.short.poor, "poor") : nothing}
       </figcaption>
       ${large && state.pinned === null
         ? nothing
-        : html`<button class="pin" @click=${() => this.session.pin(model.key)} aria-pressed=${pinned} aria-label=${`${pinned ? t.room.unpin : t.room.pin}: ${name}`} title=${pinned ? t.room.unpin : t.room.pin}>
+        : html`<button class="pin" @click=${() => this.session.pin(model.key)} aria-pressed=${pinned} aria-label=${`${t.room.pin}: ${name}`} title=${pinned ? t.room.unpin : t.room.pin}>
             ${icon(pinned ? PinOff : Pin)}
           </button>`}
     </figure>`;

@@ -11,7 +11,8 @@ import { icon } from "../icon";
 export function top(state: ClassState): TemplateResult {
   const room = state.room as RoomState;
   const teacher = room.role === "teacher";
-  const quality: Quality = teacher ? room.up : room.down;
+  // What the server said last is worth nothing while it says nothing.
+  const quality: Quality = state.link.state !== "up" ? "unknown" : teacher ? room.up : room.down;
   const words = teacher ? t.quality.teacherUp[quality] : t.quality.down[quality];
   const main = mainTile(room, tiles(room), state.pinned);
   return html`<header class="top">
@@ -24,7 +25,7 @@ export function top(state: ClassState): TemplateResult {
       ${room.state === "live"
         ? html`<span class="num" title=${t.room.classTime} data-fact="time">${span(Date.now() + room.clockOffset - (room.liveSince ?? Date.now()))}</span>`
         : html`<span class="badge" data-fact="scheduled">${t.room.notStarted}</span>`}
-      ${recording(room)}
+      ${recording(state)}
       <span class="count" title=${t.room.count(room.count)} aria-label=${t.room.count(room.count)}>${icon(Users)}<span class="num">${room.count}</span></span>
       ${line(state, quality, words)}
     </div>
@@ -37,8 +38,11 @@ function onStage(state: ClassState, room: RoomState): TemplateResult | typeof no
   return html`<span class="badge stage" data-fact="on-stage" title=${state.microphone.on ? t.room.youOnStage : t.room.youOnStageMuted}>${icon(Megaphone)}<span>${state.microphone.on ? t.room.onStageShort : t.room.onStageMutedShort}</span></span>`;
 }
 
-function recording(room: RoomState): TemplateResult | typeof nothing {
-  if (room.state !== "live") return nothing;
+export function recording({ room, link }: ClassState): TemplateResult | typeof nothing {
+  if (room?.state !== "live") return nothing;
+  if (link.state !== "up" && room.recording !== "off") {
+    return html`<span class="rec unknown" data-fact="recording" data-state="unknown" title=${t.room.recUnknown}><span class="dot"></span><span aria-hidden="true">${t.room.recShort}</span><span class="sr">${t.room.recUnknown}</span></span>`;
+  }
   if (room.recording === "on") return html`<span class="rec" data-fact="recording" data-state="on" title=${t.room.rec}><span class="dot"></span>${t.room.recShort}</span>`;
   if (room.recording === "failed") return html`<span class="badge live" data-fact="recording" data-state="failed" role="alert">${icon(Disc)}${t.room.recFailed}</span>`;
   return html`<span class="muted small" data-fact="recording" data-state="off">${t.room.recOff}</span>`;

@@ -6,7 +6,7 @@ import * as api from "../../protocol/api";
 import type { ClassPreview } from "../../protocol/generated/index";
 import { ClassSession } from "../../state/class-session";
 import { kept } from "../../state/resume";
-import { tiles, type RoomNews } from "../../state/room";
+import { mayPublish, tiles, type RoomNews } from "../../state/room";
 import { loadSession, session as person } from "../../state/session";
 import { announce, notify } from "../announce";
 import { openDialog, confirmDialog } from "../dialog";
@@ -27,7 +27,7 @@ import "../class/panel";
 import "../shell.css";
 import "./class.css";
 
-/** Controls fade after this long without a movement. */
+/** In full screen the controls fade after this long without a movement. */
 const IDLE_MS = 3_000;
 
 class PageClass extends View {
@@ -50,8 +50,9 @@ class PageClass extends View {
     this.every(1_000);
     this.#session.onNews = (news) => this.#news(news);
     this.on(document, "keydown", this.#key);
+    this.on(document, "fullscreenchange", () => this.#awake(true));
     for (const type of ["pointermove", "pointerdown", "keydown"] as const) this.on(document, type, () => this.#awake());
-    this.#awake();
+    this.on(document, "click", this.#letGo);
     const place = kept(this.code);
     if (place) {
       void loadSession();
@@ -61,7 +62,11 @@ class PageClass extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#session.close();
+    // Another page was gone to (Back, a link): out of class. The same address is this page built anew, for another language.
+    const { name } = this.#session.store.get().phase;
+    const away = location.pathname.replace(/\/$/, "") !== `/c/${encodeURIComponent(this.code)}`;
+    if (away && this.#inside && name !== "closed" && name !== "refused") this.#session.leave();
+    else this.#session.close();
     if (this.#idleTimer) clearTimeout(this.#idleTimer);
   }
 
@@ -105,7 +110,7 @@ class PageClass extends View {
       case "you_stage":
         return void notify({ text: news.on ? t.room.youOnStage : t.room.youOffStage });
       case "muted_by_teacher":
-        return void notify({ text: t.room.mutedByTeacher, action: { label: t.room.unmuteSelf, run: () => void this.#session.own.turn("microphone", true) } });
+        return void notify({ text: t.room.mutedByTeacher, action: { label: t.room.unmuteSelf, run: () => this.#unmute() } });
       case "chat":
         if (news.line.from === room?.you) return;
         if (this.#tab !== "chat") this.#unread += 1;
@@ -113,7 +118,7 @@ class PageClass extends View {
       case "question":
         return announce(t.room.questionAnnounce(news.question.name));
       case "waiting":
-        if (this.#tab !== "people") notify({ text: t.room.waitingAnnounce(news.count), action: { label: t.room.admitAll, run: () => this.#session.say({ type: "admit", participant: null, admit: true }) } });
+        if (this.#tab !== "people") notify({ text: t.room.waitingAnnounce(news.count), action: { label: t.room.admitAll, run: () => this.#session.request({ type: "admit", participant: null, admit: true }) } });
         return announce(t.room.waitingAnnounce(news.count));
       case "recording":
         return announce(news.state === "failed" ? t.room.recFailed : news.state === "on" ? t.room.rec : t.room.recOff);
@@ -124,12 +129,20 @@ class PageClass extends View {
     }
   }
 
-  #awake(): void {
+  /** Not from a notice that outlived the stage: the microphone would open for nobody. */
+  #unmute(): void {
+    const { room } = this.#session.store.get();
+    if (room && mayPublish(room)) void this.#session.own.turn("microphone", true);
+  }
+
+  #awake(drawn = false): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer);
-    if (this.#idle) {
+    this.#idleTimer = null;
+    if (this.#idle || drawn) {
       this.#idle = false;
       this.requestUpdate();
     }
+    if (!document.fullscreenElement) return;
     this.#idleTimer = setTimeout(() => {
       // Whoever is in the middle of something keeps the controls.
       const busy = document.querySelector("details.menu[open], dialog[open]") !== null || this.querySelector("lec-controls :focus-visible") !== null;
@@ -139,11 +152,17 @@ class PageClass extends View {
     }, IDLE_MS);
   }
 
+  /** A pointer leaves no focus on what it pressed: Space, the key for the first hand, would press it again. */
+  #letGo = (event: MouseEvent): void => {
+    const pressed = event.detail > 0 ? (event.target as Element).closest<HTMLElement>("button, summary, a") : null;
+    if (pressed && this.contains(pressed) && pressed === document.activeElement) pressed.blur();
+  };
+
   #key = (event: KeyboardEvent): void => {
     const { room, phase } = this.#session.store.get();
     if (!room || phase.name !== "in" || !plainKey(event) || event.repeat) return;
     const teacher = room.role === "teacher";
-    const onButton = (event.target as Element).closest?.("button, summary, a, [role=tab]") !== null;
+    const onButton = (event.target as Element).closest?.("button, summary, a, input, [role=tab]") !== null;
     const key = keyFor(event.key, teacher, onButton);
     if (!key) return;
     event.preventDefault();
@@ -194,7 +213,7 @@ class PageClass extends View {
       case "help":
         return void showKeys(room?.role === "teacher");
       case "start":
-        return void this.#session.say({ type: "open" });
+        return void this.#session.request({ type: "open" });
       case "leave":
         return this.#session.leave();
       case "devices":
@@ -208,7 +227,7 @@ class PageClass extends View {
         if (room?.state !== "live") return this.#session.leave();
         const others = Math.max(0, (room?.count ?? 1) - 1);
         const choice = await confirmDialog(t.room.endTitle, t.room.endLead(others), [{ value: "end", label: t.room.end, danger: true }], t.room.endKeep);
-        if (choice === "end") this.#session.say({ type: "end" });
+        if (choice === "end") this.#session.request({ type: "end" });
         return;
       }
     }
@@ -256,7 +275,7 @@ class PageClass extends View {
     if (!room) return html``;
     const phone = matchMedia("(max-width: 700px) and (orientation: portrait)").matches;
     const tab = phone && this.#tab === "" ? this.#lastTab : this.#tab;
-    return html`<div class="room ${tab ? "with-panel" : ""} ${this.#idle ? "idle" : ""}" data-role=${room.role} data-phase="in" data-lesson=${room.state} data-link=${state.link.state} data-receiving=${state.receiving}>
+    return html`<div class="room ${tab ? "with-panel" : ""} ${document.fullscreenElement ? "full" : ""} ${this.#idle ? "idle" : ""}" data-role=${room.role} data-phase="in" data-lesson=${room.state} data-link=${state.link.state} data-receiving=${state.receiving}>
       ${top(state)}
       <main class="picture" id="content">
         <lec-stage class=${tiles(room).length > 1 ? "several" : ""} .session=${this.#session} .state=${state}></lec-stage>

@@ -3,19 +3,25 @@
  * begins, and stands ready again when it is over.
  */
 import { html, nothing, type TemplateResult } from "lit";
-import { Monitor, Volume2 } from "lucide";
+import { Mic, MicOff, Monitor } from "lucide";
 import { problemWords, t } from "../../i18n";
+import type { Words } from "../../i18n/en";
 import { clock, day } from "../../i18n/format";
+import { keepAwake } from "../../media/wake";
 import * as api from "../../protocol/api";
 import type { ClassPreview } from "../../protocol/generated/index";
+import { ApiError } from "../../protocol/http";
 import { ClassSession } from "../../state/class-session";
-import { hands } from "../../state/room";
+import type { ClassState, Phase } from "../../state/class-state";
+import { mayPublish, me } from "../../state/room";
 import { forgetResume } from "../../state/resume";
 import { changeSettings, settings } from "../../state/settings";
 import { openDialog } from "../dialog";
 import { icon } from "../icon";
 import { define, View } from "../view";
+import { banners } from "../class/banners";
 import "../class/stage";
+import { recording } from "../class/top";
 import "./class.css";
 import "./screen.css";
 
@@ -30,6 +36,10 @@ class PageScreen extends View {
   #error: unknown = null;
   #session: ClassSession | null = null;
   #leftAt = 0;
+  /** How one came out of class, if not at its end. */
+  #out: Extract<Phase, { name: "closed" | "refused" }> | null = null;
+  /** The lesson (by its start) that the teacher sent this room out of: it does not come back by itself. */
+  #sentOutOf: number | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -37,6 +47,8 @@ class PageScreen extends View {
     if (named) changeSettings({ name: named.slice(0, 60) });
     changeSettings({ cameraOn: true, microphoneOn: true });
     this.every(1_000);
+    // Between lessons, too: nobody is there to wake it for the next one.
+    this.until(keepAwake());
     // A little apart from each other, so that a city's screens do not ask in step.
     const look = setInterval(() => void this.#look(), LOOK_MS + Math.random() * 1_000);
     this.until(() => clearInterval(look));
@@ -46,7 +58,8 @@ class PageScreen extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#session?.close();
+    if (location.pathname.startsWith("/screen/")) this.#session?.close(); // built anew, for another language
+    else this.#session?.leave();
   }
 
   async #look(): Promise<void> {
@@ -54,8 +67,9 @@ class PageScreen extends View {
     try {
       this.#preview = await api.classPreview(this.code);
       this.#error = null;
+      if (this.#sentOutOf !== null && this.#sentOutOf !== this.#preview.starts) this.#sentOutOf = this.#out = null;
       const soon = this.#preview.state === "live" || (this.#preview.state === "scheduled" && this.#preview.starts - Date.now() < EARLY_MS && this.#preview.starts > Date.now() - EARLY_MS);
-      if (soon && settings.get().name && Date.now() - this.#leftAt > LOOK_MS) this.#enter();
+      if (soon && this.#sentOutOf === null && settings.get().name && Date.now() - this.#leftAt > LOOK_MS) this.#enter();
     } catch (error) {
       this.#error = error;
     }
@@ -63,12 +77,16 @@ class PageScreen extends View {
   }
 
   #enter(): void {
+    this.#out = this.#sentOutOf = null;
     const session = (this.#session = new ClassSession());
     this.watch(session.store);
     this.until(
       session.store.subscribe((state) => {
         if (session !== this.#session) return;
         if (state.phase.name !== "closed" && state.phase.name !== "refused") return;
+        const reason = state.phase.name === "closed" ? state.phase.reason : null;
+        this.#out = reason === "ended" || reason === "left" ? null : state.phase;
+        if (reason === "removed" || reason === "refused") this.#sentOutOf = this.#preview?.starts ?? 0;
         this.#session = null;
         this.#leftAt = Date.now();
         forgetResume(this.code);
@@ -102,25 +120,46 @@ class PageScreen extends View {
 
   #lesson(session: ClassSession): TemplateResult {
     const state = session.store.get();
-    const own = settings.get().name;
-    const raised = state.room ? hands(state.room).some((p) => p.id === state.room?.you) : false;
     return html`<main class="screen" data-phase="in" data-receiving=${state.receiving} data-link=${state.link.state}>
       <lec-stage .session=${session} .state=${state}></lec-stage>
-      <p class="own-name">${icon(Monitor)}<span>${own}</span>${raised ? html`<span class="badge warn">${t.room.handUp}</span>` : nothing}${state.link.state === "down" ? html`<span class="badge warn">${t.room.reconnecting}</span>` : nothing}</p>
-      ${state.soundBlocked ? html`<button class="play-sound btn primary large" @click=${() => void session.unblockSound()}>${icon(Volume2)}${t.room.playSound}</button>` : nothing}
+      ${banners(session, state)}
+      <p class="own-name">${icon(Monitor)}<span>${settings.get().name}</span>${this.#sound(session, state)} ${recording(state)}</p>
     </main>`;
+  }
+
+  /** Whether this room is heard; whoever muted it, somebody in the room can undo it. */
+  #sound(session: ClassSession, { room, microphone }: ClassState): TemplateResult | typeof nothing {
+    if (!room || !mayPublish(room)) return nothing;
+    const heard = microphone.on && !me(room)?.muted.includes("microphone");
+    return html`<button class="btn quiet" data-control="microphone" aria-label=${heard ? t.room.muteOn : t.room.muteOff} aria-busy=${microphone.busy ? "true" : nothing} @click=${() => void session.own.turn("microphone", !microphone.on)}>
+      ${icon(heard ? Mic : MicOff)}${heard ? nothing : html`<span>${t.room.muteOff}</span>`}
+    </button>`;
+  }
+
+  /** Why this room is not in class, if something is the matter. */
+  #trouble(): Words | null {
+    const out = this.#out;
+    if (out) return out.name === "closed" ? t.closeReasons[out.reason] : problemWords(new ApiError(out.code, 0, out.detail));
+    return this.#error ? problemWords(this.#error) : null;
   }
 
   #between(): TemplateResult {
     const preview = this.#preview;
-    const words = this.#error ? problemWords(this.#error) : null;
+    const words = this.#trouble();
     const now = Date.now();
-    const waits = this.#session?.store.get().phase;
+    const session = this.#session?.store.get();
+    const waits = session?.phase;
     const upcoming = preview && preview.starts > now - EARLY_MS && preview.state !== "over";
     return html`<main class="between" data-phase="between">
       <p class="clock num">${clock(now)}</p>
       <p class="date num">${day(now)}</p>
-      ${words ? html`<div class="next"><h1>${words.what}</h1><p>${words.next}</p></div>` : nothing}
+      ${words
+        ? html`<div class="next" role="alert">
+            <h1>${words.what}</h1>
+            <p>${words.works} ${words.next}</p>
+            ${this.#sentOutOf === null ? nothing : html`<button class="btn primary large" @click=${() => this.#enter()}>${t.lobby.join}</button>`}
+          </div>`
+        : nothing}
       ${preview
         ? html`<div class="next">
             <p class="muted">${upcoming ? t.screen.nextLesson : preview.state === "over" ? t.screen.over : t.screen.noNext}</p>
@@ -129,7 +168,7 @@ class PageScreen extends View {
             ${upcoming ? html`<p class="start num">${t.screen.at(clock(preview.starts))} <span class="muted">${waits?.name === "waiting" && waits.open ? t.waiting.lead : t.screen.waiting}</span></p>` : nothing}
           </div>`
         : nothing}
-      <p class="own-name">${icon(Monitor)}<span>${t.screen.thisIs}: ${settings.get().name || "—"}</span> <button class="btn quiet small" @click=${() => void this.#askName()}>${t.screen.change}</button></p>
+      <p class="own-name">${icon(Monitor)}<span>${t.screen.thisIs}: ${settings.get().name || "—"}</span> <button class="btn quiet small" @click=${() => void this.#askName()}>${t.screen.change}</button>${session?.link.state === "down" ? html`<span class="badge warn">${t.room.reconnecting}</span>` : nothing}</p>
     </main>`;
   }
 }
