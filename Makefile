@@ -18,13 +18,16 @@ ARGS ?=
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run demo test accept bench install fmt clean-data web setup-run setup-test
+.PHONY: help run demo test accept bench install fmt clean-data web setup-run setup-demo setup-test
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
 
 setup-run:
 	@scripts/setup run
+
+setup-demo:
+	@scripts/setup demo
 
 setup-test:
 	@scripts/setup test
@@ -40,7 +43,7 @@ run: web
 	@$(CARGO) build --quiet -p lectern-server
 	@exec target/debug/lectern serve --data $(DATA) $(ARGS)
 
-demo: web
+demo: setup-demo web
 	@$(CARGO) build --quiet -p lectern-server -p lectern-loadtest
 	@exec node scripts/demo.mjs --data $(DATA)/demo $(ARGS)
 

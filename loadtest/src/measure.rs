@@ -124,16 +124,45 @@ pub struct VideoResult {
     pub frames: u64,
     /// Keyframes among them.
     pub keyframes: u64,
-    /// Frame numbers of the publisher that were skipped between decodable frames.
+    /// Frame numbers of the publisher that were skipped between decodable frames, and those that must have passed since
+    /// the last one while the picture stands still.
     pub frames_missing: u64,
     /// How often the picture stood still.
     pub freezes: u64,
     /// For how long in all.
     pub freeze_ms: f64,
+    /// The longest of them.
+    pub freeze_ms_max: f64,
     /// Publisher's send to the arrival of the last packet; clocks of one machine only.
     pub delay_us: Summary,
     /// Frames by height of their layer.
     pub heights: BTreeMap<u16, u64>,
+}
+
+impl VideoResult {
+    /// The picture stood still for so long beyond its usual distance.
+    fn freeze(&mut self, still: Duration) {
+        let ms = still.as_secs_f64() * 1000.0;
+        self.freezes += 1;
+        self.freeze_ms += ms;
+        self.freeze_ms_max = self.freeze_ms_max.max(ms);
+    }
+
+    /// Share of the frames that were shown, of those that should have been, in per cent; 0 if there were none.
+    #[must_use]
+    pub fn shown_percent(&self) -> f64 {
+        percent(self.frames, self.frames + self.frames_missing)
+    }
+}
+
+/// A part of a whole in per cent; 0 of nothing.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
+}
+
+fn is_freeze(gap: Duration, spacing: Duration) -> bool {
+    gap > (spacing * 3).max(spacing + FREEZE_MIN)
 }
 
 impl VideoMeter {
@@ -236,9 +265,8 @@ impl VideoMeter {
         }
         if let Some((then, number)) = self.last_frame {
             let gap = now.saturating_sub(then);
-            if gap > (self.spacing * 3).max(self.spacing + FREEZE_MIN) {
-                r.freezes += 1;
-                r.freeze_ms += (gap - self.spacing).as_secs_f64() * 1000.0;
+            if is_freeze(gap, self.spacing) {
+                r.freeze(gap - self.spacing);
             } else {
                 self.spacing = (self.spacing * 15 + gap) / 16;
             }
@@ -261,7 +289,8 @@ impl VideoMeter {
         }
     }
 
-    /// The result so far; a picture that stands still at `now` counts as frozen until then.
+    /// The result so far; a picture that stands still at `now` counts as frozen until then, and the frames that would have
+    /// come meanwhile as missing.
     #[must_use]
     pub fn result(&self, now: Duration) -> VideoResult {
         let mut r = self.result.clone();
@@ -270,9 +299,9 @@ impl VideoMeter {
         r.delay_us = self.delay_us.summary();
         if let Some((then, _)) = self.last_frame {
             let gap = now.saturating_sub(then);
-            if gap > (self.spacing * 3).max(self.spacing + FREEZE_MIN) {
-                r.freezes += 1;
-                r.freeze_ms += (gap - self.spacing).as_secs_f64() * 1000.0;
+            if is_freeze(gap, self.spacing) {
+                r.freeze(gap - self.spacing);
+                r.frames_missing += (gap.as_secs_f64() / self.spacing.as_secs_f64()) as u64;
             }
         }
         r
@@ -357,7 +386,8 @@ pub struct AudioResult {
     pub packets: u64,
     /// Packets that never came.
     pub lost: u64,
-    /// The longest time without a packet.
+    /// The longest time without a packet: between two of them, and from the last one on. If there was none at all, all the
+    /// time since the sound was asked for.
     pub gap_ms_max: f64,
 }
 
@@ -373,13 +403,14 @@ impl AudioMeter {
         self.last = Some(now);
     }
 
-    /// The result so far.
+    /// The result so far; `now` counts from when the sound was asked for.
     #[must_use]
-    pub fn result(&self) -> AudioResult {
+    pub fn result(&self, now: Duration) -> AudioResult {
+        let silent = now.saturating_sub(self.last.unwrap_or_default());
         AudioResult {
             packets: self.sequence.received,
             lost: self.sequence.lost(),
-            gap_ms_max: self.gap_max.as_secs_f64() * 1000.0,
+            gap_ms_max: self.gap_max.max(silent).as_secs_f64() * 1000.0,
         }
     }
 }
@@ -479,7 +510,21 @@ mod tests {
         let mut meter = VideoMeter::new(VideoCodec::Vp8, Duration::ZERO);
         let all = packets(VideoCodec::Vp8);
         feed(&mut meter, &all, 0);
-        assert_eq!(meter.result(MS * 5000).freezes, 1);
+        let r = meter.result(MS * 5000);
+        assert_eq!((r.freezes, r.frames, r.frames_missing), (1, 50, 76), "3,040 ms are 76 frames of 40");
+        assert!((2_990.0..3_010.0).contains(&r.freeze_ms_max), "{}", r.freeze_ms_max);
+    }
+
+    #[test]
+    fn one_frame_and_then_nothing_is_no_picture() {
+        let mut meter = VideoMeter::new(VideoCodec::H264, Duration::ZERO);
+        let all = packets(VideoCodec::H264);
+        let first: Vec<_> = all.into_iter().filter(|(frame, _)| *frame == 0).collect();
+        feed(&mut meter, &first, 0);
+        let r = meter.result(MS * 10_000);
+        assert_eq!((r.frames, r.freezes), (1, 1));
+        assert!(r.shown_percent() < 1.0 && r.freeze_ms > 9_900.0, "{r:?}");
+        assert_eq!(VideoResult::default().shown_percent(), 0.0, "nothing at all is not all");
     }
 
     #[test]
@@ -492,7 +537,9 @@ mod tests {
             rtp.push(1);
             meter.packet(MS * 20 * u32::from(n), (&RtpView::parse(&rtp).expect("our own packet")).into());
         }
-        let r = meter.result();
+        let r = meter.result(MS * 1990);
         assert_eq!((r.packets, r.lost, r.gap_ms_max), (95, 5, 120.0));
+        assert_eq!(meter.result(MS * 3980).gap_ms_max, 2000.0, "the sound stopped");
+        assert_eq!(AudioMeter::default().result(MS * 700).gap_ms_max, 700.0, "there never was any");
     }
 }

@@ -7,6 +7,7 @@ mod class;
 mod demo;
 mod publish;
 mod strip;
+mod verdict;
 mod watch;
 
 pub use class::ClassArgs;

@@ -112,6 +112,33 @@ impl Histogram {
     }
 }
 
+/// Percentiles of a few values, exactly: the smallest value that at least the share lies at or below.
+#[must_use]
+pub fn summary(values: &[f64]) -> Summary {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return Summary::default() };
+    let rank = |q: f64| sorted[((q * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len()) - 1];
+    Summary {
+        count: sorted.len() as u64,
+        mean: sorted.iter().sum::<f64>() / sorted.len() as f64,
+        min: *min,
+        p50: rank(0.50),
+        p95: rank(0.95),
+        p99: rank(0.99),
+        max: *max,
+    }
+}
+
+/// A few values as a curve: (value, share of values at or below it), for a plot.
+#[must_use]
+pub fn curve(values: &[f64]) -> Vec<(f64, f64)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let len = sorted.len() as f64;
+    sorted.into_iter().zip(1..).map(|(value, n)| (value, f64::from(n) / len)).collect()
+}
+
 /// The median of a few values; 0 for none.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
@@ -156,6 +183,17 @@ mod tests {
         a.merge(&b);
         assert_eq!(a.summary(), both.summary());
         assert_eq!(Histogram::default().summary(), Summary::default());
+    }
+
+    #[test]
+    fn few_values_have_exact_percentiles() {
+        assert_eq!(summary(&[]), Summary::default());
+        let s = summary(&[0.0, 0.5, 0.25]);
+        assert_eq!((s.count, s.min, s.p50, s.p95, s.max, s.mean), (3, 0.0, 0.25, 0.5, 0.5, 0.25));
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        let s = summary(&hundred);
+        assert_eq!((s.p50, s.p95, s.p99), (50.0, 95.0, 99.0));
+        assert_eq!(curve(&[2.0, 1.0]), [(1.0, 0.5), (2.0, 1.0)]);
     }
 
     #[test]

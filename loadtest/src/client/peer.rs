@@ -219,6 +219,16 @@ pub struct Sender {
     audio: Arc<TrackLocalStaticRTP>,
     senders: (Arc<dyn RtpSender>, Arc<dyn RtpSender>),
     ssrcs: (Vec<u32>, u32),
+    sent: Mutex<Sent>,
+}
+
+/// Why a [`Sender`] stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It had sent for as long as it should.
+    InTime,
+    /// The connection ended.
+    ConnectionLost,
 }
 
 /// What a [`Sender`] has sent.
@@ -262,7 +272,8 @@ impl Sender {
             connection.pc.add_track(audio.clone() as Arc<dyn TrackLocal>).await?,
         );
         let offer = connection.offer().await?.replace("a=sendrecv", "a=sendonly");
-        Ok((Self { connection, video, audio, senders, ssrcs: (video_ssrcs, audio_ssrc) }, offer))
+        let (ssrcs, sent) = ((video_ssrcs, audio_ssrc), Mutex::default());
+        Ok((Self { connection, video, audio, senders, ssrcs, sent }, offer))
     }
 
     /// Takes the answer and waits until media can flow.
@@ -277,8 +288,7 @@ impl Sender {
     ///
     /// # Errors
     /// If nothing was negotiated.
-    pub async fn run(&mut self, source: &Source, until: Option<Instant>) -> Result<Sent> {
-        let sent = Arc::new(Mutex::new(Sent::default()));
+    pub async fn run(&self, source: &Source, until: Option<Instant>) -> Result<Stopped> {
         let ended = async {
             let mut progress = self.connection.progress.clone();
             let _ = progress.wait_for(|p| p.ended).await;
@@ -290,13 +300,17 @@ impl Sender {
             }
         };
         tokio::select! {
-            () = ended => {}
-            () = deadline => {}
-            failed = self.pictures(source, &sent) => failed?,
-            failed = self.sound(source, &sent) => failed?,
+            () = ended => Ok(Stopped::ConnectionLost),
+            () = deadline => Ok(Stopped::InTime),
+            never = self.pictures(source) => never.map(|()| Stopped::ConnectionLost),
+            never = self.sound(source) => never.map(|()| Stopped::ConnectionLost),
         }
-        let sent = *sent.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(sent)
+    }
+
+    /// What was sent so far, also if sending was broken off.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the connection.
@@ -304,7 +318,7 @@ impl Sender {
         let _ = self.connection.pc.close().await; // it is of no more use either way
     }
 
-    async fn pictures(&self, source: &Source, sent: &Mutex<Sent>) -> Result<()> {
+    async fn pictures(&self, source: &Source) -> Result<()> {
         let stamps = Stamping::of(&self.senders.0).await?;
         let (_, default_pt) = codec(source.codec);
         let mut layers: Vec<Numbering> = self.ssrcs.0.iter().map(|ssrc| Numbering::new(*ssrc, default_pt)).collect();
@@ -326,21 +340,21 @@ impl Sender {
                     self.video.write_rtp(packet).await?;
                 }
             }
-            let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             sent.frames = n + 1;
             sent.packets += packets as u64;
         }
         Ok(())
     }
 
-    async fn sound(&self, source: &Source, sent: &Mutex<Sent>) -> Result<()> {
+    async fn sound(&self, source: &Source) -> Result<()> {
         let mut numbers = Numbering::new(self.ssrcs.1, PT_OPUS);
         let start = Instant::now();
         for n in 0u32.. {
             sleep_until((start + Duration::from_millis(20) * n).into()).await;
             let payload = source.sound[n as usize % source.sound.len()].clone();
             self.audio.write_rtp(numbers.packet(n.wrapping_mul(960), n == 0, payload)).await?;
-            sent.lock().unwrap_or_else(PoisonError::into_inner).packets += 1;
+            self.sent.lock().unwrap_or_else(PoisonError::into_inner).packets += 1;
         }
         Ok(())
     }
@@ -513,7 +527,7 @@ impl Viewer {
         ViewerResult {
             connected_ms: self.connected_ms,
             video: video.as_ref().map(|m| m.result(now)).unwrap_or_default(),
-            audio: self.meters.audio.lock().unwrap_or_else(PoisonError::into_inner).result(),
+            audio: self.meters.audio.lock().unwrap_or_else(PoisonError::into_inner).result(now),
             delays: video.as_ref().map(|m| m.delays().clone()).unwrap_or_default(),
         }
     }

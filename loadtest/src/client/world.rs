@@ -6,7 +6,8 @@ use lectern_media::UnixMillis;
 use lectern_protocol::api::{Class, ClassMode, NewAccount, NewClass, NewPlace, PlaceLevel, Repeat, Role, RoleAt};
 
 const SCHOOL: &str = "讲台示范学校";
-const TEACHER_LOGIN: &str = "demo-teacher";
+/// The synthetic teacher's log-in name.
+pub const TEACHER_LOGIN: &str = "demo-teacher";
 const TEACHER_NAME: &str = "李老师（示范）";
 
 /// The synthetic teacher with a class.

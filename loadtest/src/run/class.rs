@@ -2,13 +2,14 @@
 
 use super::{
     Load, LogIn, SourceArgs, Target, runtime,
-    watch::{conclude, in_class, ramp, student_name},
+    verdict::conclude,
+    watch::{in_class, ramp, student_name},
 };
 use crate::{
     client::{
         api::Api,
         near_and_far,
-        peer::{Sender, Sent, lines_of},
+        peer::{Sender, lines_of},
         room::Room,
         world::{ClassWish, World},
     },
@@ -23,6 +24,9 @@ use lectern_protocol::{
 };
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+
+/// How long the end of a class may take.
+const GOOD_BYE_MAX: Duration = Duration::from_secs(5);
 
 /// `lectern-loadtest class`
 #[derive(Debug, Clone, clap::Args)]
@@ -63,7 +67,7 @@ impl ClassArgs {
             let World { teacher, class } = World::make(&admin, &teacher_secret(&password), wish).await?;
             let (teaching, on_air) = (Teaching { api: teacher, code: class.code.clone() }, oneshot::channel());
             let (stop, stopped) = oneshot::channel::<()>();
-            let lesson = tokio::spawn(async move { teaching.teach(&source, Some(on_air.0), stopped, true).await });
+            let lesson = tokio::spawn(async move { teaching.teach(&source, on_air.0, stopped).await });
             if on_air.1.await.is_err() {
                 lesson.await.context("the teacher crashed")??;
                 bail!("the lesson ended before it began");
@@ -88,30 +92,17 @@ pub fn teacher_secret(admin_password: &str) -> String {
 }
 
 /// A teacher's place in a class.
-pub struct Teaching {
+struct Teaching {
     /// Signed in as the teacher.
-    pub api: Api,
+    api: Api,
     /// The class's code.
-    pub code: String,
+    code: String,
 }
 
 impl Teaching {
-    /// Opens the class and sends the clip until told to stop. `on_air` is told when media can flow.
-    ///
-    /// # Errors
-    /// What the server says; a lost connection.
-    pub async fn teach(
-        &self,
-        source: &Source,
-        on_air: Option<oneshot::Sender<()>>,
-        stop: oneshot::Receiver<()>,
-        end: bool,
-    ) -> Result<Sent> {
-        let grant = self.api.join(&self.code, "").await.context("joining as teacher")?;
-        if grant.role != RoomRole::Teacher {
-            bail!("the server takes the teacher for a {:?}", grant.role);
-        }
-        let mut room = Room::enter(&self.api, &grant.grant).await?;
+    /// Opens the class, sends the clip until told to stop, and ends the class. `on_air` is told when media can flow.
+    async fn teach(&self, source: &Source, on_air: oneshot::Sender<()>, stop: oneshot::Receiver<()>) -> Result<()> {
+        let mut room = enter_as_teacher(&self.api, &self.code).await?;
         if room.snapshot.state != LessonState::Live {
             room.say(ClientMessage::Open {}).await?;
         }
@@ -123,11 +114,9 @@ impl Teaching {
         });
         let (answer, _) = room.publish(offer.clone(), lines.collect()).await?;
         sender.accept(&answer).await?;
-        if let Some(on_air) = on_air {
-            let _ = on_air.send(()); // nobody may wait for it
-        }
+        let _ = on_air.send(()); // nobody may wait for it
         let begun = Instant::now();
-        let sent = {
+        {
             let closed = async {
                 while let Some(news) = room.news.recv().await {
                     match news {
@@ -141,24 +130,42 @@ impl Teaching {
                 "the class socket closed".to_owned()
             };
             tokio::select! {
-                sent = sender.run(source, None) => { sent?; bail!("the connection ended after {:?}", begun.elapsed()) }
+                why = sender.run(source, None) => { why?; bail!("the connection ended after {:?}", begun.elapsed()) }
                 why = closed => bail!(why),
-                _ = stop => Sent::default(),
+                _ = stop => {}
             }
-        };
-        if end {
-            room.say(ClientMessage::End {}).await?;
-            // The server says good-bye; that is when the lesson is over.
-            let over = async {
-                while let Some(news) = room.news.recv().await {
-                    if matches!(news, ServerMessage::Closed { .. }) {
-                        break;
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(Duration::from_secs(5), over).await;
         }
+        end_for_all(room).await?;
         sender.close().await;
-        Ok(sent)
+        Ok(())
     }
+}
+
+/// Enters a class that one teaches.
+///
+/// # Errors
+/// What the server says.
+pub async fn enter_as_teacher(api: &Api, code: &str) -> Result<Room> {
+    let grant = api.join(code, "").await.context("joining as teacher")?;
+    if grant.role != RoomRole::Teacher {
+        bail!("the server takes the teacher for a {:?}", grant.role);
+    }
+    Room::enter(api, &grant.grant).await
+}
+
+/// Ends the class, and waits until it is over: the server says good-bye then.
+///
+/// # Errors
+/// If the socket is closed.
+pub async fn end_for_all(mut room: Room) -> Result<()> {
+    room.say(ClientMessage::End {}).await?;
+    let over = async {
+        while let Some(news) = room.news.recv().await {
+            if matches!(news, ServerMessage::Closed { .. }) {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(GOOD_BYE_MAX, over).await; // it was asked for, whether or not it is confirmed
+    Ok(())
 }

@@ -1,24 +1,35 @@
-//! `demo`: a synthetic teacher gives a lesson on a running server until interrupted, so that a newcomer has a class to
-//! look at.
+//! `demo`: a recording host gives a lesson on a running server until interrupted, so that a newcomer has a class to look
+//! at. It publishes by WHIP, so that the teacher's own place in the class stays free for the newcomer.
 
 use super::{
     LogIn, SourceArgs, Target,
-    class::{Teaching, teacher_secret},
+    class::{end_for_all, enter_as_teacher, teacher_secret},
     interrupted, runtime,
 };
-use crate::client::{
-    api::Api,
-    world::{ClassWish, World},
+use crate::{
+    client::{
+        api::Api,
+        near_and_far,
+        peer::{Sender, Stopped},
+        world::{ClassWish, TEACHER_LOGIN, World},
+    },
+    source::Source,
 };
 use anyhow::{Context, Result};
-use lectern_protocol::api::ClassMode;
+use lectern_media::UnixMillis;
+use lectern_protocol::{
+    api::{Class, ClassMode, ClassPreview},
+    ws::LessonState,
+};
 use std::time::{Duration, Instant};
-use tokio::{sync::oneshot, time::sleep};
+use tokio::time::sleep;
 
 /// How long a server may take to start.
 const READY_MAX: Duration = Duration::from_secs(60);
 /// Between two attempts to go on teaching after the server went away.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// A device's token is renewed this long before it expires; the class sees one short interruption.
+const RENEW_BEFORE: Duration = Duration::from_secs(600);
 
 /// `lectern-loadtest demo`
 #[derive(Debug, Clone, clap::Args)]
@@ -51,37 +62,67 @@ impl DemoArgs {
                 sleep(Duration::from_millis(100)).await;
             }
             admin.sign_in(&self.admin.login, &password).await.context("signing in")?;
-            let wish = ClassWish {
-                title: "第三课　分数的初步认识（示范课）",
-                mode: ClassMode::Dedicated,
-                record: !self.no_record,
-                minutes: 240,
-            };
-            let World { teacher, class } = World::make(&admin, &teacher_secret(&password), wish).await?;
-            let teaching = Teaching { api: teacher, code: class.code.clone() };
-            println!("{}/c/{}", admin.url(), class.code);
+            let secret = teacher_secret(&password);
             // One wait for the whole run: a signal between two lessons counts as well.
             let mut interrupt = std::pin::pin!(interrupted());
             loop {
-                let (stop, stopped) = oneshot::channel();
-                let mut lesson = std::pin::pin!(teaching.teach(&source, None, stopped, true));
+                let wish = ClassWish {
+                    title: "第三课　分数的初步认识（示范课）",
+                    mode: ClassMode::Dedicated,
+                    record: !self.no_record,
+                    minutes: 600,
+                };
+                let World { teacher, class } = World::make(&admin, &secret, wish).await?;
+                println!(
+                    "\nA class is being taught by a synthetic teacher.\n\n  \
+                     join it as a student     {url}/c/{code}\n  \
+                     as a classroom screen    {url}/screen/{code}\n  \
+                     be its teacher           {url}/c/{code}  as {TEACHER_LOGIN}, password: {secret}\n",
+                    url = admin.url(),
+                    code = class.code,
+                );
                 tokio::select! {
-                    ended = &mut lesson => {
-                        if let Err(error) = ended {
-                            eprintln!("the lesson was interrupted: {error:#}; going on");
-                        }
-                    }
+                    () = lesson(&teacher, &class, &source) => eprintln!("the lesson was ended; giving another one"),
                     signal = &mut interrupt => {
                         signal?;
-                        let _ = stop.send(()); // the lesson ends for all
-                        return lesson.await.map(|_| true);
+                        // The lesson is over for all and in the library, not one that lost its teacher.
+                        let room = enter_as_teacher(&teacher, &class.code).await?;
+                        return end_for_all(room).await.map(|()| true);
                     }
-                }
-                tokio::select! {
-                    () = sleep(AGAIN_AFTER) => {}
-                    signal = &mut interrupt => return signal.map(|()| true),
                 }
             }
         })
     }
+}
+
+/// Publishes until somebody ends the class; goes on by itself after anything else.
+async fn lesson(teacher: &Api, class: &Class, source: &Source) {
+    loop {
+        if let Err(error) = publish(teacher, class, source).await {
+            eprintln!("the lesson was interrupted: {error:#}; going on");
+        }
+        let preview: Result<ClassPreview> = teacher.get(&format!("/api/v1/classes/by-code/{}", class.code)).await;
+        if preview.is_ok_and(|p| p.state == LessonState::Over) {
+            return;
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Publishes until shortly before the token expires or the connection ends.
+async fn publish(teacher: &Api, class: &Class, source: &Source) -> Result<()> {
+    let device = teacher.device_token(class).await?;
+    let endpoint = device.whip.context("the token does not publish")?;
+    let good_for = Duration::from_millis(device.expires.0.saturating_sub(UnixMillis::now().0).max(0) as u64);
+    let until = Instant::now() + good_for.saturating_sub(RENEW_BEFORE);
+    let (near, _) = near_and_far(teacher.url());
+    let (mut sender, offer) = Sender::new(source, near).await?;
+    let (session, answer) = teacher.offer(&endpoint, &device.token, offer).await?;
+    sender.accept(&answer).await?;
+    let stopped = sender.run(source, Some(until)).await;
+    sender.close().await;
+    if stopped? == Stopped::InTime {
+        teacher.end_session(&session, &device.token).await?;
+    }
+    Ok(())
 }

@@ -5,9 +5,9 @@ use crate::{
     client::{
         api::Api,
         near_and_far,
-        peer::{Sender, Sent},
+        peer::{Sender, Stopped},
     },
-    report::{Outputs, Report, Table},
+    report::{Check, Outputs, Report, Table},
 };
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
@@ -56,18 +56,26 @@ impl PublishArgs {
             sender.accept(&answer).await?;
             let connected = begun.elapsed();
             println!("publishing; interrupt to stop");
-            let until = self.secs.map(|secs| Instant::now() + Duration::from_secs(secs));
-            let sent: Sent = tokio::select! {
-                sent = sender.run(&source, until) => sent?,
-                stop = interrupted() => { stop?; Sent::default() }
+            let on_air = Instant::now();
+            let until = self.secs.map(|secs| on_air + Duration::from_secs(secs));
+            let stopped = tokio::select! {
+                stopped = sender.run(&source, until) => stopped?,
+                stop = interrupted() => stop.map(|()| Stopped::InTime)?,
             };
-            api.end_session(&session, &self.token).await.context("ending the session")?;
+            let (sent, lasted) = (sender.sent(), on_air.elapsed());
+            if stopped == Stopped::InTime {
+                api.end_session(&session, &self.token).await.context("ending the session")?;
+            }
             sender.close().await;
             let mut table = Table::new("sent", &["", "value"]);
             table.row(["request to connection, ms".to_owned(), connected.as_millis().to_string()]);
             table.row(["frames of each layer".to_owned(), sent.frames.to_string()]);
             table.row(["packets".to_owned(), sent.packets.to_string()]);
             report.tables.push(table);
+            let kept = f64::from(u8::from(stopped == Stopped::InTime));
+            report.checks.push(Check::at_least("connections that lasted", kept, 1.0, "of 1"));
+            let due = lasted.as_secs_f64() * f64::from(source.fps);
+            report.checks.push(Check::at_least("frames sent in time", 100.0 * f64::from(sent.frames) / due, 99.0, "%"));
             report.finish(&self.outputs, &sent)
         })
     }

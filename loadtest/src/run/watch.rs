@@ -1,6 +1,6 @@
 //! `watch`: many viewers of one class, through WHEP or by its join code, joining one after the other.
 
-use super::{Load, Target, origin, runtime};
+use super::{Load, Target, origin, runtime, verdict::conclude};
 use crate::{
     client::{
         api::Api,
@@ -8,13 +8,11 @@ use crate::{
         peer::{Viewer, ViewerResult, lines_of},
         room::Room,
     },
-    report::{Check, Curve, Outputs, Plot, Report, Table},
-    stats::Histogram,
+    report::{Outputs, Report},
 };
 use anyhow::{Context, Result, bail};
 use lectern_media::{TrackKind, TrackSource};
 use lectern_protocol::ws::{ClientMessage, LineAssignment, LinePriority, ServerMessage, Track};
-use serde::Serialize;
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -166,84 +164,4 @@ async fn assign(room: &Room, mids: &[(String, bool)], tracks: &[Track], height_p
         return Ok(()); // nothing to see yet
     }
     room.say(ClientMessage::Assign { lines }).await
-}
-
-/// Reports what the viewers felt and what is good enough of it.
-///
-/// # Errors
-/// If a file can't be written.
-pub fn conclude(mut report: Report, results: &[Result<ViewerResult>], outputs: &Outputs) -> Result<bool> {
-    let good: Vec<&ViewerResult> = results.iter().filter_map(|r| r.as_ref().ok()).collect();
-    for failed in results.iter().filter_map(|r| r.as_ref().err()) {
-        eprintln!("a viewer failed: {failed:#}");
-    }
-    let (mut first, mut connected, mut delays, mut gaps) =
-        (Histogram::default(), Histogram::default(), Histogram::default(), Histogram::default());
-    for r in &good {
-        r.video.first_frame_ms.into_iter().for_each(|ms| first.record(ms));
-        r.connected_ms.into_iter().for_each(|ms| connected.record(ms));
-        delays.merge(&r.delays);
-        gaps.record(r.audio.gap_ms_max);
-    }
-    let sum = |f: &dyn Fn(&ViewerResult) -> u64| good.iter().map(|r| f(r)).sum::<u64>();
-    let (frames, missing) = (sum(&|r| r.video.frames), sum(&|r| r.video.frames_missing));
-    let (packets, lost) = (sum(&|r| r.video.packets + r.audio.packets), sum(&|r| r.video.lost + r.audio.lost));
-    let freezes = sum(&|r| r.video.freezes);
-    let frozen_ms = good.iter().fold(0.0, |ms, r| ms + r.video.freeze_ms);
-
-    let mut table = Table::new("what viewers felt", &["", "count", "p50", "p95", "p99", "max"]);
-    for (name, histogram, scale) in [
-        ("request to connection, ms", &connected, 1.0),
-        ("request to first frame, ms", &first, 1.0),
-        ("delay of frames, ms", &delays, 1e-3),
-        ("longest gap in sound, ms", &gaps, 1.0),
-    ] {
-        let s = histogram.summary();
-        let ms = |v: f64| format!("{:.1}", v * scale);
-        table.row([name.to_owned(), s.count.to_string(), ms(s.p50), ms(s.p95), ms(s.p99), ms(s.max)]);
-    }
-    report.tables.push(table);
-    let mut table = Table::new("totals", &["", "value"]);
-    for (name, value) in [
-        ("viewers", format!("{} of {}", good.len(), results.len())),
-        ("frames shown / skipped", format!("{frames} / {missing}")),
-        ("packets received / lost", format!("{packets} / {lost}")),
-        ("freezes (ms in all)", format!("{freezes} ({frozen_ms:.0})")),
-    ] {
-        table.row([name.to_owned(), value]);
-    }
-    report.tables.push(table);
-    let curve = |name: &str, h: &Histogram, scale: f64| Curve {
-        name: name.to_owned(),
-        points: h.curve().into_iter().map(|(v, share)| (v * scale, share)).collect(),
-    };
-    report.plots.push(Plot {
-        title: "Delay of frames".to_owned(),
-        x: "milliseconds".to_owned(),
-        y: "share of frames at or below".to_owned(),
-        log_x: true,
-        curves: vec![curve("delay", &delays, 1e-3)],
-    });
-    report.plots.push(Plot {
-        title: "Joining".to_owned(),
-        x: "milliseconds".to_owned(),
-        y: "share of viewers at or below".to_owned(),
-        log_x: true,
-        curves: vec![curve("connected", &connected, 1.0), curve("first frame", &first, 1.0)],
-    });
-    let percent = |part: u64, whole: u64| if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 };
-    report.checks.extend([
-        Check::at_least("viewers with a picture", percent(first.summary().count, results.len() as u64), 100.0, "%"),
-        Check::at_most("first frame p95", first.summary().p95, 1000.0, "ms"),
-        Check::at_least("frames shown", percent(frames, frames + missing), 99.5, "%"),
-        Check::at_most("delay p95", delays.summary().p95 / 1000.0, 200.0, "ms"),
-        Check::at_most("longest gap in sound, p95", gaps.summary().p95, 100.0, "ms"),
-    ]);
-    #[derive(Serialize)]
-    struct Data<'a> {
-        viewers: Vec<&'a ViewerResult>,
-        failed: Vec<String>,
-    }
-    let failed = results.iter().filter_map(|r| r.as_ref().err()).map(|e| format!("{e:#}")).collect();
-    report.finish(outputs, &Data { viewers: good, failed })
 }

@@ -30,10 +30,12 @@ async fn the_clip_passes_the_media_plane() {
             let source = source.clone();
             async move {
                 tokio::select! {
-                    sent = sender.run(&source, None) => drop(sent.expect("media flows")),
+                    why = sender.run(&source, None) => panic!("it stopped by itself: {why:?}"),
                     _ = stopped => {}
                 }
+                let sent = sender.sent();
                 sender.close().await;
+                sent
             }
         });
 
@@ -59,7 +61,8 @@ async fn the_clip_passes_the_media_plane() {
         assert!(result.video.delay_us.p50 < 200_000.0, "{codec:?}: {result:?}");
         viewer.close().await;
         let _ = stop.send(());
-        playing.await.expect("the sender ends");
+        let sent = playing.await.expect("the sender ends");
+        assert!(sent.frames >= 40 && sent.packets > 120, "what was broken off was sent all the same: {sent:?}");
         sfu.shutdown().await;
     }
 }
