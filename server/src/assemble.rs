@@ -7,7 +7,10 @@ use crate::{
     archive, keys,
 };
 use anyhow::Context as _;
-use lectern_base::{Config, DataDir};
+use lectern_base::{
+    Config, DataDir,
+    metrics::{self, Upkeep},
+};
 use lectern_library::Library;
 use lectern_recorder::{Limits as RecorderLimits, Recorder};
 use lectern_sfu::{Sfu, SfuConfig};
@@ -32,11 +35,14 @@ pub struct Server {
     pub library: Arc<Library>,
     /// The recorder.
     pub recorders: Arc<Recorders>,
+    /// Keeps the metrics small while the server runs.
+    pub upkeep: Upkeep,
 }
 
 /// Opens what is on disk, starts the media plane and connects all parts. Nothing is served yet.
 pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Option<String>) -> anyhow::Result<Server> {
-    let metrics = lectern_base::metrics::install();
+    let metrics = metrics::install();
+    let upkeep = metrics::upkeep(metrics.clone());
     let library = Arc::new(archive::open_library(config, data).await?);
     let keys = keys::grant_keys(data.path())?;
     let recorder = open_recorder(config, data).await?;
@@ -81,12 +87,9 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
         limits: Default::default(),
         sign_in: Default::default(),
         sessions: Default::default(),
-        metrics: Box::new(move || {
-            metrics.run_upkeep();
-            metrics.render()
-        }),
+        metrics: Box::new(move || metrics.render()),
     });
-    Ok(Server { app, sfu, library, recorders })
+    Ok(Server { app, sfu, library, recorders, upkeep })
 }
 
 async fn open_recorder(config: &Config, data: &DataDir) -> anyhow::Result<Arc<Recorder>> {
