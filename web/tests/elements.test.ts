@@ -4,9 +4,10 @@ import { html, render } from "lit";
 import type { Participant, RoomSnapshot } from "../src/protocol/generated/index";
 import { en } from "../src/i18n/en";
 import { setDictionary } from "../src/i18n/index";
+import { browserOf } from "../src/media/faults";
 import { initialClassState, type ClassState } from "../src/state/class-state";
 import type { ClassSession } from "../src/state/class-session";
-import { enter, type RoomState } from "../src/state/room";
+import { enter, tiles, type RoomState } from "../src/state/room";
 import { announce, notify } from "../src/ui/announce";
 import { banners } from "../src/ui/class/banners";
 import { closed } from "../src/ui/class/closed";
@@ -14,6 +15,8 @@ import "../src/ui/class/controls";
 import "../src/ui/class/chat";
 import "../src/ui/class/questions";
 import "../src/ui/class/people";
+import "../src/ui/class/tile";
+import { top } from "../src/ui/class/top";
 import "../src/ui/pages/sign-in";
 import type { View } from "../src/ui/view";
 
@@ -134,6 +137,86 @@ test("a failed recording is an alert for the teacher and says that class goes on
   const alert = into.querySelector("[role=alert]");
   expect(alert?.textContent).toContain(en.room.recFailedLead.what);
   expect(alert?.textContent).toContain(en.room.recFailedLead.works);
+});
+
+test("without a line nothing claims to be recorded or well received", () => {
+  const room = { ...roomOf("t", [person("t", { role: "teacher" })]), up: "good" as const };
+  const into = document.createElement("div");
+  const fact = (name: string): string | null => into.querySelector(`[data-fact=${name}]`)?.getAttribute("data-state") ?? null;
+  render(top(state(room)), into);
+  expect([fact("recording"), fact("quality")]).toEqual(["on", "good"]);
+  render(top(state(room, { link: { state: "down", since: Date.now(), offline: false } })), into);
+  expect([fact("recording"), fact("quality")]).toEqual(["unknown", "unknown"]);
+  expect(into.querySelector("[data-fact=recording]")?.textContent).toContain(en.room.recUnknown);
+});
+
+test("numbers that count are not read out every second", () => {
+  const into = document.createElement("div");
+  const link = { state: "down", since: Date.now() - 61_000, offline: false } as const;
+  const removing = { participant: "x", name: "X", until: Date.now() + 7_000 };
+  render(html`${banners(fakeSession(), state(roomOf("t", [person("t", { role: "teacher" })]), { link, removing }))}`, into);
+  for (const region of into.querySelectorAll("[role=status]")) {
+    for (const counter of region.querySelectorAll(".num")) expect(counter.getAttribute("aria-hidden"), counter.textContent ?? "").toBe("true");
+  }
+  expect(into.querySelectorAll("[role=status] .num")).toHaveLength(2);
+});
+
+test("a refused camera or microphone is told with the place in this browser, in class as in the lobby", () => {
+  const denied = { on: false, busy: false, fault: "denied" as const, label: "", deviceId: "" };
+  const into = document.createElement("div");
+  const room = roomOf("a", [person("a", { on_stage: true })]);
+  for (const part of [{ microphone: denied }, { camera: denied }]) {
+    render(html`${banners(fakeSession(), state(room, part))}`, into);
+    expect(into.textContent).toContain(en.allow[browserOf(navigator.userAgent)]);
+    expect(named(into, en.common.again)).not.toBeNull();
+  }
+});
+
+test("a control says its state by its name or by being pressed, never by both", async () => {
+  const session = fakeSession();
+  const both: [ClassState, ClassState][] = [
+    [state(roomOf("a", [person("a")])), state(roomOf("a", [person("a", { hand_since: 5 })]), { audioOnly: true })],
+    [state(roomOf("t", [person("t", { role: "teacher" })])), state(roomOf("t", [person("t", { role: "teacher" })]), { audioOnly: true, camera: { on: true, busy: false, fault: null, label: "", deviceId: "" } })],
+  ];
+  const names = (root: Element): Map<string, [string, string]> =>
+    new Map([...root.querySelectorAll("button")].map((b, i) => [b.dataset["control"] ?? `menu ${i}`, [(b.getAttribute("aria-label") ?? b.textContent ?? "").trim(), b.getAttribute("aria-pressed") ?? ""]]));
+  for (const [one, other] of both) {
+    const controls = await put("lec-controls", { session, state: one, tab: "", unread: 0 });
+    const before = names(controls);
+    Object.assign(controls, { state: other, tab: "chat" });
+    await controls.updateComplete;
+    for (const [id, [name, pressed]] of names(controls)) {
+      const [was, wasPressed] = before.get(id) ?? [name, pressed];
+      expect(name !== was && pressed !== wasPressed, id).toBe(false);
+    }
+    controls.remove();
+  }
+});
+
+test("a tile says in words what its signs show, and keeps its button's name while it is pressed", async () => {
+  vi.stubGlobal("ResizeObserver", class { observe(): void {} disconnect(): void {} });
+  vi.stubGlobal("IntersectionObserver", class { observe(): void {} disconnect(): void {} });
+  const who = person("Anna", { on_stage: true, hand_since: 5, quality: "poor" });
+  const room = { ...roomOf("t", [person("t", { role: "teacher" }), who]), speaker: "Anna" };
+  const model = tiles(room).find((m) => m.participant === "Anna");
+  const tile = await put("lec-tile", { session: fakeSession(), model, state: state(room), large: false });
+  const words = tile.querySelector("figcaption")?.textContent ?? "";
+  for (const word of [en.room.micOff, en.room.handUp, en.room.speaking, en.quality.short.poor]) expect(words).toContain(word);
+  const pin = (): (string | null | undefined)[] => ["aria-label", "aria-pressed"].map((a) => tile.querySelector(".pin")?.getAttribute(a));
+  expect(pin()).toEqual([`${en.room.pin}: Anna`, "false"]);
+  Object.assign(tile, { state: state(room, { pinned: "Anna/camera" }) });
+  await tile.updateComplete;
+  expect(pin()).toEqual([`${en.room.pin}: Anna`, "true"]);
+  tile.remove();
+  vi.unstubAllGlobals();
+});
+
+test("the list of people says in words what its signs show", async () => {
+  const people = [person("t", { role: "teacher" }), person("Anna", { on_stage: true, hand_since: 5, muted: ["microphone"], quality: "fair" }), person("Room 3", { role: "classroom", online: false })];
+  const list = await put("lec-people", { session: fakeSession(), room: roomOf("t", people) });
+  const text = (id: string): string => list.querySelector(`[data-person="${id}"]`)?.textContent ?? "";
+  for (const word of [en.room.handUp, en.room.micOff, en.quality.short.fair]) expect(text("Anna")).toContain(word);
+  for (const word of [en.roomRoles.classroom, en.room.away]) expect(text("Room 3")).toContain(word);
 });
 
 test("blocked sound is one button", () => {

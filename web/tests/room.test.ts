@@ -27,6 +27,20 @@ test("hands are in the order in which they went up, and news only once", () => {
   expect(apply(up.room, { type: "participant_changed", participant: person("a", { hand_since: 20, quality: "poor" }) }).news).toEqual([]);
 });
 
+test("who comes on stage and goes is news to everybody else, to students too, who see nobody off stage", () => {
+  const change = (p: Participant): ServerMessage => ({ type: "participant_changed", participant: p });
+  const stage = (r: RoomState, m: ServerMessage) => apply(r, m).news.filter((n) => n.type === "stage").map((n) => n.on);
+  const student = room({ participants: [person("t", { role: "teacher", on_stage: true }), person("b")] }, "b");
+  expect(stage(student, change(person("a", { on_stage: true })))).toEqual([true]);
+  const seen = after(student, change(person("a", { on_stage: true })));
+  expect(stage(seen, change(person("a", { on_stage: true, quality: "poor" })))).toEqual([]);
+  expect(stage(seen, { type: "participant_left", participant: "a" })).toEqual([false]);
+  expect(stage(seen, { type: "participant_left", participant: "t" })).toEqual([]);
+  expect(stage(student, change(person("b", { on_stage: true }))), "oneself is told otherwise").toEqual([]);
+  expect(stage(room(), change(person("a", { on_stage: true })))).toEqual([true]);
+  expect(stage(room(), change(person("new"))), "whoever only comes").toEqual([]);
+});
+
 test("only the teacher and who is on stage may publish", () => {
   expect(mayPublish(room())).toBe(true);
   const student = room({}, "a");
