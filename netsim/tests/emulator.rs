@@ -1,5 +1,7 @@
 //! The emulator between real sockets: what was commanded, what it counted and what the receiver saw must agree.
 
+mod rights;
+
 use lectern_media::Bitrate;
 use lectern_netsim::{
     LinkConfig,
@@ -19,10 +21,7 @@ const HEADERS_BYTES: u64 = 28; // IPv4 and UDP
 fn hub(viewers: usize, config: LinkConfig) -> Option<Hub> {
     match Hub::start(viewers, config, 42) {
         Ok(hub) => Some(hub),
-        Err(error @ EmulatorError::NotRoot) => {
-            eprintln!("skipped: {error}");
-            None
-        }
+        Err(error @ EmulatorError::NotRoot) => rights::missing(&error.to_string()),
         Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
     }
 }
@@ -106,7 +105,7 @@ fn ping_takes_both_flights() {
         let out = match out {
             Ok(out) if !String::from_utf8_lossy(&out.stderr).contains("exec of \"ping\" failed") => out,
             _ => {
-                eprintln!("skipped: no ping on this machine");
+                rights::missing::<()>("no ping on this machine");
                 return;
             }
         };

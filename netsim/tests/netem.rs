@@ -1,5 +1,7 @@
 //! The binary: its control language from outside, and that it leaves nothing behind however it ends.
 
+mod rights;
+
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -20,8 +22,7 @@ impl Netem {
     fn start(args: &[&str]) -> Option<Self> {
         // SAFETY: no arguments, cannot fail.
         if unsafe { libc::geteuid() } != 0 {
-            eprintln!("skipped: network namespaces need root");
-            return None;
+            return rights::missing("network namespaces need root");
         }
         let mut child = Command::new(env!("CARGO_BIN_EXE_lectern-netem"))
             .args(args)
