@@ -3,23 +3,25 @@ import "./ui/tokens.css";
 import "./ui/base.css";
 import { useLanguage } from "./i18n";
 import { settings } from "./state/settings";
+import { installAnnouncer } from "./ui/announce";
 import { installMenus } from "./ui/menu";
 import { installRouter, show } from "./ui/router";
 import { installTheme } from "./ui/theme";
 
 installTheme();
 installMenus();
+installAnnouncer();
 
 let language = settings.get().language;
 settings.subscribe((s) => {
   if (s.language === language) return;
   language = s.language;
   // The words must be there before anything renders with them; then the page is built anew.
-  void useLanguage(language).then(() => settings.commit({ name: settings.get().name })).then(show);
+  void useLanguage(language).then(() => settings.commit({ name: settings.get().name })).then(() => show());
 });
 
 const main = document.createElement("div");
 main.id = "page";
 document.body.append(main);
 installRouter(main);
-void useLanguage(language).then(show);
+void useLanguage(language).then(() => show());

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { RecordedTrack } from "../src/protocol/generated/index";
 import { correct, PlayClock } from "../src/ui/player/clock";
+import { TrackElement } from "../src/ui/player/element";
 import { pieces } from "../src/ui/player/marked";
-import { barGaps, chapterAt, picturesAt, wholeGapAt } from "../src/ui/player/tracks";
+import { barGaps, chapterAt, downloads, leadIn, picturesAt, wholeGapAt } from "../src/ui/player/tracks";
 
 test("the clock runs, waits, speeds up and stops at the end", () => {
   const c = new PlayClock(10_000);
@@ -18,6 +19,17 @@ test("the clock runs, waits, speeds up and stops at the end", () => {
   c.pause(60_000);
   c.play(61_000); // from the end it begins anew
   expect(c.position(61_000)).toBe(0);
+});
+
+test("at the end of a running lesson the clock waits for more and goes on from there", () => {
+  const c = new PlayClock(10_000);
+  c.play(0);
+  expect(c.position(13_000)).toBe(10_000);
+  c.grow(13_000, 15_000);
+  expect(c.position(13_000), "the three seconds of waiting are not skipped").toBe(10_000);
+  expect(c.position(14_000)).toBe(11_000);
+  c.grow(14_000, 12_000);
+  expect(c.duration, "a lesson does not get shorter").toBe(15_000);
 });
 
 test.each([
@@ -43,6 +55,73 @@ test("pictures: the preferred, then the screen, the teacher, the others", () => 
   expect(picturesAt(all, 500, "t/camera").map((x) => x.track)).toEqual(["t", "s", "pupil"]);
   expect(picturesAt(all, 50, null).map((x) => x.track)).toEqual(["s", "t"]);
   expect(picturesAt(all, 1_000, null)).toEqual([]);
+});
+
+test("before the first picture it stands still in its place, for a while", () => {
+  const late = [track("voice", { source: "microphone" }), track("s", { source: "screen", from_ms: 9_000, to_ms: 20_000 }), track("t", { teacher: true, from_ms: 600, to_ms: 20_000 })];
+  expect(leadIn(late, 0, true)?.track).toBe("t");
+  expect(leadIn(late, 600, true), "its own time has come").toBeNull();
+  const later = [track("t", { from_ms: 40_000, to_ms: 50_000 })];
+  expect(leadIn(later, 0, false)?.track).toBe("t");
+  expect(leadIn(later, 0, true), "not with a voice of half a minute before").toBeNull();
+  expect(leadIn([track("t", { from_ms: 70_000, to_ms: 80_000 })], 0, false)).toBeNull();
+  expect(leadIn([track("voice", { source: "microphone" })], 0, false)).toBeNull();
+});
+
+test("what can be downloaded: the teacher's camera and screen, as MP4 where they fit into one", () => {
+  const playlist = "/p.m3u8";
+  expect(downloads([track("pupil", { playlist }), track("t", { teacher: true, playlist }), track("s", { teacher: true, source: "screen", webm: "/s.webm" })]).map((d) => [d.source, d.track.track, d.webm])).toEqual([["camera", "t", null], ["screen", "s", "/s.webm"]]);
+  expect(downloads([track("voice", { teacher: true, source: "microphone", playlist })])).toEqual([]);
+});
+
+/** A media element of which only the state matters. */
+function media(part: Partial<HTMLMediaElement> = {}): HTMLMediaElement {
+  const element = document.createElement("video");
+  for (const [name, value] of Object.entries({ readyState: 4, seeking: false, currentTime: 0, canPlayType: () => "probably", play: async () => undefined, pause: () => undefined, load: () => undefined, ...part }))
+    Object.defineProperty(element, name, { value, writable: true, configurable: true });
+  return element;
+}
+
+test("a track whose end moves is followed past its old end", () => {
+  const play = vi.fn(async () => undefined);
+  const one = new TrackElement(track("t", { webm: "/t.webm", to_ms: 5_000 }), media({ play }));
+  one.follow(6_000, true, 1);
+  expect(play).not.toHaveBeenCalled();
+  one.track = track("t", { webm: "/t.webm", to_ms: 9_000 });
+  one.follow(6_000, true, 1);
+  expect(play).toHaveBeenCalled();
+  expect(one.element.currentTime).toBe(6);
+});
+
+test("a picture that is wanted before its time stands at its beginning", () => {
+  const one = new TrackElement(track("t", { webm: "/t.webm", from_ms: 30_000, to_ms: 90_000 }), media());
+  one.follow(0, false, 1);
+  expect(one.element.getAttribute("src"), "far away it is not loaded").toBeNull();
+  one.follow(0, false, 1, true);
+  expect(one.element.getAttribute("src")).toBe("/t.webm");
+  expect(one.element.currentTime).toBe(30);
+});
+
+test("VP8: not while the lesson runs, not in a browser without it, and once more on demand", () => {
+  const running = new TrackElement(track("t", { webm: "/t.webm" }), media());
+  running.later = true;
+  running.follow(0, true, 1);
+  expect(running.element.getAttribute("src")).toBeNull();
+  expect(running.waits(0), "nothing to wait for").toBe(false);
+  running.later = false;
+  running.follow(0, true, 1);
+  expect(running.element.getAttribute("src")).toBe("/t.webm");
+  running.element.dispatchEvent(new Event("error"));
+  expect(running.failed).toBe("broken");
+  running.follow(0, true, 1);
+  expect(running.failed, "it does not mend itself").toBe("broken");
+  running.retry();
+  running.follow(0, true, 1);
+  expect(running.failed).toBeNull();
+  expect(running.element.getAttribute("src")).toBe("/t.webm");
+  const old = new TrackElement(track("t", { webm: "/t.webm" }), media({ canPlayType: () => "" }));
+  old.follow(0, true, 1);
+  expect(old.failed).toBe("unsupported");
 });
 
 test("gaps: the whole recording's are jumped, the teacher's shown, mutes not", () => {

@@ -2,7 +2,7 @@
  * English, and by its shape the type of every dictionary. A failure has three sentences: what happened, what still
  * works, what to do now.
  */
-import type { CloseReason, RefusalCode, Role, PlaceLevel, RoomRole, GapCause, Quality } from "../protocol/generated/index";
+import type { CloseReason, DevicePurpose, RefusalCode, Role, PlaceLevel, RoomRole, GapCause, Quality } from "../protocol/generated/index";
 import type { Browser, DeviceFault } from "../media/faults";
 
 export interface Words {
@@ -30,7 +30,7 @@ const refusals: Record<RefusalCode | "timeout" | "disconnected", Words> = {
   not_teacher: w("Only the teacher can do that.", "You stay in class.", "Raise your hand or write to the teacher."),
   not_on_stage: w("Only those on stage can be seen and heard.", "You see and hear everything.", "Raise your hand; the teacher will call you."),
   unknown: w("That is no longer there.", "Everything else goes on.", "Look at the list again."),
-  bad_offer: w("This browser could not agree on picture and sound with the server.", "Chat, questions and raising your hand work.", "Reload the page; if it stays, use current Chrome, Edge, Firefox or Safari."),
+  bad_offer: w("Picture and sound could not be set up between this browser and the server.", "Chat, questions and raising your hand work.", "Reload the page; if it stays, use current Chrome, Edge, Firefox or Safari."),
   too_often: w("That was too often in a short time.", "Nothing is lost.", "Wait a few seconds, then try again."),
   too_large: w("That is too long.", "Your text is still there.", "Shorten it and send it again."),
   not_open: w("The class has not been opened yet.", "Your preview works.", "Wait for the teacher, or press Start class."),
@@ -103,7 +103,7 @@ const problems: Record<string, Words> = {
   bad_json: w("The server did not understand this page.", "Nothing was changed.", "Reload the page and try again."),
   bad_field: w("One field cannot be taken as it is.", "What you typed is still there.", "Correct it and send it again."),
   bad_file: w("The file cannot be read.", "Nothing was imported.", "Save it as CSV (UTF-8) and choose it again."),
-  bad_offer: w("This browser could not agree on picture and sound with the server.", "Chat and questions work.", "Reload the page."),
+  bad_offer: w("Picture and sound could not be set up between this browser and the server.", "Chat and questions work.", "Reload the page."),
   grant_invalid: w("Your entry to this class is not valid.", "The class goes on.", "Enter again."),
   grant_expired: w("Your entry to this class has run out.", "The class goes on.", "Enter again."),
   grant_foreign: w("This entry is for another class.", "Your other classes are not affected.", "Open the class from today’s list."),
@@ -139,18 +139,31 @@ export const en = {
   brand: "Lectern",
   weekdays,
   common: {
-    back: "Back", cancel: "Cancel", close: "Close", save: "Save", delete: "Delete", undo: "Undo", again: "Try again", reload: "Reload the page",
-    copy: "Copy", copied: "Copied", loading: "Loading", search: "Search", more: "More", name: "Name", you: "you", code: "Code",
+    cancel: "Cancel", close: "Close", save: "Save", delete: "Delete", undo: "Undo", again: "Try again", reload: "Reload the page",
+    copy: "Copy", copied: "Copied", search: "Search", more: "More", code: "Code",
     sections: "Sections", skip: "Skip to content", optional: "optional", dismiss: "Dismiss",
     minutes: (n: number) => `${n} min`,
-    seconds: (n: number) => `${n} s`,
-    unsavedLeave: "Leave without saving?",
+    unsavedLeave: "Leave without saving?", unsavedLead: "What you typed here will be lost.", discard: "Leave", keepEditing: "Keep editing",
   },
   nav: { today: "Today", library: "Library", admin: "Manage", people: "People", places: "Places", classes: "Classes" },
   settings: {
     title: "Settings", language: "Language", theme: "Appearance", system: "System", light: "Light", dark: "Dark", signOut: "Sign out", signIn: "Sign in",
     signedInAs: (name: string) => `Signed in as ${name}`,
   },
+  devices: {
+    title: "Connect OBS or a recording host", purpose: "What the device does", purposes: { publish: "Teaches (WHIP)", watch: "Watches (WHEP)" } satisfies Record<DevicePurpose, string> as Record<DevicePurpose, string>,
+    leads: {
+      publish: "The device sends picture and sound into this class in the teacher’s place. In OBS: Settings → Stream → Service: WHIP; put the address into Server and the token into Bearer Token.",
+      watch: "The device plays the lesson’s main picture and sound. Give its WHEP player the address and the token.",
+    } satisfies Record<DevicePurpose, string> as Record<DevicePurpose, string>,
+    whip: "WHIP address", whep: "WHEP address", token: "Token", until: (when: string) => `Good until ${when}. Whoever has the token can do this: pass it on to nobody else.`,
+    make: "Make a token", revoke: "Revoke all tokens", revokeTitle: "Revoke all tokens of this class?", revokeLead: "Devices that teach or watch with them are cut off at once. This cannot be undone; new tokens can be made at any time.", revoked: "All tokens of this class are revoked",
+  },
+  password: {
+    title: "Change password", old: "Password until now", submit: "Change password", done: "Your password is changed. Other devices have to sign in again.",
+    wrong: w("The password until now is not right.", "Nothing was changed.", "Type it again, or ask your administrator for a new link."),
+  },
+  attendance: { title: "Attendance", from: "Came", to: "Left", nobody: "Nobody was in this lesson.", file: "Download as CSV" },
   signIn: {
     title: "Sign in", lead: "Live lessons and recordings of your schools.", login: "Log-in name", password: "Password", show: "Show password", hide: "Hide password",
     submit: "Sign in", busy: "Signing in…", haveCode: "Joining a class?", codeLabel: "Class code", codeGo: "Go to class", forgot: "Forgot your password? Your school’s administrator can send you a new link.",
@@ -161,12 +174,12 @@ export const en = {
   },
   today: {
     title: "Today’s classes", next: "Next", now: "Now", start: "Start class", back: "Back to class", join: "Join class", watch: "Watch recording", enter: "Enter",
-    none: "No classes on this day", noneLead: "Enjoy the quiet, or plan a class.", noneLeadViewer: "Classes you may join appear here.", live: "Live", over: "Over", scheduled: "Planned", recording: "Recorded",
+    none: "No classes on this day", noneLead: "Enjoy the quiet, or plan a class.", noneLeadViewer: "Classes you may join appear here.", live: "Live", over: "Over", recording: "Recorded",
     previousDay: "Previous day", nextDay: "Next day", toToday: "Today", create: "New class", import: "Import timetable", people: (n: number) => `${n} in class`, mine: "You teach",
     startsIn: (min: number) => (min <= 0 ? "due now" : min < 60 ? `in ${min} min` : `in ${Math.floor(min / 60)} h ${min % 60} min`), allDone: "All of today’s classes are over.", copyLink: "Copy link", screenLink: "Link for a classroom screen",
   },
   classForm: {
-    title: "New class", edit: "Edit class", name: "Title", namePlaceholder: "e.g. Chinese 3: The Little Stone Pool", subject: "Subject", grade: "Grade", teacher: "Teacher", place: "School", mode: "How it is taught",
+    title: "New class", edit: "Edit class", name: "Title", namePlaceholder: "e.g. Chinese 3: The Xisha Islands", subject: "Subject", grade: "Grade", teacher: "Teacher", place: "School", mode: "How it is taught",
     dedicated: "Dedicated classroom", dedicatedLead: "A few classrooms, everybody can be seen and heard", famous: "Famous-teacher class", famousLead: "Many watch, some are brought on stage", date: "Date", time: "Start", duration: "Length in minutes",
     repeat: "Repeats", once: "Once", weekly: "Every week", until: "Until", waitingRoom: "Those who come by link wait until I let them in", record: "Record the lesson", create: "Create class", save: "Save changes", created: "Class created", saved: "Saved", deleted: "Class deleted",
   },
@@ -185,7 +198,7 @@ export const en = {
   waiting: { title: "You are in the waiting room", lead: "The teacher sees your name and will let you in.", notOpen: "The class has not begun", notOpenLead: "You are let in by yourself as soon as the teacher starts.", leave: "Leave" },
   room: {
     joining: "Entering the class…", start: "Start class", startLead: "Nobody sees or hears you yet.", notStarted: "Not started yet", studentsWait: (n: number) => (n === 0 ? "Nobody is waiting yet" : `${n} waiting for you`), end: "End class", endTitle: "End the class for everybody?", endLead: (n: number) => `${n} ${n === 1 ? "person" : "people"} will leave and the recording closes. This cannot be undone.`, endKeep: "Keep teaching", leave: "Leave class", leaveOnly: "Leave, class goes on",
-    rec: "Recording", recShort: "REC", recFailed: "Not recording", recFailedLead: w("The recording has stopped: the server’s disk is full or faulty.", "The class goes on, and what was recorded is safe.", "Go on teaching and tell your administrator."), recOff: "Not recorded", recUnknown: "No connection: whether the lesson is recorded is not known here",
+    rec: "Recording", recShort: "REC", recFailed: "Not recording", recFailedLead: w("The recording has stopped: the server’s disk is full or faulty.", "The class goes on, and what was recorded is safe.", "Go on teaching and tell your administrator."), recOff: "Not recorded", recUnknownShort: "REC unknown", recUnknown: "No connection: whether the lesson is recorded is not known here",
     micOff: "microphone off", speaking: "speaking", muteOn: "Mute", muteOff: "Unmute", mic: "Microphone", camera: "Camera", cameraOn: "Start camera", cameraOff: "Stop camera", share: "Share screen", shareStop: "Stop sharing", sharing: "You are sharing your screen", hand: "Raise hand", handUp: "Hand is up", callFirst: "Call on", callNext: (name: string) => `Call on ${name}`, muteAll: "Mute all",
     onStage: "On stage", putOnStage: "Bring on stage", takeOffStage: "Take off stage", lowerHand: "Lower hand", lowerAll: "Lower all hands", mutePerson: "Mute", remove: "Remove", removed: (name: string) => `${name} is being removed`, hands: "Hands", noHands: "No hands up",
     chat: "Chat", chatEmpty: "No messages yet", chatPlaceholder: "Write to everybody", send: "Send", questions: "Questions", questionsEmpty: "No questions yet", questionsEmptyLead: "Ask at any time; the most wanted come first.", ask: "Ask", askPlaceholder: "Ask a question", vote: "I want to know too", votes: (n: number) => `${n} vote${s(n)}`, answer: "Answer", answered: "Answered", markAnswered: "Answered aloud", answerPlaceholder: "Answer in writing", people: "People", count: (n: number) => `${n} in class`, since: (t: string) => `since ${t}`, away: "connection lost", attendance: "Attendance",
@@ -202,24 +215,27 @@ export const en = {
   },
   screen: { nextLesson: "Next lesson", at: (t: string) => `at ${t}`, waiting: "The lesson begins by itself", thisIs: "This is", nameTitle: "What is this classroom called?", nameLead: "The teacher calls the classroom by this name.", nameSave: "Use this name", change: "Change name", over: "The lesson is over", noNext: "No further lesson is planned" },
   library: {
-    title: "Library", placeholder: "Title, teacher, subject, school, or what was said in chat", continue: "Continue watching", newest: "New", results: (n: number) => `${n} lesson${s(n)}`, none: "Nothing found", noneLead: "Try fewer or other words, or remove a filter.", empty: "No recordings yet", emptyLead: "A lesson appears here within seconds of its end.", filters: "Filters", removeFilter: (v: string) => `Remove filter ${v}`, subject: "Subject", teacher: "Teacher", school: "School", live: "Live now", partial: "Incomplete", deleted: (t: string) => `“${t}” was deleted`, more: "Show more", at: (t: string) => `at ${t}`, hit: "Found in the chat", keyboardHint: "Press / to search, arrow keys to choose", left: (t: string) => `${t} left`,
+    title: "Library", placeholder: "Title, teacher, subject, school, or what was said in chat", continue: "Continue watching", newest: "New", results: (n: number) => `${n} lesson${s(n)}`, none: "Nothing found", noneLead: "Try fewer or other words, or remove a filter.", empty: "No recordings yet", emptyLead: "A lesson appears here within seconds of its end.", filters: "Filters", removeFilter: (v: string) => `Remove filter ${v}`, subject: "Subject", teacher: "Teacher", school: "School", live: "Live now", partial: "Incomplete", deleted: (t: string) => `“${t}” was deleted`, more: "Show more", keyboardHint: "Press / to search, arrow keys to choose", left: (t: string) => `${t} left`,
   },
   player: {
-    play: "Play", pause: "Pause", back10: "Back 10 seconds", on10: "On 10 seconds", speed: "Speed", volume: "Volume", mute: "Mute", unmute: "Unmute", full: "Full screen", swap: "Swap pictures", chapters: "Chapters", chat: "What happened", download: "Download", downloadLead: "One MP4 with the main picture and all voices", delete: "Delete", resume: (t: string) => `Going on at ${t}`, fromStart: "From the start", position: "Position", gap: "Missing", seekTo: (t: string) => `Go to ${t}`, live: "The lesson is still running; up to now can be watched.", partial: "This recording is incomplete.", noVideo: "No picture at this moment", keyboard: "Keyboard", camera: "Camera", screen: "Screen", theater: "Wide", copyMoment: "Copy link to this moment", noTracks: "There is nothing to play in this recording.", failed: w("This stretch cannot be played.", "The rest of the recording can.", "Go on after it, or try again."), events: "In class", gaps: "Missing stretches",
+    play: "Play", pause: "Pause", back10: "Back 10 seconds", on10: "Forward 10 seconds", speed: "Speed", volume: "Volume", mute: "Mute", unmute: "Unmute", full: "Full screen", swap: "Swap pictures", chapters: "Chapters", chat: "What happened", download: "Download", downloadMp4: { camera: "Teacher’s camera and microphone (MP4)", screen: "Teacher’s screen and microphone (MP4)" }, downloadWebm: { camera: "Teacher’s camera, without sound (WebM)", screen: "Teacher’s screen, without sound (WebM)" }, afterClass: "This picture can be watched after class", delete: "Delete", resume: (t: string) => `Resumed at ${t}`, fromStart: "From the start", position: "Position", gap: "Missing", seekTo: (t: string) => `Go to ${t}`, live: "The lesson is still running; up to now can be watched.", partial: "This recording is incomplete.", noVideo: "No picture at this moment", keyboard: "Keyboard", copyMoment: "Copy link to this moment", noTracks: "There is nothing to play in this recording.", failures: {
+      broken: w("This stretch cannot be played just now.", "The rest of the recording can.", "Try again, or go on after it."),
+      unsupported: w("This browser cannot play this picture or sound.", "Everything else of the recording plays.", "Open it in current Chrome, Edge or Firefox."),
+    }, gaps: "Missing stretches",
     chapterKinds: { start: "Start", screen_on: "Screen shared", screen_off: "Screen ended", stage_on: "On stage", stage_off: "Off stage" } as Record<string, string>,
     gapCauses: { restart: "server restarted", loss: "lost on the line", disk: "disk full or faulty", overload: "server overloaded", reconnect: "sender was away", muted: "muted" } satisfies Record<GapCause, string> as Record<GapCause, string>,
-    keys: { play: "Play or pause", seek: "10 s back or on", frame: "5 s back or on", volume: "Volume", chapter: "Previous or next chapter", speed: "Slower or faster", swap: "Swap pictures", full: "Full screen", mute: "Mute" },
+    keys: { play: "Play or pause", seek: "10 s back or forward", frame: "5 s back or forward", volume: "Volume", chapter: "Previous or next chapter", speed: "Slower or faster", swap: "Swap pictures", full: "Full screen", mute: "Mute" },
     asked: (name: string) => `${name} asked`, answeredEvent: "Answered", joined: (name: string) => `${name} came`, stage: (name: string, on: boolean) => (on ? `${name} on stage` : `${name} off stage`), screenEvent: (name: string, on: boolean) => (on ? `${name} shares the screen` : `${name} stops sharing`), hand: (name: string) => `${name} raised a hand`, recordingEvent: (on: boolean): string => (on ? "Recording goes on" : "Recording interrupted"), opened: "Class opened", ended: "Class ended",
   },
   people: {
     title: "People", create: "New person", searchPlaceholder: "Name or log-in name", login: "Log-in name", name: "Name", role: "Role", place: "Place", roles: "Roles", addRole: "Add role", removeRole: "Remove role", invite: "Create and get link", inviteTitle: "Send this link to the person", inviteLead: (name: string, until: string) => `With it ${name} chooses a password. It works once and until ${until}.`, copyLink: "Copy link", newLink: "New password link", disable: "Switch off", enable: "Switch on", disabled: "Off", invited: "Invited", active: "Active", none: "Nobody here yet", noneLead: "Add the first person; you get a link to send.", noMatch: "Nobody by that name", edit: "Edit", disabledDone: (name: string) => `${name} can no longer sign in`, enabledDone: (name: string) => `${name} can sign in again`, count: (n: number) => `${n} ${n === 1 ? "person" : "people"}`, status: "Status", actions: "Actions",
   },
   places: { title: "Places", create: "Add under it", rename: "Rename", level: "Kind", name: "Name", deleted: (name: string) => `“${name}” was deleted`, empty: "No places yet", add: "Add", lead: "Rights at a place hold for everything below it.", under: (name: string) => `New place under ${name}` },
-  classesAdmin: { title: "Classes", lead: "All timetable entries that you may manage.", none: "No classes yet", noneLead: "Plan one or import the timetable.", code: "Code", when: "When", weekly: (day: string, time: string) => `every ${day} ${time}`, edit: "Edit" },
+  classesAdmin: { title: "Classes", none: "No classes yet", noneLead: "Plan one or import the timetable.", code: "Code", when: "When", weekly: (day: string, time: string) => `every ${day} ${time}`, edit: "Edit" },
   levels: { nation: "Nation", province: "Province", city: "City", district: "District", school: "School", exam_site: "Exam site", class: "Class" } satisfies Record<PlaceLevel, string> as Record<PlaceLevel, string>,
   roles: { administrator: "Administrator", teacher: "Teacher", student: "Student", staff: "Staff", examiner: "Examiner" } satisfies Record<Role, string> as Record<Role, string>,
   roomRoles: { teacher: "Teacher", student: "Student", classroom: "Classroom", viewer: "Viewer" } satisfies Record<RoomRole, string> as Record<RoomRole, string>,
-  errors: { title: "Something went wrong", page: "There is no such page.", toToday: "To today’s classes", toLibrary: "To the library", codeLabel: "Code", unreachable: "The server cannot be reached" },
+  errors: { page: "There is no such page.", toToday: "To today’s classes", toLibrary: "To the library" },
   closeReasons,
   refusals,
   faults,

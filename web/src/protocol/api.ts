@@ -4,6 +4,8 @@ import type {
   Attendance,
   Class,
   ClassPreview,
+  DevicePurpose,
+  DeviceToken,
   ImportResult,
   Invitation,
   JoinGrant,
@@ -37,6 +39,8 @@ export const signOut = async (): Promise<void> => {
 };
 export const choosePassword = (token: string, password: string): Promise<Me | undefined> =>
   request("POST", `${V1}/password`, { body: { token, password } });
+export const changePassword = async (old: string, fresh: string): Promise<Me> =>
+  signedIn(await request<Me>("POST", `${V1}/password/change`, { body: { old, new: fresh } }));
 
 export const places = (): Promise<Place[]> => request("GET", `${V1}/places`);
 export const createPlace = (place: NewPlace): Promise<Place> => request("POST", `${V1}/places`, { body: place });
@@ -65,12 +69,18 @@ export const importClasses = (csv: Blob): Promise<ImportResult> => request("POST
 /** A file to fill in, in the caller's language. */
 export const templateUrl = `${V1}/classes/template`;
 
+export const deviceToken = (id: string, purpose: DevicePurpose): Promise<DeviceToken> =>
+  request("POST", `${V1}/classes/${id}/device-token`, { body: { purpose } });
+/** Ends what all devices of the class publish and watch; their tokens are worth nothing any more. */
+export const revokeDevices = (id: string): Promise<void> => request("DELETE", `${V1}/classes/${id}/device-token`);
+
 export const lessons = (day: string, signal?: AbortSignal): Promise<LessonItem[]> =>
   request("GET", `${V1}/lessons?day=${enc(day)}`, signal ? { signal } : {});
 export const classPreview = (code: string): Promise<ClassPreview> => request("GET", `${V1}/classes/by-code/${enc(code)}`);
 export const joinClass = (code: string, join: JoinRequest): Promise<JoinGrant> =>
   request("POST", `${V1}/classes/${enc(code)}/join`, { body: join });
 export const attendance = (lesson: string): Promise<Attendance[]> => request("GET", `${V1}/lessons/${lesson}/attendance`);
+export const attendanceUrl = (lesson: string, language: string): string => `${V1}/lessons/${lesson}/attendance.csv?lang=${language}`;
 
 export interface RecordingQuery {
   q?: string;
@@ -89,4 +99,5 @@ export const savePosition = (id: string, position_ms: number): Promise<void> =>
   request("PUT", `${V1}/recordings/${id}/position`, { body: { position_ms: Math.round(position_ms) }, keepalive: true });
 export const deleteRecording = (id: string): Promise<void> => request("DELETE", `${V1}/recordings/${id}`);
 export const restoreRecording = (id: string): Promise<void> => request("POST", `${V1}/recordings/${id}/restore`);
-export const downloadUrl = (id: string): string => `${V1}/recordings/${id}/download`;
+/** An MP4 with the picture of `track` and the teacher's voice. */
+export const downloadUrl = (id: string, track: string): string => `${V1}/recordings/${id}/download?tracks=${enc(track)}`;

@@ -25,6 +25,13 @@ export function setCsrf(token: string | null): void {
   csrf = token;
 }
 
+let signedOut: () => void = () => undefined;
+
+/** Called whenever the server no longer knows who is asking. */
+export function onSignedOut(told: () => void): void {
+  signedOut = told;
+}
+
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface RequestOptions {
@@ -63,7 +70,11 @@ export async function request<T>(method: Method, path: string, options: RequestO
     if (timeout.aborted) throw new ApiError("timeout", 0, "no answer in time");
     throw new ApiError("offline", 0, String(cause));
   }
-  if (!response.ok) throw await problem(response);
+  if (!response.ok) {
+    const error = await problem(response);
+    if (error.code === "not_signed_in") signedOut();
+    throw error;
+  }
   if (response.status === 204) return undefined as T;
   const text = await response.text();
   return (text === "" ? undefined : JSON.parse(text)) as T;

@@ -1,6 +1,6 @@
 /** Who is signed in, and what that allows on the pages. The server decides again on every request. */
 import * as api from "../protocol/api";
-import { ApiError } from "../protocol/http";
+import { ApiError, onSignedOut } from "../protocol/http";
 import type { Account, Me, Role } from "../protocol/generated/index";
 import { createStore } from "./store";
 
@@ -11,6 +11,9 @@ export interface SessionState {
 }
 
 export const session = createStore<SessionState>({ phase: "unknown", account: null });
+
+// A session ends while a page is open: the page that shows it next leads to the sign-in.
+onSignedOut(() => session.commit({ phase: "out", account: null }));
 
 let asking: Promise<void> | null = null;
 

@@ -5,6 +5,12 @@ import "./announce.css";
 let region: HTMLElement | null = null;
 let stack: HTMLElement | null = null;
 
+/** Where both stand: outside of an open dialog everything is inert, and full screen shows only what is inside of it. */
+function place(): Element {
+  return [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.fullscreenElement ?? document.body;
+}
+
+/** Readers watch a region from when it is there: it is made early, empty, and moved only when it must be. */
 function live(): HTMLElement {
   if (!region) {
     region = document.createElement("div");
@@ -12,8 +18,10 @@ function live(): HTMLElement {
     region.setAttribute("role", "status");
     region.setAttribute("aria-live", "polite");
     region.dataset["role"] = "announcer";
-    document.body.append(region);
   }
+  const dialog = place();
+  const home = dialog.tagName === "DIALOG" ? dialog : document.body;
+  if (region.parentElement !== home) home.append(region);
   return region;
 }
 
@@ -21,8 +29,9 @@ function live(): HTMLElement {
 export function announce(text: string): void {
   const line = document.createElement("p");
   line.textContent = text;
-  live().append(line);
-  while (live().childElementCount > 5) live().firstElementChild?.remove();
+  const into = live();
+  into.append(line);
+  while (into.childElementCount > 5) into.firstElementChild?.remove();
 }
 
 export interface Notice {
@@ -36,11 +45,9 @@ export function notify(notice: Notice): () => void {
   if (!stack) {
     stack = document.createElement("div");
     stack.className = "notices";
-    document.body.append(stack);
   }
   const item = document.createElement("div");
   item.className = "notice";
-  item.setAttribute("role", "status");
   const gone = (): void => {
     clearTimeout(timer);
     item.remove();
@@ -54,8 +61,20 @@ export function notify(notice: Notice): () => void {
     html`<span>${notice.text}</span>${notice.action ? html`<button class="btn small" @click=${act}>${notice.action.label}</button>` : nothing}`,
     item,
   );
-  // Full screen shows only what is inside the full-screen element.
-  (document.fullscreenElement ?? document.body).append(stack);
+  const into = place();
+  if (stack.parentElement !== into) into.append(stack);
   stack.append(item);
+  // A region that comes filled is passed over by readers: the notice itself is none.
+  announce(notice.text);
   return gone;
+}
+
+/** Takes notices and announcer out of a dialog that goes. */
+export function keepNotices(dialog: Element): void {
+  for (const element of [stack, region]) if (element?.parentElement === dialog) document.body.append(element);
+}
+
+/** Puts the region on the page, so that readers know it before the first words. */
+export function installAnnouncer(): void {
+  live();
 }

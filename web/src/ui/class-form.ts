@@ -24,7 +24,13 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
     if (all.length > 0) teachers = all;
   }
   const schools = places.filter((place) => place.level === "school" || place.level === "class");
-  const choices = schools.length > 0 ? schools : places;
+  const choices: { id: string; name: string }[] = [...(schools.length > 0 ? schools : places)];
+  const people: { id: string; name: string }[] = [...teachers];
+  // Whoever changes the time must not hand the class to another teacher or school only because a list lacks the present one.
+  if (existing && !people.some((person) => person.id === existing.teacher)) people.unshift({ id: existing.teacher, name: existing.teacher_name });
+  if (existing && !choices.some((place) => place.id === existing.place)) choices.unshift({ id: existing.place, name: places.find((place) => place.id === existing.place)?.name ?? existing.school });
+  if (p.status === "rejected") error = p.reason;
+  else if (a.status === "rejected") error = a.reason;
   const start = existing ? new Date(existing.starts) : nextSlot(day);
   let mode: ClassMode = existing?.mode ?? "dedicated";
   let repeat: Repeat = existing?.repeat ?? "once";
@@ -78,7 +84,7 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
         <div class="field"><label for="f-duration">${t.classForm.duration}</label><input class="input" id="f-duration" type="number" name="duration" required min="1" max="600" value=${existing?.duration_min ?? 40} /></div>
       </div>
       <div class="field"><label for="f-teacher">${t.classForm.teacher}</label>
-        <select class="input" id="f-teacher" name="teacher">${teachers.map((person) => html`<option value=${person.id} ?selected=${person.id === (existing?.teacher ?? account?.id)}>${person.name}</option>`)}</select></div>
+        <select class="input" id="f-teacher" name="teacher">${people.map((person) => html`<option value=${person.id} ?selected=${person.id === (existing?.teacher ?? account?.id)}>${person.name}</option>`)}</select></div>
       <div class="field"><label for="f-place">${t.classForm.place}</label>
         <select class="input" id="f-place" name="place" required>${choices.map((place) => html`<option value=${place.id} ?selected=${place.id === existing?.place}>${place.name}</option>`)}</select></div>
       <div class="field"><label for="f-subject">${t.classForm.subject}</label><input class="input" id="f-subject" name="subject" maxlength="50" value=${existing?.subject ?? ""} /></div>

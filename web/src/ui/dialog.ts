@@ -1,23 +1,53 @@
 /** Modal dialogs on the browser's own `dialog`: focus is trapped and given back by it, Escape closes. */
 import { html, render, type TemplateResult } from "lit";
+import { t } from "../i18n";
+import { keepNotices } from "./announce";
 
-/** Opens a dialog; `body` gets a function that closes it with a result. Resolves with `null` when it is dismissed. */
+/**
+ * Opens a dialog; `body` gets a function that closes it with a result. Resolves with `null` when it is dismissed. A slip
+ * (Escape, a click beside it) takes nothing away that was typed: it asks first.
+ */
 export function openDialog<T>(body: (close: (result: T | null) => void, update: () => void) => TemplateResult, className = ""): Promise<T | null> {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     dialog.className = className;
+    // Notices move into the open dialog, because everything outside of it is inert: the content has a place of its own.
+    const content = dialog.appendChild(document.createElement("div"));
+    content.className = "dialog-content";
     let result: T | null = null;
+    let changed = false;
     const close = (value: T | null): void => {
       result = value;
       dialog.close();
     };
-    const update = (): void => void render(body(close, update), dialog);
+    const dismiss = async (): Promise<void> => {
+      if (!changed) return close(null);
+      const sure = await confirmDialog(t.common.unsavedLeave, t.common.unsavedLead, [{ value: "discard", label: t.common.discard, danger: true }], t.common.keepEditing);
+      if (sure && dialog.open) close(null);
+    };
+    const update = (): void => void render(body(close, update), content);
     dialog.addEventListener("close", () => {
+      keepNotices(dialog);
       dialog.remove();
       resolve(result);
     });
+    for (const type of ["input", "change"]) {
+      dialog.addEventListener(type, (event) => {
+        if ((event.target as Element).closest("form")) changed = true;
+      });
+    }
+    dialog.addEventListener("cancel", (event) => {
+      if (event.target !== dialog) return; // a file field has a cancel of its own
+      event.preventDefault();
+      void dismiss();
+    });
+    // Selecting text in a field and letting go beside the dialog is no click beside it.
+    let pressedBeside = false;
+    dialog.addEventListener("pointerdown", (event) => {
+      pressedBeside = event.target === dialog;
+    });
     dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) close(null);
+      if (event.target === dialog && pressedBeside) void dismiss();
     });
     update();
     (document.fullscreenElement ?? document.body).append(dialog);

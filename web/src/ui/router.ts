@@ -1,4 +1,5 @@
 /** Which page an address shows. Pages load when they are first needed. */
+import { announce } from "./announce";
 import { wear } from "./theme";
 
 export interface Route {
@@ -54,7 +55,8 @@ export function matchRoute(path: string): (Route & { load: () => Promise<unknown
 let outlet: HTMLElement;
 let turn = 0;
 
-export async function show(): Promise<void> {
+/** Shows the page of the address. `arrive`: somebody came from another page, and is told where they are. */
+export async function show(arrive = false): Promise<void> {
   const mine = ++turn;
   const route = matchRoute(location.pathname);
   wear(route?.where ?? "page");
@@ -76,23 +78,45 @@ export async function show(): Promise<void> {
   for (const [name, value] of Object.entries(route?.params ?? {})) page.setAttribute(name, value);
   outlet.replaceChildren(page);
   scrollTo(0, 0);
+  if (arrive) await settle(page);
+}
+
+/** After a change of page the focus would be nowhere: it goes to the heading, unless the page has put it somewhere. */
+async function settle(page: HTMLElement & { updateComplete?: Promise<unknown> }): Promise<void> {
+  await page.updateComplete;
+  if (outlet.firstElementChild !== page) return;
+  announce(document.title);
+  if (document.activeElement && document.activeElement !== document.body) return;
+  focusOn(page.querySelector<HTMLElement>("h1, main"));
+}
+
+function focusOn(target: HTMLElement | null): void {
+  if (!target) return;
+  if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
+  target.focus({ preventScroll: true });
 }
 
 export function go(path: string, replace = false): void {
   if (replace) history.replaceState(null, "", path);
   else history.pushState(null, "", path);
-  void show();
+  void show(true);
 }
 
 export function installRouter(into: HTMLElement): void {
   outlet = into;
-  addEventListener("popstate", () => void show());
+  addEventListener("popstate", () => void show(true));
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest<HTMLAnchorElement>("a[href]");
     if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
     if (!matchRoute(link.pathname)) return;
     event.preventDefault();
+    // Within the page ("skip to content") only the focus moves: no other page, no entry in the history.
+    if (link.hash && link.pathname === location.pathname && link.search === location.search) {
+      const target = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+      target?.scrollIntoView();
+      return focusOn(target);
+    }
     if (link.pathname !== location.pathname || link.search !== location.search) go(link.pathname + link.search + link.hash);
   });
 }

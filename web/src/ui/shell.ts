@@ -1,7 +1,7 @@
 /** The frame of every page outside of class: brand, sections, settings and who is signed in. On a phone the sections
  *  move to the lower edge, under the thumb. */
 import { html, nothing, type TemplateResult } from "lit";
-import { CalendarDays, LibraryBig, Settings, Users, LogOut, LogIn } from "lucide";
+import { CalendarDays, KeyRound, LibraryBig, Settings, Users, LogOut, LogIn } from "lucide";
 import { t } from "../i18n";
 import { changeSettings, settings, type Language, type Theme } from "../state/settings";
 import { hasRole, session, signOut } from "../state/session";
@@ -54,6 +54,7 @@ export function settingsMenu(): TemplateResult {
       ${segment<Theme>("theme", t.settings.theme, now.theme, [["system", t.settings.system], ["light", t.settings.light], ["dark", t.settings.dark]], (theme) => changeSettings({ theme }))}
       ${account
         ? html`<p class="small muted">${t.settings.signedInAs(account.name)}</p>
+            <button class="menu-item" data-closes @click=${() => void password(account.login)}>${icon(KeyRound)}${t.password.title}</button>
             <button class="menu-item" data-closes @click=${leave}>${icon(LogOut)}${t.settings.signOut}</button>`
         : phase === "out" && location.pathname !== "/signin"
           ? html`<a class="menu-item" data-closes href="/signin">${icon(LogIn)}${t.settings.signIn}</a>`
@@ -62,18 +63,13 @@ export function settingsMenu(): TemplateResult {
   </details>`;
 }
 
+async function password(login: string): Promise<void> {
+  const { editPassword } = await import("./password");
+  await editPassword(login);
+}
+
 async function leave(): Promise<void> {
   await signOut().catch(() => undefined);
   session.commit({ phase: "out", account: null });
   go("/signin");
-}
-
-/** Pages for signed-in people: leads to the sign-in page, and back afterwards. Returns whether the page may show. */
-export function needsSignIn(): boolean {
-  const { phase } = session.get();
-  if (phase === "out") {
-    const back = location.pathname + location.search;
-    queueMicrotask(() => go(back === "/" ? "/signin" : `/signin?next=${encodeURIComponent(back)}`, true));
-  }
-  return phase === "in";
 }

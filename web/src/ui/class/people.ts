@@ -2,12 +2,13 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Check, ClipboardList, Ellipsis, Hand, Link, MicOff, Monitor, Presentation, Signal, WifiOff, X } from "lucide";
-import { t } from "../../i18n";
+import { problemWords, t } from "../../i18n";
 import { clock, day } from "../../i18n/format";
 import { attendance } from "../../protocol/api";
 import type { Participant } from "../../protocol/generated/index";
 import type { ClassSession } from "../../state/class-session";
 import { roster, type RoomState } from "../../state/room";
+import { notify } from "../announce";
 import { copyText } from "../clipboard";
 import { icon } from "../icon";
 import { define, View } from "../view";
@@ -87,14 +88,18 @@ export class LecPeople extends View {
     </li>`;
   }
 
-  /** From the server when it has the list, else what this page saw: who is here, since when. */
+  /** The server's list: what this page saw knows nothing of who left. */
   async #copyAttendance(): Promise<void> {
     const { room } = this;
     const line = (name: string, role: string, from: number, to: number | null): string => [name, role, clock(from), to === null ? "" : clock(to)].join("\t");
-    const rows = await attendance(room.lesson).then(
-      (list) => list.map((a) => line(a.name, t.roomRoles[a.role], a.from, a.to)),
-      () => roster(room).map((p) => line(p.name, t.roomRoles[p.role], p.joined, null)),
-    );
+    let rows: string[];
+    try {
+      rows = (await attendance(room.lesson)).map((a) => line(a.name, t.roomRoles[a.role], a.from, a.to));
+    } catch (error) {
+      const words = problemWords(error);
+      notify({ text: `${words.what} ${words.next}` });
+      return;
+    }
     await copyText([`${room.title}\t${day(Date.now())}`, ...rows].join("\n"));
   }
 }

@@ -1,33 +1,31 @@
 /** All timetable entries one may manage. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { CalendarPlus, Ellipsis, Link, MonitorPlay, Pencil, Plus, Trash2, Upload } from "lucide";
+import { CalendarPlus, Ellipsis, Link, MonitorPlay, Pencil, Plus, RadioTower, Trash2, Upload } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { clock, day, isoDay } from "../../i18n/format";
 import * as api from "../../protocol/api";
 import type { Class } from "../../protocol/generated/index";
-import { loadSession, session } from "../../state/session";
 import { manageTabs } from "../admin/tabs";
 import { notify } from "../announce";
 import { copyText } from "../clipboard";
 import { icon } from "../icon";
-import { needsSignIn, shell } from "../shell";
-import { define, View } from "../view";
+import { Page } from "../page";
+import { shell } from "../shell";
+import { define } from "../view";
 import { wordsNote } from "../words";
 import "../admin/admin.css";
 
-class PageClasses extends View {
+class PageClasses extends Page {
+  protected readonly section = "admin";
   #classes: Class[] | null = null;
   #error: unknown = null;
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watch(session);
-    void loadSession().then(() => this.#load());
+  protected override named(): string {
+    return t.classesAdmin.title;
   }
 
-  async #load(): Promise<void> {
-    if (session.get().phase !== "in") return;
+  protected override async load(): Promise<void> {
     try {
       this.#classes = await api.classes();
       this.#error = null;
@@ -39,19 +37,24 @@ class PageClasses extends View {
 
   async #edit(existing: Class | null): Promise<void> {
     const { editClass } = await import("../class-form");
-    if (await editClass(existing, isoDay(new Date()))) void this.#load();
+    if (await editClass(existing, isoDay(new Date()))) void this.load();
   }
 
   async #import(): Promise<void> {
     const { importTimetable } = await import("../csv-import");
-    if (await importTimetable()) void this.#load();
+    if (await importTimetable()) void this.load();
+  }
+
+  async #devices(c: Class): Promise<void> {
+    const { deviceAccess } = await import("../device-access");
+    await deviceAccess(c, true);
   }
 
   async #delete(c: Class): Promise<void> {
     try {
       await api.deleteClass(c.id);
-      notify({ text: t.classForm.deleted, action: { label: t.common.undo, run: () => void api.restoreClass(c.id).then(() => this.#load(), (error: unknown) => notify({ text: problemWords(error).what })) } });
-      await this.#load();
+      notify({ text: t.classForm.deleted, action: { label: t.common.undo, run: () => void api.restoreClass(c.id).then(() => this.load(), (error: unknown) => notify({ text: problemWords(error).what })) } });
+      await this.load();
     } catch (error) {
       notify({ text: problemWords(error).what });
     }
@@ -61,9 +64,7 @@ class PageClasses extends View {
     return c.repeat === "weekly" ? t.classesAdmin.weekly(t.weekdays[new Date(c.starts).getDay()] ?? "", clock(c.starts)) : `${day(c.starts)} ${clock(c.starts)}`;
   }
 
-  override render(): TemplateResult {
-    document.title = `${t.classesAdmin.title} · ${t.brand}`;
-    if (!needsSignIn()) return shell("admin", html``, true);
+  protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     return shell(
       "admin",
@@ -73,7 +74,7 @@ class PageClasses extends View {
           <button class="btn" @click=${() => void this.#import()}>${icon(Upload)}${t.today.import}</button>
           <button class="btn primary" @click=${() => void this.#edit(null)}>${icon(Plus)}${t.today.create}</button>
         </div>
-        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button>` }) : nothing}
+        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
         ${this.#classes === null
           ? words ? nothing : html`<div aria-hidden="true">${[1, 2, 3].map(() => html`<div class="skeleton line-skeleton"></div>`)}</div>`
           : this.#classes.length === 0
@@ -100,6 +101,7 @@ class PageClasses extends View {
             <button class="menu-item" data-closes @click=${() => void this.#edit(c)}>${icon(Pencil)}${t.classesAdmin.edit}</button>
             <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/c/${c.code}`)}>${icon(Link)}${t.today.copyLink}</button>
             <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${c.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
+            <button class="menu-item" data-closes @click=${() => void this.#devices(c)}>${icon(RadioTower)}${t.devices.title}</button>
             <button class="menu-item" data-closes @click=${() => void this.#delete(c)}>${icon(Trash2)}${t.common.delete}</button>
           </div>
         </details>

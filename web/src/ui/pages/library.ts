@@ -6,19 +6,22 @@ import { problemWords, t } from "../../i18n";
 import { clock, day, size, span } from "../../i18n/format";
 import * as api from "../../protocol/api";
 import type { RecordingItem, RecordingPage } from "../../protocol/generated/index";
-import { loadSession, session } from "../../state/session";
 import { icon } from "../icon";
-import { needsSignIn, shell } from "../shell";
-import { define, typing, View } from "../view";
+import { Page } from "../page";
+import { shell } from "../shell";
+import { define, typing } from "../view";
 import { wordsNote } from "../words";
 import { marked } from "../player/marked";
+import { appended, refreshed } from "./library-pages";
 import "./library.css";
 
 const TYPING_MS = 180;
+const REFRESH_MS = 5_000;
 type Filter = "subject" | "teacher" | "school";
 const FILTERS: Filter[] = ["subject", "teacher", "school"];
 
-class PageLibrary extends View {
+class PageLibrary extends Page {
+  protected readonly section = "library";
   #query: api.RecordingQuery = {};
   #page: RecordingPage | null = null;
   #continue: RecordingItem[] = [];
@@ -30,7 +33,6 @@ class PageLibrary extends View {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.watch(session);
     const params = new URLSearchParams(location.search);
     const q = params.get("q");
     if (q) this.#query.q = q;
@@ -44,9 +46,8 @@ class PageLibrary extends View {
         this.#field()?.focus();
       }
     });
-    void loadSession().then(() => this.#load());
-    // A running lesson grows, a finished one appears.
-    const refresh = setInterval(() => document.visibilityState === "visible" && !this.#query.cursor && void this.#load(true), 5_000);
+    // A running lesson grows, a finished one appears. On a slow line an answer takes longer than this: one at a time.
+    const refresh = setInterval(() => document.visibilityState === "visible" && !this.#abort && void this.#load(true), REFRESH_MS);
     this.until(() => clearInterval(refresh));
   }
 
@@ -62,16 +63,22 @@ class PageLibrary extends View {
     return this.querySelector<HTMLInputElement>("#search");
   }
 
+  protected override named(): string {
+    return t.library.title;
+  }
+
+  protected override load(): Promise<void> {
+    return this.#load();
+  }
+
   async #load(quiet = false): Promise<void> {
-    if (session.get().phase !== "in") return this.requestUpdate();
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.#busy = !quiet;
     if (!quiet) this.requestUpdate();
     try {
       const page = await api.recordings(this.#query, abort.signal);
-      if (quiet && this.#page && page.items.length < this.#page.items.length && page.total === this.#page.total) return; // more pages are open
-      this.#page = page;
+      this.#page = quiet ? refreshed(this.#page, page) : page;
       if (!this.#query.q && !FILTERS.some((f) => this.#query[f])) {
         this.#continue = page.items.filter((i) => (i.position_ms ?? 0) > 5_000 && (i.position_ms ?? 0) < i.duration_ms - 15_000).slice(0, 4);
       }
@@ -80,19 +87,29 @@ class PageLibrary extends View {
       if (abort.signal.aborted) return;
       if (!quiet) this.#error = error;
     }
+    this.#abort = null;
     this.#busy = false;
     this.requestUpdate();
   }
 
+  /** The next page, in the place of a refresh that is under way. What is asked for meanwhile aborts it. */
   async #more(): Promise<void> {
     const page = this.#page;
-    if (!page?.next) return;
+    if (!page?.next || this.#busy) return;
+    this.#abort?.abort();
+    const abort = (this.#abort = new AbortController());
+    this.#busy = true;
+    this.requestUpdate();
     try {
-      const next = await api.recordings({ ...this.#query, cursor: page.next });
-      this.#page = { ...next, items: [...page.items, ...next.items] };
+      const next = await api.recordings({ ...this.#query, cursor: page.next }, abort.signal);
+      this.#page = appended(page, next);
+      this.#error = null;
     } catch (error) {
+      if (abort.signal.aborted) return;
       this.#error = error;
     }
+    this.#abort = null;
+    this.#busy = false;
     this.requestUpdate();
   }
 
@@ -116,9 +133,7 @@ class PageLibrary extends View {
     event.preventDefault();
   };
 
-  override render(): TemplateResult {
-    document.title = `${t.library.title} · ${t.brand}`;
-    if (!needsSignIn()) return shell("library", html``, true);
+  protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     const searching = Boolean(this.#query.q) || FILTERS.some((f) => this.#query[f]);
     return shell(
@@ -141,13 +156,13 @@ class PageLibrary extends View {
         ${!searching && this.#continue.length > 0
           ? html`<section><h2>${t.library.continue}</h2><ul class="continue">${this.#continue.map((item) => html`<li>${this.#card(item)}</li>`)}</ul></section>`
           : nothing}
-        ${this.#page === null ? (words ? nothing : this.#skeleton()) : this.#list(this.#page, searching)}
+        ${this.#page === null ? (words ? nothing : this.skeleton()) : this.#list(this.#page, searching)}
       </div>`,
       true,
     );
   }
 
-  #skeleton(): TemplateResult {
+  protected override skeleton(): TemplateResult {
     return html`<div aria-hidden="true">${[1, 2, 3, 4, 5].map(() => html`<div class="skeleton row-skeleton"></div>`)}</div>`;
   }
 
@@ -158,7 +173,7 @@ class PageLibrary extends View {
     return html`<section class=${this.#busy ? "busy" : ""}>
       ${searching ? nothing : html`<h2>${t.library.newest}</h2>`}
       <ul class="recordings">${repeat(page.items, (i) => i.id, (i) => html`<li>${this.#row(i)}</li>`)}</ul>
-      ${page.next ? html`<button class="btn" @click=${() => void this.#more()}>${t.library.more}</button>` : nothing}
+      ${page.next ? html`<button class="btn" aria-busy=${this.#busy ? "true" : nothing} @click=${() => void this.#more()}>${t.library.more}</button>` : nothing}
     </section>`;
   }
 

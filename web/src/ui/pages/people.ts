@@ -6,33 +6,32 @@ import { problemWords, t } from "../../i18n";
 import { clock, day } from "../../i18n/format";
 import * as api from "../../protocol/api";
 import type { Account, Invitation, Place, Role, RoleAt } from "../../protocol/generated/index";
-import { loadSession, session } from "../../state/session";
+import { session } from "../../state/session";
 import { manageTabs } from "../admin/tabs";
 import { notify } from "../announce";
 import { copyText } from "../clipboard";
 import { openDialog } from "../dialog";
 import { icon } from "../icon";
-import { needsSignIn, shell } from "../shell";
-import { define, View } from "../view";
+import { Page } from "../page";
+import { shell } from "../shell";
+import { define } from "../view";
 import { wordsNote } from "../words";
 import "../admin/admin.css";
 
 const ROLES: Role[] = ["teacher", "student", "staff", "examiner", "administrator"];
 
-class PagePeople extends View {
+class PagePeople extends Page {
+  protected readonly section = "admin";
   #accounts: Account[] | null = null;
   #places: Place[] = [];
   #error: unknown = null;
   #filter = "";
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watch(session);
-    void loadSession().then(() => this.#load());
+  protected override named(): string {
+    return t.people.title;
   }
 
-  async #load(): Promise<void> {
-    if (session.get().phase !== "in") return;
+  protected override async load(): Promise<void> {
     try {
       [this.#accounts, this.#places] = await Promise.all([api.accounts(), api.places()]);
       this.#error = null;
@@ -88,7 +87,7 @@ class PagePeople extends View {
       </form>`;
     });
     if (!done) return;
-    void this.#load();
+    void this.load();
     if ("link" in done) await this.#showLink(done);
     else notify({ text: t.classForm.saved });
   }
@@ -118,15 +117,13 @@ class PagePeople extends View {
     try {
       await api.changeAccount(account.id, { disabled });
       notify({ text: disabled ? t.people.disabledDone(account.name) : t.people.enabledDone(account.name), action: { label: t.common.undo, run: () => void this.#disable(account, !disabled) } });
-      await this.#load();
+      await this.load();
     } catch (error) {
       notify({ text: problemWords(error).what });
     }
   }
 
-  override render(): TemplateResult {
-    document.title = `${t.people.title} · ${t.brand}`;
-    if (!needsSignIn()) return shell("admin", html``, true);
+  protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     const wanted = this.#filter.trim().toLowerCase();
     const shown = this.#accounts?.filter((a) => `${a.name} ${a.login}`.toLowerCase().includes(wanted)) ?? null;
@@ -138,7 +135,7 @@ class PagePeople extends View {
           <div class="search small-search" role="search">${icon(Search)}<input class="input" type="search" aria-label=${t.common.search} placeholder=${t.people.searchPlaceholder} @input=${(e: Event) => { this.#filter = (e.target as HTMLInputElement).value; this.requestUpdate(); }} /></div>
           <button class="btn primary" @click=${() => void this.#edit(null)}>${icon(UserPlus)}${t.people.create}</button>
         </div>
-        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button>` }) : nothing}
+        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
         ${shown === null
           ? words ? nothing : html`<div aria-hidden="true">${[1, 2, 3, 4].map(() => html`<div class="skeleton line-skeleton"></div>`)}</div>`
           : shown.length === 0

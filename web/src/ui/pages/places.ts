@@ -4,29 +4,27 @@ import { Building2, Ellipsis, Pencil, Plus, Trash2 } from "lucide";
 import { problemWords, t } from "../../i18n";
 import * as api from "../../protocol/api";
 import type { Place, PlaceLevel } from "../../protocol/generated/index";
-import { loadSession, session } from "../../state/session";
 import { manageTabs } from "../admin/tabs";
 import { grow, levelsUnder, type Branch } from "../admin/tree";
 import { notify } from "../announce";
 import { openDialog } from "../dialog";
 import { icon } from "../icon";
-import { needsSignIn, shell } from "../shell";
-import { define, View } from "../view";
+import { Page } from "../page";
+import { shell } from "../shell";
+import { define } from "../view";
 import { wordsNote } from "../words";
 import "../admin/admin.css";
 
-class PagePlaces extends View {
+class PagePlaces extends Page {
+  protected readonly section = "admin";
   #places: Place[] | null = null;
   #error: unknown = null;
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watch(session);
-    void loadSession().then(() => this.#load());
+  protected override named(): string {
+    return t.places.title;
   }
 
-  async #load(): Promise<void> {
-    if (session.get().phase !== "in") return;
+  protected override async load(): Promise<void> {
     try {
       this.#places = await api.places();
       this.#error = null;
@@ -61,7 +59,7 @@ class PagePlaces extends View {
         <div class="dialog-actions"><button type="button" class="btn" @click=${() => close(null)}>${t.common.cancel}</button><button class="btn primary">${place ? t.common.save : t.places.add}</button></div>
       </form>`;
     });
-    if (done) void this.#load();
+    if (done) void this.load();
   }
 
   async #delete(place: Place): Promise<void> {
@@ -69,24 +67,22 @@ class PagePlaces extends View {
       await api.deletePlace(place.id);
       notify({
         text: t.places.deleted(place.name),
-        ...(place.parent === null ? {} : { action: { label: t.common.undo, run: () => void api.createPlace({ parent: place.parent as string, level: place.level, name: place.name }).then(() => this.#load()) } }),
+        ...(place.parent === null ? {} : { action: { label: t.common.undo, run: () => void api.createPlace({ parent: place.parent as string, level: place.level, name: place.name }).then(() => this.load()) } }),
       });
-      await this.#load();
+      await this.load();
     } catch (error) {
       const words = problemWords(error);
       notify({ text: `${words.what} ${words.next}` });
     }
   }
 
-  override render(): TemplateResult {
-    document.title = `${t.places.title} · ${t.brand}`;
-    if (!needsSignIn()) return shell("admin", html``, true);
+  protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     return shell(
       "admin",
       html`${manageTabs("places")}
         <div class="page-head"><h1>${t.places.title}</h1><p class="muted small">${t.places.lead}</p></div>
-        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button>` }) : nothing}
+        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
         ${this.#places === null
           ? words ? nothing : html`<div aria-hidden="true">${[1, 2, 3].map(() => html`<div class="skeleton line-skeleton"></div>`)}</div>`
           : this.#places.length === 0

@@ -6,32 +6,38 @@ import { problemWords, t } from "../../i18n";
 import { clock, day, size, span } from "../../i18n/format";
 import * as api from "../../protocol/api";
 import type { RecordedTrack, RecordingDetail } from "../../protocol/generated/index";
-import { loadSession, session } from "../../state/session";
+import { hasRole, session } from "../../state/session";
 import { changeSettings, settings } from "../../state/settings";
 import { notify } from "../announce";
 import { copyText } from "../clipboard";
 import { openDialog } from "../dialog";
 import { icon } from "../icon";
 import { go } from "../router";
-import { needsSignIn, shell } from "../shell";
-import { define, plainKey, View } from "../view";
+import { Page } from "../page";
+import { shell } from "../shell";
+import { define, plainKey } from "../view";
 import { wordsNote } from "../words";
 import { keysBody } from "../class/keys";
 import { bar, type BarActions } from "../player/bar";
 import { PlayClock } from "../player/clock";
-import { TrackElement } from "../player/element";
+import { TrackElement, type Failure } from "../player/element";
 import { aside } from "../player/aside";
-import { chapterAt, isVideo, pictureKey, picturesAt, runs, wholeGapAt } from "../player/tracks";
-import { Download, Link, Repeat2, Trash2 } from "lucide";
+import { chapterAt, downloads, isVideo, leadIn, pictureKey, picturesAt, runs, wholeGapAt } from "../player/tracks";
+import { Download, Link, Repeat2, RotateCw, Trash2 } from "lucide";
 import "./player.css";
 
 const TICK_MS = 100;
 const SAVE_MS = 10_000;
+/** How often a running lesson is asked for anew: rarely while far from its end, often while one watches along. */
+const REFRESH_MS = 10_000;
+const REFRESH_NEAR_MS = 2_000;
+const NEAR_END_MS = 15_000;
 const RATES = [0.75, 1, 1.25, 1.5, 2];
 /** After waiting this long for a track that does not come, the rest goes on without it. */
 const HOLD_MS_MAX = 8_000;
 
-class PagePlayer extends View {
+class PagePlayer extends Page {
+  protected readonly section = "library";
   static override properties = { recording: { attribute: "id" } };
   declare recording: string;
   #detail: RecordingDetail | null = null;
@@ -43,17 +49,17 @@ class PagePlayer extends View {
   #savedAt = 0;
   #muted = false;
   #tab: "chapters" | "events" = "chapters";
-  #renderedSecond = -1;
+  #rendered = "";
+  #refreshedAt = 0;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.recording = this.getAttribute("id") ?? "";
-    this.watch(session);
     this.on(document, "keydown", this.#key);
     const leave = (): void => this.#save(true);
     addEventListener("pagehide", leave);
     const tick = setInterval(() => this.#tick(), TICK_MS);
-    const refresh = setInterval(() => this.#detail?.status === "live" && void this.#refresh(), 10_000);
+    const refresh = setInterval(() => this.#isDue() && void this.#refresh(), 1_000);
     this.until(() => {
       clearInterval(tick);
       clearInterval(refresh);
@@ -61,13 +67,17 @@ class PagePlayer extends View {
       this.#save(true);
       for (const element of this.#elements.values()) element.close();
     });
-    void loadSession().then(() => this.#load());
   }
 
-  async #load(): Promise<void> {
+  protected override named(): string {
+    return this.#detail?.title ?? t.library.title;
+  }
+
+  protected override async load(): Promise<void> {
     this.#error = null;
     try {
       const detail = await api.recording(this.recording);
+      this.#refreshedAt = performance.now();
       this.#detail = detail;
       this.#clock = new PlayClock(detail.duration_ms);
       this.#clock.setRate(performance.now(), settings.get().rate);
@@ -86,11 +96,22 @@ class PagePlayer extends View {
 
   /** A running lesson grows: new tracks, events and a later end. */
   async #refresh(): Promise<void> {
+    this.#refreshedAt = performance.now();
     const detail = await api.recording(this.recording).catch(() => null);
-    if (!detail) return;
+    if (!detail || !this.#detail) return;
     this.#detail = detail;
-    this.#clock.duration = Math.max(this.#clock.duration, detail.duration_ms);
+    for (const track of detail.tracks) {
+      const element = this.#elements.get(track.track);
+      if (element) element.track = track;
+    }
+    this.#clock.grow(performance.now(), detail.duration_ms);
     this.requestUpdate();
+  }
+
+  #isDue(): boolean {
+    if (this.#detail?.status !== "live") return false;
+    const near = this.#clock.playing && this.#clock.duration - this.#at() < NEAR_END_MS;
+    return performance.now() - this.#refreshedAt >= (near ? REFRESH_NEAR_MS : REFRESH_MS);
   }
 
   // --- Time ---
@@ -138,6 +159,7 @@ class PagePlayer extends View {
       this.requestUpdate();
     }
     const essential = this.#essential(at);
+    const lead = leadIn(detail.tracks, at, this.#clock.playing);
     let waits = false;
     for (const element of this.#elements.values()) {
       if (essential.has(element.track.track) && element.waits(at)) waits = true;
@@ -150,14 +172,48 @@ class PagePlayer extends View {
     for (const element of this.#elements.values()) {
       element.element.volume = volume;
       element.element.muted = this.#muted || isVideo(element.track);
-      element.follow(at, running, this.#clock.rate);
+      element.later = detail.status === "live" && !element.track.playlist;
+      element.follow(at, running, this.#clock.rate, element.track === lead);
     }
     if (this.#clock.playing && now - this.#savedAt > SAVE_MS) this.#save(false);
-    const second = Math.floor(at / 250);
-    if (second !== this.#renderedSecond) {
-      this.#renderedSecond = second;
+    const main = this.#main(at);
+    const shown = `${Math.floor(at / 250)} ${main?.failed} ${main?.ready} ${this.#failure(at)} ${this.#clock.held}`;
+    if (shown !== this.#rendered) {
+      this.#rendered = shown;
       this.requestUpdate();
     }
+  }
+
+  /** The pictures of a moment; before the first one that one, as it will begin. */
+  #pictures(at: number): RecordedTrack[] {
+    const tracks = this.#detail?.tracks ?? [];
+    const now = picturesAt(tracks, at, this.#preferred);
+    const lead = leadIn(tracks, at, this.#clock.playing);
+    return now.length === 0 && lead ? [lead] : now;
+  }
+
+  /** The element of the large picture. */
+  #main(at: number): TrackElement | undefined {
+    const track = this.#pictures(at)[0];
+    return track && this.#elements.get(track.track);
+  }
+
+  /** What keeps the large picture or the teacher's voice from being played. */
+  #failure(at: number): Failure | null {
+    const main = this.#main(at);
+    if (main?.failed) return main.failed;
+    for (const track of this.#essential(at)) {
+      const failed = this.#elements.get(track)?.failed;
+      if (failed) return failed;
+    }
+    return null;
+  }
+
+  #retry(): void {
+    for (const element of this.#elements.values()) if (element.failed) element.retry();
+    this.#heldSince = 0;
+    this.#tick();
+    this.requestUpdate();
   }
 
   /** What the clock waits for: the large picture and the teacher's voice. */
@@ -172,13 +228,17 @@ class PagePlayer extends View {
     const at = this.#at();
     if (!this.#detail || (!force && !this.#clock.playing) || at < 1_000) return;
     this.#savedAt = performance.now();
-    const position = at >= this.#clock.duration - 5_000 ? 0 : at;
+    // Who saw the end begins anew next time; a running lesson has no end yet.
+    const position = this.#detail.status !== "live" && at >= this.#clock.duration - 5_000 ? 0 : at;
     void api.savePosition(this.recording, position).catch(() => undefined);
   }
 
   #mount(track: RecordedTrack) {
     return ref((element) => {
-      if (element && !this.#elements.has(track.track)) this.#elements.set(track.track, new TrackElement(track, element as HTMLMediaElement));
+      const known = this.#elements.get(track.track);
+      if (!element || known?.element === element) return;
+      known?.close();
+      this.#elements.set(track.track, new TrackElement(track, element as HTMLMediaElement));
     });
   }
 
@@ -290,23 +350,30 @@ class PagePlayer extends View {
     });
   }
 
-  override render(): TemplateResult {
-    if (!needsSignIn()) return shell("library", html``, true);
+  protected override skeleton(): TemplateResult {
+    return html`<div class="watch"><div class="skeleton viewer-skeleton"></div></div>`;
+  }
+
+  protected override content(): TemplateResult {
     if (this.#error) {
       const words = problemWords(this.#error);
-      return shell("library", wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button><a class="btn" href="/library">${t.errors.toLibrary}</a>` }));
+      return shell("library", wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button><a class="btn" href="/library">${t.errors.toLibrary}</a>` }));
     }
     const detail = this.#detail;
-    if (!detail) return shell("library", html`<div class="watch"><div class="skeleton viewer-skeleton"></div></div>`, true);
-    document.title = `${detail.title} · ${t.brand}`;
+    if (!detail) return shell("library", this.skeleton(), true);
     return shell("library", this.#page(detail), true);
   }
 
   #page(detail: RecordingDetail): TemplateResult {
     const at = this.#at();
-    const pictures = picturesAt(detail.tracks, at, this.#preferred);
-    const main = pictures[0];
-    const failed = main ? this.#elements.get(main.track)?.failed : false;
+    const pictures = this.#pictures(at);
+    const main = pictures[0] && this.#elements.get(pictures[0].track);
+    const failure = this.#failure(at);
+    // A picture that is on its way or can't come is told in its place; black says nothing.
+    const instead = pictures.length === 0
+      ? detail.tracks.length === 0 ? t.player.noTracks : t.player.noVideo
+      : main?.later ? t.player.afterClass
+      : main && !main.ready && !failure ? t.room.loadingPicture : "";
     const actions: BarActions = {
       toggle: () => this.#toggle(), seek: (to) => this.#seek(to), rate: (r) => this.#setRate(r), volume: (v) => this.#volume(v),
       mute: () => { this.#muted = !this.#muted; this.requestUpdate(); }, full: () => void this.#full(), help: () => void this.#help(),
@@ -326,10 +393,10 @@ class PagePlayer extends View {
               </figure>`;
             },
           )}
-          ${main ? nothing : html`<p class="no-picture">${detail.tracks.length === 0 ? t.player.noTracks : t.player.noVideo}</p>`}
+          ${instead ? html`<p class="no-picture">${instead}</p>` : nothing}
         </div>
         ${repeat(detail.tracks.filter((track) => !isVideo(track)), (track) => track.track, (track) => html`<audio ${this.#mount(track)} data-name=${track.name}></audio>`)}
-        ${failed ? html`<div class="failed">${wordsNote(t.player.failed)}</div>` : nothing}
+        ${failure ? html`<div class="failed">${wordsNote(t.player.failures[failure], { actions: html`<button class="btn small" @click=${() => this.#retry()}>${icon(RotateCw)}${t.common.again}</button>` })}</div>` : nothing}
         ${bar({ detail, at, duration: this.#clock.duration, playing: this.#clock.playing, held: this.#clock.held, rate: this.#clock.rate, rates: RATES, volume: settings.get().volume, muted: this.#muted }, actions)}
       </div>
       <div class="about-lesson">
@@ -338,13 +405,28 @@ class PagePlayer extends View {
         <p class="small muted num">${day(detail.started)} ${clock(detail.started)} · ${span(this.#clock.duration)} · ${size(detail.size_bytes)}</p>
         ${detail.status === "live" ? html`<p><span class="badge live"><span class="dot"></span>${t.library.live}</span> ${t.player.live}</p>` : detail.status === "partial" ? html`<p><span class="badge warn">${t.player.partial}</span></p>` : nothing}
         <div class="do">
-          ${detail.status === "live" ? nothing : html`<a class="btn small" href=${api.downloadUrl(detail.id)} download title=${t.player.downloadLead}>${icon(Download)}${t.player.download}</a>`}
+          ${detail.status === "live" ? nothing : this.#download(detail)}
           <button class="btn small" @click=${() => void copyText(`${location.origin}/watch/${detail.id}?t=${Math.floor(this.#at() / 1_000)}`)}>${icon(Link)}${t.player.copyMoment}</button>
-          ${detail.status === "live" ? nothing : html`<button class="btn small quiet" @click=${() => void this.#delete(detail)}>${icon(Trash2)}${t.player.delete}</button>`}
+          ${detail.status === "live" || !hasRole(session.get().account, "administrator", "teacher") ? nothing : html`<button class="btn small quiet" @click=${() => void this.#delete(detail)}>${icon(Trash2)}${t.player.delete}</button>`}
         </div>
       </div>
       ${aside(detail, at, this.#tab, (to) => this.#seek(to), (tab) => { this.#tab = tab; this.requestUpdate(); })}
     </div>`;
+  }
+
+  /** One link, or a menu when there are two pictures to choose from; each says what it holds. */
+  #download(detail: RecordingDetail): TemplateResult | typeof nothing {
+    const all = downloads(detail.tracks).map(({ source, track, webm }) => ({
+      href: webm ?? api.downloadUrl(detail.id, track.track),
+      label: webm ? t.player.downloadWebm[source] : t.player.downloadMp4[source],
+    }));
+    const [only] = all;
+    if (!only) return nothing;
+    if (all.length === 1) return html`<a class="btn small" href=${only.href} download title=${only.label}>${icon(Download)}${t.player.download}</a><span class="small muted holds">${only.label}</span>`;
+    return html`<details class="menu">
+      <summary class="btn small">${icon(Download)}${t.player.download}</summary>
+      <div class="panel start">${all.map((one) => html`<a class="menu-item" data-closes href=${one.href} download>${one.label}</a>`)}</div>
+    </details>`;
   }
 
   #prefer(track: RecordedTrack): void {

@@ -1,16 +1,17 @@
 /** Today's classes: the one that matters now, large; then the day. Works as the home page of a shared classroom PC. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { ChevronLeft, ChevronRight, CircleDot, Coffee, Ellipsis, Link, MonitorPlay, Plus, Presentation, Upload } from "lucide";
+import { ChevronLeft, ChevronRight, CircleDot, Coffee, Ellipsis, Link, MonitorPlay, Plus, Presentation, RadioTower, Upload, UsersRound } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { clock, day, isoDay } from "../../i18n/format";
 import * as api from "../../protocol/api";
 import type { LessonItem } from "../../protocol/generated/index";
-import { hasRole, loadSession, session } from "../../state/session";
+import { hasRole, session } from "../../state/session";
 import { copyText } from "../clipboard";
 import { icon } from "../icon";
-import { needsSignIn, shell } from "../shell";
-import { define, View } from "../view";
+import { Page } from "../page";
+import { shell } from "../shell";
+import { define } from "../view";
 import { wordsNote } from "../words";
 import { pickNext } from "./today-next";
 import "./today.css";
@@ -18,65 +19,90 @@ import "./today.css";
 const REFRESH_MS = 20_000;
 const DAY_MS = 86_400_000;
 
-class PageToday extends View {
-  #day = isoDay(new Date());
+class PageToday extends Page {
+  protected readonly section = "today";
+  protected override wide = false;
+  /** Another day than today; a page left open overnight shows the new day by itself. */
+  #other: string | null = null;
+  #shown = "";
   #items: LessonItem[] | null = null;
   #error: unknown = null;
   #abort: AbortController | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.watch(session);
-    void loadSession().then(() => this.#load());
-    const refresh = setInterval(() => void this.#load(), REFRESH_MS);
+    // On a slow line an answer may take longer than this: one at a time.
+    const refresh = setInterval(() => void this.#refresh(), REFRESH_MS);
     this.until(() => clearInterval(refresh));
-    this.on(document, "visibilitychange", () => document.visibilityState === "visible" && void this.#load());
+    this.on(document, "visibilitychange", () => document.visibilityState === "visible" && void this.#refresh());
   }
 
-  async #load(): Promise<void> {
-    if (session.get().phase !== "in") return this.requestUpdate();
+  protected override named(): string {
+    return t.today.title;
+  }
+
+  protected override skeleton(): TemplateResult {
+    return html`<div class="skeleton hero-skeleton"></div>`;
+  }
+
+  get #day(): string {
+    return this.#other ?? isoDay(new Date());
+  }
+
+  async #refresh(): Promise<void> {
+    if (session.get().phase === "in" && (!this.#abort || this.#shown !== this.#day)) await this.load();
+  }
+
+  protected override async load(): Promise<void> {
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
+    const wanted = this.#day;
+    if (this.#shown !== wanted) this.#items = null;
+    this.#shown = wanted;
+    this.requestUpdate();
     try {
-      this.#items = await api.lessons(this.#day, abort.signal);
+      this.#items = await api.lessons(wanted, abort.signal);
       this.#error = null;
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#error = error;
     }
+    this.#abort = null;
     this.requestUpdate();
   }
 
+  #show(wanted: string): void {
+    this.#other = wanted === isoDay(new Date()) ? null : wanted;
+    void this.load();
+  }
+
   #go(days: number | null): void {
-    const at = days === null ? Date.now() : new Date(`${this.#day}T12:00`).getTime() + days * DAY_MS;
-    this.#day = isoDay(new Date(at));
-    this.#items = null;
-    void this.#load();
-    this.requestUpdate();
+    this.#show(isoDay(days === null ? new Date() : new Date(new Date(`${this.#day}T12:00`).getTime() + days * DAY_MS)));
   }
 
   async #create(): Promise<void> {
     const { editClass } = await import("../class-form");
     const created = await editClass(null, this.#day);
-    if (created) {
-      this.#day = isoDay(new Date(created.starts));
-      void this.#load();
-    }
+    if (created) this.#show(isoDay(new Date(created.starts)));
+  }
+
+  async #devices(item: LessonItem, publishes: boolean): Promise<void> {
+    const { deviceAccess } = await import("../device-access");
+    await deviceAccess({ id: item.class, title: item.title }, publishes);
+  }
+
+  async #attendance(item: LessonItem): Promise<void> {
+    const { showAttendance } = await import("../attendance");
+    await showAttendance(item);
   }
 
   async #import(): Promise<void> {
     const { importTimetable } = await import("../csv-import");
-    if (await importTimetable()) void this.#load();
+    if (await importTimetable()) void this.load();
   }
 
-  override render(): TemplateResult {
-    document.title = `${t.today.title} · ${t.brand}`;
-    const { account, phase } = session.get();
-    if (phase === "unreachable") {
-      const words = problemWords(null);
-      return shell("today", wordsNote({ ...words, ...t.problems["offline"] }, { actions: html`<button class="btn" @click=${() => void loadSession().then(() => this.#load())}>${t.common.again}</button>` }));
-    }
-    if (!needsSignIn()) return shell("today", html`<div class="skeleton hero-skeleton"></div>`);
+  protected override content(): TemplateResult {
+    const { account } = session.get();
     const today = this.#day === isoDay(new Date());
     const plans = hasRole(account, "administrator", "teacher");
     const words = this.#error ? problemWords(this.#error) : null;
@@ -100,13 +126,13 @@ class PageToday extends View {
               </div>`
             : nothing}
         </div>
-        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#load()}>${t.common.again}</button>` }) : nothing}
-        ${this.#items === null ? (words ? nothing : this.#skeleton()) : this.#list(this.#items, today, plans)}
+        ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
+        ${this.#items === null ? (words ? nothing : this.#rows()) : this.#list(this.#items, today, plans)}
       `,
     );
   }
 
-  #skeleton(): TemplateResult {
+  #rows(): TemplateResult {
     return html`<div aria-hidden="true"><div class="skeleton hero-skeleton"></div>${[1, 2, 3].map(() => html`<div class="skeleton row-skeleton"></div>`)}</div>`;
   }
 
@@ -154,7 +180,10 @@ class PageToday extends View {
   }
 
   #row(item: LessonItem): TemplateResult {
+    const { account } = session.get();
     const link = `${location.origin}/c/${item.code}`;
+    const over = item.state === "over";
+    const manages = item.mine || hasRole(account, "administrator");
     return html`<li class="lesson ${item.state}" data-state=${item.state}>
       <span class="time num">${clock(item.starts)}</span>
       <div class="what">
@@ -167,13 +196,16 @@ class PageToday extends View {
         ${item.recording && item.state === "over" ? html`<span class="badge">${icon(CircleDot)}${t.today.recording}</span>` : nothing}
       </span>
       ${this.#action(item)}
-      ${item.state === "over"
+      ${over && !manages
         ? html`<span class="gap"></span>`
         : html`<details class="menu">
             <summary class="btn quiet icon-only small" aria-label=${`${t.common.more}: ${item.title}`} title=${t.common.more}>${icon(Ellipsis)}</summary>
             <div class="panel">
-              <button class="menu-item" data-closes @click=${() => void copyText(link)}>${icon(Link)}${t.today.copyLink}</button>
-              <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${item.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
+              ${over
+                ? html`<button class="menu-item" data-closes @click=${() => void this.#attendance(item)}>${icon(UsersRound)}${t.attendance.title}</button>`
+                : html`<button class="menu-item" data-closes @click=${() => void copyText(link)}>${icon(Link)}${t.today.copyLink}</button>
+                    <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${item.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
+                    ${manages || hasRole(account, "staff") ? html`<button class="menu-item" data-closes @click=${() => void this.#devices(item, manages)}>${icon(RadioTower)}${t.devices.title}</button>` : nothing}`}
             </div>
           </details>`}
     </li>`;

@@ -42,6 +42,12 @@ export class PlayClock {
     this.#since = now;
   }
 
+  /** A lesson that runs gets longer. What was played past the old end while waiting does not count. */
+  grow(now: number, duration: number): void {
+    if (this.position(now) >= this.duration) this.seek(now, this.duration);
+    this.duration = Math.max(this.duration, duration);
+  }
+
   setRate(now: number, rate: number): void {
     this.#settle(now);
     this.#rate = rate;

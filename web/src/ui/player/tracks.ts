@@ -11,6 +11,33 @@ export function picturesAt(tracks: readonly RecordedTrack[], at: number, preferr
   return tracks.filter((t) => isVideo(t) && runs(t, at)).sort((a, b) => key(a) - key(b) || a.from_ms - b.from_ms);
 }
 
+/** How long after the start a first picture may come and still stand for the beginning. */
+const LEAD_IN_MS = 60_000;
+/** So short a wait for the first picture is filled with it even while sound plays. */
+const SHORT_MS = 3_000;
+
+/**
+ * What to show before the first picture was recorded: that picture, standing still, rather than black. Connecting takes the
+ * teacher's camera half a second. Where it comes much later, it shows only until the lesson is played: the voice is not its.
+ */
+export function leadIn(tracks: readonly RecordedTrack[], at: number, playing: boolean): RecordedTrack | null {
+  const first = tracks.filter(isVideo).reduce<RecordedTrack | null>((best, t) => (best === null || t.from_ms < best.from_ms ? t : best), null);
+  if (first === null || at >= first.from_ms || first.from_ms > LEAD_IN_MS) return null;
+  return !playing || first.from_ms - at <= SHORT_MS ? first : null;
+}
+
+/** What can be taken away: the server puts the teacher's camera or screen into an MP4 with the teacher's voice; VP8 fits none. */
+export function downloads(tracks: readonly RecordedTrack[]): { source: "camera" | "screen"; track: RecordedTrack; webm: string | null }[] {
+  const of = (source: "camera" | "screen"): RecordedTrack | undefined => {
+    const own = tracks.filter((t) => t.teacher && t.source === source);
+    return own.find((t) => t.playlist) ?? own.sort((a, b) => b.to_ms - b.from_ms - (a.to_ms - a.from_ms))[0];
+  };
+  return (["camera", "screen"] as const).flatMap((source) => {
+    const track = of(source);
+    return track && (track.playlist || track.webm) ? [{ source, track, webm: track.playlist ? null : track.webm }] : [];
+  });
+}
+
 /** The same person's same source keeps its place through a reconnect, although it is another track then. */
 export const pictureKey = (track: RecordedTrack): string => `${track.name}/${track.source}`;
 
