@@ -202,6 +202,15 @@ test("a tile says in words what its signs show, and keeps its button's name whil
   const tile = await put("lec-tile", { session: fakeSession(), model, state: state(room), large: false });
   const words = tile.querySelector("figcaption")?.textContent ?? "";
   for (const word of [en.room.micOff, en.room.handUp, en.room.speaking, en.quality.short.poor]) expect(words).toContain(word);
+  const instead = (): string | undefined => tile.querySelector(".instead p")?.textContent ?? undefined;
+  const sent = { ...room, tracks: new Map([["c", { id: "c", participant: "Anna", source: "camera", codec: "vp8", layers: 1, muted: false } as const]]) };
+  const paused = { streamOf: () => ({ stream: null, confirmed: true, paused: true }), show: () => undefined, hide: () => undefined };
+  Object.assign(tile, { session: { ...fakeSession(), ...paused }, model: tiles(sent).find((m) => m.participant === "Anna"), state: state(sent) });
+  await tile.updateComplete;
+  expect(instead()).toBe(en.room.pausedPicture);
+  Object.assign(tile, { state: state(sent, { link: { state: "down", since: 0, offline: false } }) });
+  await tile.updateComplete;
+  expect(instead(), "what the server said of the line is over").toBe(en.room.away);
   const pin = (): (string | null | undefined)[] => ["aria-label", "aria-pressed"].map((a) => tile.querySelector(".pin")?.getAttribute(a));
   expect(pin()).toEqual([`${en.room.pin}: Anna`, "false"]);
   Object.assign(tile, { state: state(room, { pinned: "Anna/camera" }) });

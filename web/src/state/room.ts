@@ -4,7 +4,6 @@
  */
 import type {
   ChatLine,
-  CloseReason,
   LessonState,
   Participant,
   Quality,
@@ -262,5 +261,3 @@ export function mainTile(room: RoomState, all: readonly TileModel[], pinned: str
   }
   return all.find((t) => t.role === "teacher") ?? all[0] ?? null;
 }
-
-export type { CloseReason };

@@ -174,7 +174,9 @@ export class LecTile extends View {
     const { model } = this;
     if (model.source === "screen") return html`<span class="mark">${icon(MonitorUp)}</span><p>${now === "unsupported" ? t.room.unsupportedPicture : now === "paused" ? t.room.pausedPicture : t.room.loadingPicture}</p>`;
     const mark = now === "away" ? html`<span class="mark">${icon(WifiOff)}</span>` : html`<span class="initial" aria-hidden="true">${[...model.name][0] ?? "?"}</span>`;
-    const words = { away: t.room.away, off: this.state.audioOnly && !model.own ? t.room.audioOnly : t.room.noPicture, paused: t.room.pausedPicture, loading: t.room.loadingPicture, unsupported: t.room.unsupportedPicture }[now];
+    // Without a line nobody knows why a picture is missing.
+    const cut = !model.own && this.state.link.state === "down" && (now === "paused" || now === "loading");
+    const words = cut ? t.room.away : { away: t.room.away, off: this.state.audioOnly && !model.own ? t.room.audioOnly : t.room.noPicture, paused: t.room.pausedPicture, loading: t.room.loadingPicture, unsupported: t.room.unsupportedPicture }[now];
     return html`${mark}<p>${words}</p>`;
   }
 }

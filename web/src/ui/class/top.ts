@@ -41,7 +41,7 @@ function onStage(state: ClassState, room: RoomState): TemplateResult | typeof no
 export function recording({ room, link }: ClassState): TemplateResult | typeof nothing {
   if (room?.state !== "live") return nothing;
   if (link.state !== "up" && room.recording !== "off") {
-    return html`<span class="rec unknown" data-fact="recording" data-state="unknown" title=${t.room.recUnknown}><span class="dot"></span><span aria-hidden="true">${t.room.recShort}</span><span class="sr">${t.room.recUnknown}</span></span>`;
+    return html`<span class="rec unknown" data-fact="recording" data-state="unknown" title=${t.room.recUnknown}><span class="dot"></span><span aria-hidden="true">${t.room.recUnknownShort}</span><span class="sr">${t.room.recUnknown}</span></span>`;
   }
   if (room.recording === "on") return html`<span class="rec" data-fact="recording" data-state="on" title=${t.room.rec}><span class="dot"></span>${t.room.recShort}</span>`;
   if (room.recording === "failed") return html`<span class="badge live" data-fact="recording" data-state="failed" role="alert">${icon(Disc)}${t.room.recFailed}</span>`;
