@@ -19,6 +19,8 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Valid inputs, from which mutation starts.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// One input costs as much as so many of a plain parser: the smoke run tries so many times fewer.
+    pub weight: u64,
 }
 
 /// All targets.

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use lectern_fmp4::{Sample, TrackConfig, config::AvcConfig, fragment::fragment, init::init_segment};
 use lectern_library::import;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -64,6 +66,36 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
         vec![0x7c, 0x85, 0xb8, 1],
         vec![0xfc, 0xff, 0xfe],
     ]
+}
+
+/// Bytes without meaning, always the same ones.
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    ChaCha8Rng::seed_from_u64(seed).fill(&mut bytes[..]);
+    bytes
+}
+
+/// A session of forty VP8 packets, every third number, each behind its length; noise.
+pub(crate) fn ingest() -> Vec<Vec<u8>> {
+    let mut session = Vec::new();
+    for n in 0..40u8 {
+        let head = [0x80, 0xe0, 0, n * 3, 0, 0, n, 0, 0, 0, 0, 1];
+        // A picture id, a keyframe every ninth.
+        let payload = [&[0x90, 0x80, n, u8::from(n % 9 != 0), 0, 0, 0x9d, 1, 0x2a][..], &[n; 20]].concat();
+        session.push((head.len() + payload.len()) as u8);
+        session.extend([&head[..], &payload].concat());
+    }
+    vec![session, noise(3, 2_000)]
+}
+
+/// Arrivals of packets as number and milliseconds since the one before.
+pub(crate) fn arrivals() -> Vec<Vec<u8>> {
+    vec![(0..300u16).flat_map(|n| [(n >> 8) as u8, n as u8, (n % 20) as u8]).collect(), noise(4, 3_000)]
+}
+
+/// Operations on a subscriber, four bytes each: any bytes are some.
+pub(crate) fn operations() -> Vec<Vec<u8>> {
+    (0..8).map(|n| noise(100 + n, 4_000)).collect()
 }
 
 /// A STUN attribute, padded to four bytes (RFC 8489 §14).

@@ -5,36 +5,35 @@ use jiff::tz::TimeZone;
 use lectern_auth::{Grant, GrantRole, Keyring, Purpose};
 use lectern_fmp4::fuzz as fmp4;
 use lectern_library::import;
-use lectern_media::{Codec, ParticipantId, RoomId, RtpView, UnixMillis};
+use lectern_media::{ParticipantId, RoomId, RtpView, UnixMillis};
 use lectern_protocol::{api, ws};
 use lectern_sfu::fuzz as sfu;
-use lectern_sfu_core::{
-    descriptor::PayloadShape,
-    rtcp::{Compound, Packet},
-    twcc::SendLog,
-};
+use lectern_sfu_core::fuzz as core;
 use serde::{Serialize, de::DeserializeOwned};
-use std::time::{Duration, Instant};
 
 /// All targets, lowest crate first.
 pub(crate) fn all() -> Vec<Target> {
     vec![
-        Target { name: "rtp", run: rtp, seeds: seeds::rtp },
-        Target { name: "rtcp", run: rtcp, seeds: seeds::rtcp },
-        Target { name: "payload_shape", run: payload_shape, seeds: seeds::payloads },
-        Target { name: "stun", run: sfu::stun, seeds: seeds::stun },
-        Target { name: "dtls", run: sfu::dtls, seeds: seeds::dtls },
-        Target { name: "srtp", run: sfu::srtp, seeds: seeds::rtp },
-        Target { name: "sdp", run: sfu::sdp, seeds: seeds::sdp },
-        Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages },
-        Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies },
-        Target { name: "grant", run: grant, seeds: || vec![signed_grant().0.into_bytes()] },
-        Target { name: "timetable_csv", run: timetable_csv, seeds: seeds::timetables },
-        Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets },
-        Target { name: "depay_vp8", run: fmp4::vp8, seeds: seeds::vp8_packets },
-        Target { name: "depay_opus", run: fmp4::opus, seeds: seeds::opus_packets },
-        Target { name: "parameter_sets", run: fmp4::parameter_sets, seeds: seeds::parameter_sets },
-        Target { name: "archive_files", run: fmp4::files, seeds: seeds::archive_files },
+        Target { name: "rtp", run: rtp, seeds: seeds::rtp, weight: 1 },
+        Target { name: "rtcp", run: core::rtcp, seeds: seeds::rtcp, weight: 1 },
+        Target { name: "payload_shape", run: core::payload, seeds: seeds::payloads, weight: 1 },
+        // These take a whole session in one input.
+        Target { name: "ingest", run: core::ingest, seeds: seeds::ingest, weight: 20 },
+        Target { name: "transport_feedback", run: core::twcc, seeds: seeds::arrivals, weight: 20 },
+        Target { name: "subscriber", run: core::subscriber, seeds: seeds::operations, weight: 40 },
+        Target { name: "stun", run: sfu::stun, seeds: seeds::stun, weight: 1 },
+        Target { name: "dtls", run: sfu::dtls, seeds: seeds::dtls, weight: 1 },
+        Target { name: "srtp", run: sfu::srtp, seeds: seeds::rtp, weight: 1 },
+        Target { name: "sdp", run: sfu::sdp, seeds: seeds::sdp, weight: 1 },
+        Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages, weight: 1 },
+        Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies, weight: 1 },
+        Target { name: "grant", run: grant, seeds: || vec![signed_grant().0.into_bytes()], weight: 1 },
+        Target { name: "timetable_csv", run: timetable_csv, seeds: seeds::timetables, weight: 1 },
+        Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets, weight: 1 },
+        Target { name: "depay_vp8", run: fmp4::vp8, seeds: seeds::vp8_packets, weight: 1 },
+        Target { name: "depay_opus", run: fmp4::opus, seeds: seeds::opus_packets, weight: 1 },
+        Target { name: "parameter_sets", run: fmp4::parameter_sets, seeds: seeds::parameter_sets, weight: 1 },
+        Target { name: "archive_files", run: fmp4::files, seeds: seeds::archive_files, weight: 1 },
     ]
 }
 
@@ -44,44 +43,6 @@ fn rtp(data: &[u8]) {
         let extensions: usize = packet.extensions().map(|(_, bytes)| bytes.len()).sum();
         assert!(packet.header_len_bytes() + packet.payload().len() <= data.len(), "a packet holds its parts");
         assert!(extensions <= packet.header_len_bytes(), "extensions are part of the header (RFC 8285)");
-    }
-}
-
-/// A compound, walked to its end; feedback is applied to a log of packets that were really sent.
-fn rtcp(data: &[u8]) {
-    let now = Instant::now();
-    let mut log = SendLog::new(256);
-    for _ in 0..200 {
-        log.on_sent(now, 1200);
-    }
-    for packet in Compound::new(data).map_while(Result::ok) {
-        match packet {
-            Packet::SenderReport(_, blocks) | Packet::ReceiverReport(_, blocks) => drop(blocks.iter().count()),
-            Packet::Nack(nack) => {
-                assert!(nack.lost().count() <= data.len() * 17, "an entry covers 17 packets (RFC 4585 §6.2.1)")
-            }
-            Packet::TransportCc(feedback) => {
-                // Inconsistent feedback is an error like any other.
-                let _ = log.on_feedback(&feedback, |result| {
-                    assert!(
-                        result.arrived.is_none_or(|at| at < Duration::from_secs(1 << 40)),
-                        "arrival {:?}",
-                        result.arrived
-                    );
-                });
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The first bytes of payloads, as every codec would read them.
-fn payload_shape(data: &[u8]) {
-    for codec in [Codec::Vp8, Codec::H264, Codec::Opus] {
-        if let Ok(shape) = PayloadShape::describe(codec, data) {
-            assert!(shape.temporal() < 4, "temporal layers have two bits (RFC 7741 §4.2)");
-            let _ = (shape.is_keyframe_start(), shape.resolution());
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Entry points for fuzzing: one per parser of network bytes, and one for sequences of operations on a whole subscriber.
-//! Each takes arbitrary bytes, must not panic, and asserts what must hold of the outcome. `tests/smoke.rs` runs them on
-//! mutated seeds with every `cargo test`; a fuzzer calls them directly.
+//! Each takes arbitrary bytes, must not panic, and asserts what must hold of the outcome. Seeds, mutation and both runners
+//! (a smoke run with every `cargo test`, libFuzzer) are `lectern-fuzz`'s, whose table names these functions.
 
 use crate::{
     PacketSource, SourceId, SourcePacket,
