@@ -1,7 +1,7 @@
 // One Chromium per suite, a context of its own for each participant, and the two page scripts: a camera that draws the
 // marked strip, and a probe that reads it.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { ROOT } from "./server.mjs";
@@ -98,10 +98,12 @@ export class Person {
     return page.evaluate(() => window.lecternProbe.stats());
   }
 
-  /** Screenshot, text and complaints into target/e2e/ for a failure. */
+  /** Screenshot, statistics and complaints into target/e2e/ for a failure. */
   async evidence(suite) {
     const folder = join(ROOT, "target/e2e/failures");
     await mkdir(folder, { recursive: true });
+    const stats = await this.stats().catch(() => undefined);
+    if (stats) await writeFile(join(folder, `${suite}-${this.name}.stats.json`), JSON.stringify(stats, null, 1));
     await this.page.screenshot({ path: join(folder, `${suite}-${this.name}.png`), timeout: 5000 });
     console.log(`# ${this.name} was at ${this.page.url()}; screenshot in target/e2e/failures/${suite}-${this.name}.png`);
     for (const line of this.complaints.slice(-10)) console.log(`#   ${line.slice(0, 300)}`);

@@ -43,7 +43,8 @@ export class Server {
 
   /**
    * @param {string} name names the log file under target/e2e/
-   * @param {{ prefix?: string[], url?: (port: number) => string }} place how to start it elsewhere, and its address from here
+   * @param {{ prefix?: string[], url?: (port: number) => string, prepare?: (server: Server) => unknown }} place how to start
+   *   it elsewhere, its address from here, and what is done to `server.data` before the first start
    */
   constructor(name, { prefix = [], url = (port) => `http://localhost:${port}` } = {}) {
     Object.assign(this, { name, prefix, urlOf: url });
@@ -79,6 +80,7 @@ export class Server {
     await writeFile(server.config, Object.entries(sections)
       .map(([section, keys]) => `[${section}]\n${Object.entries(keys).map(([key, value]) => `${key} = ${toml(value)}\n`).join("")}`)
       .join("\n"));
+    await place?.prepare?.(server);
     await mkdir(join(ROOT, "target/e2e"), { recursive: true });
     server.logFile = join(ROOT, `target/e2e/${name}.server.log`);
     server.#log = createWriteStream(server.logFile);
@@ -120,6 +122,12 @@ export class Server {
     return this.admin;
   }
 
+  /** Forgets the administrator and what was printed so far: the next start has nobody and makes a first one again. */
+  forgetPeople() {
+    this.admin = undefined;
+    this.#output = "";
+  }
+
   get pid() {
     return this.#process?.pid;
   }
@@ -148,10 +156,17 @@ export class Server {
 
   /** Stops and removes the data; keeps it, and says where, when the test failed. */
   async close({ keep = false } = {}) {
+    if (keep) await this.#keepMetrics();
     await this.stop();
     this.#log.end();
     if (keep) console.log(`# data of ${this.name} kept in ${this.directory}, log in ${this.logFile}`);
     else await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** The counters at the moment of a failure, beside the log. */
+  async #keepMetrics() {
+    const answer = await fetch(`${this.url}/metrics`).catch(() => undefined);
+    if (answer?.ok) await writeFile(this.logFile.replace(/\.server\.log$/, ".metrics.txt"), await answer.text());
   }
 
   /** Runs another subcommand of the binary: { code, stdout, stderr }. */

@@ -144,3 +144,28 @@ fn lines_of_every_kind_settle() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
+
+/// A busy viewer looks like a queue: the picture may go down to its lowest layer, but a thin line that carries that one keeps
+/// it, and what was paused by mistake comes back by itself.
+#[test]
+fn a_busy_viewer_is_no_thin_line() {
+    for seed in 1..=6 {
+        for stall_ms in [60, 120, 250] {
+            let mut sim = Sim::with(
+                seed,
+                Link::kbps(250).stall_ms(stall_ms),
+                &[(75, 180), (500, 360), (1_500, 720)],
+                SubscriberConfig::default(),
+            );
+            sim.run_secs(60);
+            sim.set_link(Link::kbps(250));
+            sim.run_secs(20);
+            let s = &sim.seen;
+            let report = describe(&sim, 80_000);
+            let shown = (5_000..60_000).step_by(100).filter(|t| s.layer_at(*t).is_some()).count();
+            println!("stalls of {stall_ms} ms, shown {shown} of 550, {report}");
+            assert!(shown > 400, "stalls of {stall_ms} ms: shown {shown} of 550\n{report}");
+            assert!(s.freeze_ms(65_000, 80_000) < 400, "back by itself\n{report}");
+        }
+    }
+}

@@ -52,12 +52,22 @@ pub struct Link {
     pub feedback_ms: u64,
     /// Each packet is late by up to this much more (order is kept).
     pub jitter: Duration,
+    /// Several times a second the viewer's machine is busy and takes nothing for up to this long.
+    pub stall: Duration,
 }
 
 impl Link {
     pub fn kbps(kbps: u64) -> Self {
         let ms = Duration::from_millis;
-        Self { rate: Bitrate::kbps(kbps), delay: ms(20), queue: ms(200), loss: 0.0, feedback_ms: 100, jitter: ms(0) }
+        Self {
+            rate: Bitrate::kbps(kbps),
+            delay: ms(20),
+            queue: ms(200),
+            loss: 0.0,
+            feedback_ms: 100,
+            jitter: ms(0),
+            stall: ms(0),
+        }
     }
 
     pub fn loss(self, loss: f64) -> Self {
@@ -74,6 +84,10 @@ impl Link {
 
     pub fn feedback_ms(self, ms: u64) -> Self {
         Self { feedback_ms: ms, ..self }
+    }
+
+    pub fn stall_ms(self, ms: u64) -> Self {
+        Self { stall: Duration::from_millis(ms), ..self }
     }
 
     pub fn jitter_ms(self, ms: u64) -> Self {
@@ -172,6 +186,8 @@ pub struct Sim {
     pub subscriber: Subscriber,
     link: Link,
     line_free_at: Instant,
+    /// The viewer's machine is busy until then, and the next time from then.
+    busy: (Instant, Instant),
     down: VecDeque<(Instant, Vec<u8>)>,
     up: VecDeque<(Instant, Vec<u8>)>,
     viewer: Viewer,
@@ -265,6 +281,7 @@ impl Sim {
             subscriber,
             link,
             line_free_at: t0,
+            busy: (t0, t0),
             down: VecDeque::new(),
             up: VecDeque::new(),
             viewer: Viewer::default(),
@@ -310,9 +327,13 @@ impl Sim {
             return;
         }
         self.drain(now);
-        while self.down.front().is_some_and(|(at, _)| *at <= now) {
+        if now >= self.busy.1 && !self.link.stall.is_zero() {
+            let until = now + self.link.stall.mul_f64(self.rng.unit());
+            self.busy = (until, until + Duration::from_millis(100).mul_f64(1.0 + 3.0 * self.rng.unit()));
+        }
+        while now >= self.busy.0 && self.down.front().is_some_and(|(at, _)| *at <= now) {
             let (at, packet) = self.down.pop_front().expect("just looked");
-            self.receive(at, &packet);
+            self.receive(at.max(self.busy.0), &packet);
         }
         self.answer(now);
         let mut asks = Vec::new();
