@@ -52,7 +52,7 @@ class PageClass extends View {
     this.on(document, "keydown", this.#key);
     this.on(document, "fullscreenchange", () => this.#awake(true));
     for (const type of ["pointermove", "pointerdown", "keydown"] as const) this.on(document, type, () => this.#awake());
-    this.on(document, "click", this.#letGo);
+    this.addEventListener("click", this.#letGo, { capture: true });
     const place = kept(this.code);
     if (place) {
       void loadSession();
@@ -152,10 +152,11 @@ class PageClass extends View {
     }, IDLE_MS);
   }
 
-  /** A pointer leaves no focus on what it pressed: Space, the key for the first hand, would press it again. */
+  /** A pointer leaves no focus on what it pressed: Space, the key for the first hand, would press it again. Before the press
+   *  is carried out, so that a dialog does not give the focus back there either. */
   #letGo = (event: MouseEvent): void => {
     const pressed = event.detail > 0 ? (event.target as Element).closest<HTMLElement>("button, summary, a") : null;
-    if (pressed && this.contains(pressed) && pressed === document.activeElement) pressed.blur();
+    if (pressed && pressed === document.activeElement) pressed.blur();
   };
 
   #key = (event: KeyboardEvent): void => {
