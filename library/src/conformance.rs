@@ -39,6 +39,7 @@ pub async fn run(bench: &dyn Bench) {
     people::tokens(bench).await;
     timetable::classes(bench).await;
     timetable::lessons(bench).await;
+    timetable::lessons_beside_the_timetable(bench).await;
     timetable::attendance(bench).await;
     recordings::facts_and_lines(bench).await;
     recordings::deletion(bench).await;

@@ -8,6 +8,8 @@ use lectern_protocol::{
     ws::{LessonState, RoomRole},
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use ulid::Ulid;
 
 /// A person's account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +132,27 @@ pub struct Lesson {
     pub ended: Option<UnixMillis>,
     /// Its recording.
     pub recording: Option<RecordingId>,
+}
+
+impl Lesson {
+    /// A lesson that nobody opened yet. Its id follows from class and start, so that a planned lesson needs no record to
+    /// have one: the time of the start, and the random part of the class's id. `attempt` counts from 0 and tells lessons
+    /// apart that were planned for the same moment, because an earlier one was held ahead of its time.
+    #[must_use]
+    pub fn planned(class: ClassId, starts: UnixMillis, attempt: u32) -> Self {
+        let time_ms = u64::try_from(starts.0).unwrap_or_default();
+        let random = class.0.random().wrapping_add(attempt.into());
+        let id = LessonId(Ulid::from_parts(time_ms, random));
+        Self { id, class, starts, state: LessonState::Scheduled, opened: None, ended: None, recording: None }
+    }
+
+    /// When it should be over, if it takes as long as its class's lessons do: counted from its start, or from when it was
+    /// opened if that was later.
+    #[must_use]
+    pub fn planned_end(&self, entry: &ClassEntry) -> UnixMillis {
+        let from = self.opened.map_or(self.starts, |opened| opened.max(self.starts));
+        from.plus(Duration::from_secs(60 * u64::from(entry.duration_min)))
+    }
 }
 
 /// What to change of a lesson; `None` leaves it.

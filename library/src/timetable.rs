@@ -11,9 +11,10 @@ use jiff::{
 };
 use lectern_media::UnixMillis;
 use lectern_protocol::api::Repeat;
+use std::{ops::Range, time::Duration};
 
 /// A lesson that ended this recently is still "the" lesson of its class: people come late to the join page.
-const GRACE_MS: i64 = 30 * 60 * 1000;
+pub(crate) const GRACE: Duration = Duration::from_secs(30 * 60);
 
 /// A weekly class without a last day ends after this many weeks (five years), so that the lessons of a class have a
 /// bound.
@@ -36,6 +37,13 @@ pub fn day_of(at: UnixMillis, zone: &TimeZone) -> Date {
 pub fn moment(day: Date, time: Time, zone: &TimeZone) -> Option<UnixMillis> {
     let zoned = day.to_datetime(time).to_zoned(zone.clone()).ok()?;
     Some(UnixMillis(zoned.timestamp().as_millisecond()))
+}
+
+/// A day from its first moment to the next day's. None only outside the years that can be written.
+#[must_use]
+pub fn span_of(day: Date, zone: &TimeZone) -> Option<Range<UnixMillis>> {
+    let midnight = |day| moment(day, Time::midnight(), zone);
+    Some(midnight(day)?..midnight(day.tomorrow().ok()?)?)
 }
 
 /// The class's start on `day`, if it takes place then.
@@ -70,7 +78,8 @@ pub fn occurrence_near(entry: &ClassEntry, now: UnixMillis, zone: &TimeZone) -> 
     let first = day_of(entry.starts, zone);
     let today = day_of(now, zone);
     let weeks = first.until(today).map_or(0, |span| i64::from(span.get_days()).div_euclid(7)).max(0);
-    let end = |starts: UnixMillis| starts.0.saturating_add(i64::from(entry.duration_min) * 60_000 + GRACE_MS);
+    let grace_ms = GRACE.as_millis() as i64;
+    let end = |starts: UnixMillis| starts.0.saturating_add(i64::from(entry.duration_min) * 60_000 + grace_ms);
     let starts = |week: i64| {
         let day = first.checked_add(Span::new().try_days(week.checked_mul(7)?).ok()?).ok()?;
         start_on(entry, day, zone)

@@ -100,8 +100,11 @@ async fn preview(
     caller: Option<Caller>,
     Path(code): Path<String>,
 ) -> ApiResult<Json<ClassPreview>> {
-    let plan = plan(&app, addr, &code).await?;
+    let mut plan = plan(&app, addr, &code).await?;
     let mine = caller.is_some_and(|c| c.account == plan.class.entry.teacher);
+    if mine && let Some(again) = app.library.again(&plan.class, &plan.lesson, UnixMillis::now()) {
+        plan.lesson = again;
+    }
     Ok(Json(ClassPreview {
         title: plan.class.entry.title,
         teacher: plan.teacher_name,
@@ -120,11 +123,17 @@ async fn join(
     Path(code): Path<String>,
     Body(request): Body<JoinRequest>,
 ) -> ApiResult<Json<JoinGrant>> {
-    let plan = plan(&app, addr, &code).await?;
+    let mut plan = plan(&app, addr, &code).await?;
+    let now = UnixMillis::now();
+    // A teacher who is back before the lesson's time has passed ended it by mistake, or too early.
+    let teaches = caller.as_ref().is_some_and(|c| !request.classroom && c.may(Action::TeachLesson, object(&plan)));
+    if teaches && let Some(again) = app.library.take_up_again(&plan.class, &plan.lesson, now).await? {
+        tracing::info!(class = %plan.class.id, over = %plan.lesson.id, again = %again.id, "a lesson is taken up again");
+        plan.lesson = again;
+    }
     if plan.lesson.state == LessonState::Over {
         return Err(ApiError::new(Code::ClassClosed, "this lesson is over; the next one opens at its time"));
     }
-    let now = UnixMillis::now();
     let room = plan.class.room;
     // A place kept from before, if it is the same person who asks.
     let before = request

@@ -4,6 +4,7 @@ use super::{Bench, NOW, entry, settled};
 use crate::{
     error::{Conflict, StoreError},
     model::{AttendanceRow, Class, LessonChange},
+    store::ATTENDANCE_MAX,
 };
 use lectern_auth::Redacted;
 use lectern_media::{AccountId, ClassId, LessonId, ParticipantId, PlaceId, RecordingId, RoomId, UnixMillis};
@@ -70,7 +71,10 @@ pub(super) async fn lessons(bench: &dyn Bench) {
     let class = Class::new(entry(school.id, teacher.id), NOW);
     store.create_classes(vec![class.clone()]).await.unwrap();
     let next = UnixMillis(NOW.0 + WEEK_MS);
+    let planned = store.planned_lessons(vec![(class.id, next), (class.id, NOW)]).await.unwrap();
+    assert_eq!(store.lessons_of(class.id).await.unwrap(), [], "planning writes nothing");
     let made = store.lessons_at(vec![(class.id, next), (class.id, NOW)]).await.unwrap();
+    assert_eq!(made, planned, "what was foretold is made");
     assert_eq!((made[0].starts, made[1].starts), (next, NOW), "in the order asked for");
     assert_eq!(made[0].state, LessonState::Scheduled);
     let again = store.lessons_at(vec![(class.id, NOW), (class.id, next)]).await.unwrap();
@@ -106,6 +110,41 @@ pub(super) async fn lessons(bench: &dyn Bench) {
     assert_eq!(store.lesson(made[0].id).await.unwrap(), None);
     store.remove_class(class.id, Some(NOW)).await.unwrap();
     assert_eq!(store.lesson(first).await.unwrap(), Some(ended));
+}
+
+pub(super) async fn lessons_beside_the_timetable(bench: &dyn Bench) {
+    let (store, _, school, teacher) = settled(bench).await;
+    let class = Class::new(entry(school.id, teacher.id), NOW);
+    store.create_classes(vec![class.clone()]).await.unwrap();
+    let at = |ms: i64| UnixMillis(NOW.0 + ms);
+    let extra = store.extra_lesson(class.id, at(5)).await.unwrap();
+    assert_eq!(store.extra_lesson(class.id, at(5)).await.unwrap(), extra, "made once");
+    assert!(matches!(store.extra_lesson(ClassId::generate(), NOW).await, Err(StoreError::NotFound)));
+    assert_eq!(store.extra_lessons(at(0)..at(5)).await.unwrap(), []);
+    assert_eq!(store.extra_lessons(at(5)..at(6)).await.unwrap(), [extra.clone()]);
+
+    // Opened and ended before its start: held then, and planned anew under another id.
+    let mut held = vec![];
+    for ms in [-30, -20] {
+        let lesson = store.lessons_at(vec![(class.id, NOW)]).await.unwrap().remove(0);
+        let (opened, ended) = (Some(at(ms)), Some(at(ms + 1)));
+        let over = LessonChange { state: Some(LessonState::Over), opened, ended, ..LessonChange::default() };
+        let over = store.change_lesson(lesson.id, over).await.unwrap();
+        assert_eq!((over.id, over.starts), (lesson.id, at(ms)));
+        held.push(over);
+    }
+    assert_ne!(held[0].id, held[1].id);
+    let store = bench.reopened(store).await;
+    assert_eq!(store.extra_lessons(at(-100)..at(0)).await.unwrap(), held);
+    let planned = store.planned_lessons(vec![(class.id, NOW)]).await.unwrap().remove(0);
+    assert_eq!((planned.state, planned.starts), (LessonState::Scheduled, NOW));
+    assert!(held.iter().all(|lesson| lesson.id != planned.id));
+
+    // A changed timetable forgets what nobody opened here, too.
+    let mut moved = class.entry.clone();
+    moved.starts = at(60_000);
+    store.change_class(class.id, moved).await.unwrap();
+    assert_eq!(store.extra_lessons(at(-100)..at(100)).await.unwrap(), held);
 }
 
 pub(super) async fn attendance(bench: &dyn Bench) {

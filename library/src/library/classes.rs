@@ -4,7 +4,7 @@ use super::Library;
 use crate::{
     error::{Conflict, Result, StoreError},
     import::{self, Fault, FaultCode},
-    model::{Class, ClassEntry, Lesson, LessonChange},
+    model::{Class, ClassEntry, Lesson},
     timetable,
 };
 use jiff::civil::Date;
@@ -109,54 +109,92 @@ impl Library {
         classes
     }
 
-    /// The lessons of a day that these rights show, by start; those that are not known yet are made.
+    /// The lessons of a day that these rights show, by start: those of the timetable, and those that were held or taken up
+    /// beside it. Writes nothing.
     ///
     /// # Errors
-    /// If the store can't be read or written.
+    /// If the store can't be read.
     pub async fn lessons_of_day(&self, day: Date, rights: &Rights) -> Result<Vec<(Class, Lesson)>> {
-        let mut due: Vec<(Class, UnixMillis)> = self
-            .visible_classes(rights)
-            .into_iter()
+        let classes = self.visible_classes(rights);
+        let due: Vec<(&Class, UnixMillis)> = classes
+            .iter()
             .filter_map(|class| timetable::start_on(&class.entry, day, self.zone()).map(|starts| (class, starts)))
             .collect();
-        due.sort_by_key(|(class, starts)| (*starts, class.id));
-        let lessons = self.store.lessons_at(due.iter().map(|(class, starts)| (class.id, *starts)).collect()).await?;
-        Ok(due.into_iter().map(|(class, _)| class).zip(lessons).collect())
+        let at = due.iter().map(|(class, starts)| (class.id, *starts)).collect();
+        let planned = self.store.planned_lessons(at).await?;
+        let mut lessons: Vec<(Class, Lesson)> = due.iter().map(|(class, _)| (*class).clone()).zip(planned).collect();
+        if let Some(times) = timetable::span_of(day, self.zone()) {
+            for extra in self.store.extra_lessons(times).await? {
+                let class = classes.iter().find(|class| class.id == extra.class);
+                // One that was planned for this day, held ahead of its time and planned anew stands there already.
+                let new = lessons.iter().all(|(_, lesson)| lesson.id != extra.id);
+                lessons.extend(class.filter(|_| new).map(|class| (class.clone(), extra)));
+            }
+        }
+        lessons.sort_by_key(|(class, lesson)| (lesson.starts, class.id));
+        Ok(lessons)
+    }
+
+    /// A lesson: as the store knows it, or as the timetable foretells it.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub async fn lesson(&self, id: LessonId) -> Result<Option<Lesson>> {
+        if let Some(known) = self.store.lesson(id).await? {
+            return Ok(Some(known));
+        }
+        // See `Lesson::planned`.
+        let Ok(starts) = i64::try_from(id.0.timestamp_ms()).map(UnixMillis) else { return Ok(None) };
+        let day = timetable::day_of(starts, self.zone());
+        let classes = self.classes();
+        let candidates = classes.iter().filter(|class| id.0.random().wrapping_sub(class.id.0.random()) < 100);
+        let mut due = candidates.filter(|c| timetable::start_on(&c.entry, day, self.zone()) == Some(starts));
+        let Some(class) = due.next() else { return Ok(None) };
+        let planned = self.store.planned_lessons(vec![(class.id, starts)]).await?;
+        Ok(planned.into_iter().find(|lesson| lesson.id == id))
     }
 
     /// The lesson that a join link means now: the one that is live, else the one that runs or comes next by the
-    /// timetable.
+    /// timetable, else, if its teacher took it up again after it had ended, what it goes on in. Writes nothing.
     ///
     /// # Errors
-    /// If the store can't be read or written.
+    /// If the store can't be read.
     pub async fn current_lesson(&self, class: &Class, now: UnixMillis) -> Result<Lesson> {
         let live = self.store.live_lessons().await?.into_iter().find(|lesson| lesson.class == class.id);
         if let Some(live) = live {
             return Ok(live);
         }
         let starts = timetable::occurrence_near(&class.entry, now, self.zone());
-        let mut lessons = self.store.lessons_at(vec![(class.id, starts)]).await?;
-        lessons.pop().ok_or(StoreError::NotFound)
+        let planned = self.store.planned_lessons(vec![(class.id, starts)]).await?.pop();
+        let mut lesson = planned.ok_or(StoreError::NotFound)?;
+        if lesson.state == LessonState::Over {
+            for next in self.store.lessons_of(class.id).await? {
+                if lesson.state == LessonState::Over && lesson.ended == Some(next.starts) {
+                    lesson = next;
+                }
+            }
+        }
+        Ok(lesson)
     }
 
-    /// The teacher opened the lesson; opening it again keeps the first moment.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn open_lesson(&self, id: LessonId, now: UnixMillis) -> Result<Lesson> {
-        let lesson = self.store.lesson(id).await?.ok_or(StoreError::NotFound)?;
-        let opened = lesson.opened.unwrap_or(now);
-        let change = LessonChange { state: Some(LessonState::Live), opened: Some(opened), ..LessonChange::default() };
-        self.store.change_lesson(id, change).await
+    /// What a lesson that is over goes on in if its teacher comes back while its time has not passed: another lesson of the
+    /// class that begins where it ended, with a recording of its own. `None` if its time has passed.
+    #[must_use]
+    pub fn again(&self, class: &Class, lesson: &Lesson, now: UnixMillis) -> Option<Lesson> {
+        let last_call = lesson.planned_end(&class.entry).plus(timetable::GRACE);
+        let ended = lesson.ended.filter(|_| lesson.state == LessonState::Over && now < last_call)?;
+        Some(Lesson::planned(class.id, ended, 0))
     }
 
-    /// The lesson ended.
+    /// Takes a lesson up again that is over: makes what [`Library::again`] foretells. `None` if its time has passed.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn end_lesson(&self, id: LessonId, now: UnixMillis) -> Result<Lesson> {
-        let change = LessonChange { state: Some(LessonState::Over), ended: Some(now), ..LessonChange::default() };
-        self.store.change_lesson(id, change).await
+    /// As [`crate::store::Timetable::extra_lesson`].
+    pub async fn take_up_again(&self, class: &Class, lesson: &Lesson, now: UnixMillis) -> Result<Option<Lesson>> {
+        match self.again(class, lesson, now) {
+            Some(again) => self.store.extra_lesson(class.id, again.starts).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Reads a CSV file and, if nothing in it is wrong, puts every row into the timetable.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Class, ClassEntry, Recording, RecordingSummary, TextLine};
+use crate::model::{Class, ClassEntry, Lesson, LessonChange, Recording, RecordingSummary, TextLine};
 use lectern_auth::Action;
 use lectern_media::{LessonId, RecordingId};
 use lectern_protocol::{
@@ -7,6 +7,7 @@ use lectern_protocol::{
     ws::LessonState,
 };
 
+const DAY_MS: i64 = 86_400_000;
 const NOW: UnixMillis = UnixMillis(1_788_220_800_000); // 2026-09-01 00:00 UTC, 08:00 in Shanghai
 
 struct World {
@@ -145,15 +146,76 @@ async fn todays_lessons_keep_their_ids_and_follow_the_teacher() {
 
     let lesson = w.library.current_lesson(&classes[0], NOW).await.unwrap();
     assert_eq!(lesson, lessons[1].1);
-    let live = w.library.open_lesson(lesson.id, NOW).await.unwrap();
-    assert_eq!((live.state, live.opened), (LessonState::Live, Some(NOW)));
+    assert_eq!(w.library.lesson(lesson.id).await.unwrap().as_ref(), Some(&lesson), "a planned lesson can be named");
+    let tables = w.library.store();
+    assert!(tables.lessons_of(classes[0].id).await.unwrap().is_empty(), "and nothing was written by looking");
+    let opened = LessonChange { state: Some(LessonState::Live), opened: Some(NOW), ..LessonChange::default() };
+    tables.lessons_at(vec![(classes[0].id, lesson.starts)]).await.unwrap();
+    assert_eq!(tables.change_lesson(lesson.id, opened).await.unwrap().opened, Some(NOW));
     let later = UnixMillis(NOW.0 + 3 * 86_400_000);
     assert_eq!(w.library.current_lesson(&classes[0], later).await.unwrap().id, lesson.id, "while live it is the one");
-    let reopened = w.library.open_lesson(lesson.id, later).await.unwrap();
-    assert_eq!(reopened.opened, Some(NOW));
-    w.library.end_lesson(lesson.id, later).await.unwrap();
+    let ended = LessonChange { state: Some(LessonState::Over), ended: Some(later), ..LessonChange::default() };
+    tables.change_lesson(lesson.id, ended).await.unwrap();
     let next = w.library.current_lesson(&classes[0], later).await.unwrap();
     assert_eq!(next.starts.0, NOW.0 + 7 * 86_400_000);
+}
+
+/// Opens the class's lesson and ends it again.
+async fn hold(w: &World, class: &Class, opened: UnixMillis, ended: UnixMillis) -> Lesson {
+    let store = w.library.store();
+    let lesson = w.library.current_lesson(class, opened).await.unwrap();
+    store.lessons_at(vec![(class.id, lesson.starts)]).await.unwrap();
+    let open = LessonChange { state: Some(LessonState::Live), opened: Some(opened), ..LessonChange::default() };
+    store.change_lesson(lesson.id, open).await.unwrap();
+    let end = LessonChange { state: Some(LessonState::Over), ended: Some(ended), ..LessonChange::default() };
+    store.change_lesson(lesson.id, end).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_class_that_was_tried_the_day_before_takes_place() {
+    let w = world().await;
+    let once = ClassEntry { repeat: Repeat::Once, ..entry(&w, "圆", UnixMillis(NOW.0 + DAY_MS)) };
+    let class = w.library.create_classes(vec![Class::new(once, NOW)]).await.unwrap().remove(0);
+    let mut ids = vec![];
+    for minute in 0..3 {
+        let (opened, ended) = (UnixMillis(NOW.0 + minute * 60_000), UnixMillis(NOW.0 + minute * 60_000 + 30_000));
+        let tried = hold(&w, &class, opened, ended).await;
+        assert_eq!((tried.starts, tried.opened), (opened, Some(opened)), "it was held when it was opened");
+        ids.push(tried.id);
+    }
+    let rights = w.library.rights(&w.teacher);
+    let on = async |at: UnixMillis| {
+        let day = crate::timetable::day_of(at, w.library.zone());
+        let lessons = w.library.lessons_of_day(day, &rights).await.unwrap();
+        lessons.into_iter().map(|(_, lesson)| (lesson.id, lesson.state)).collect::<Vec<_>>()
+    };
+    assert_eq!(on(NOW).await, ids.iter().map(|id| (*id, LessonState::Over)).collect::<Vec<_>>());
+    let next = w.library.current_lesson(&class, UnixMillis(NOW.0 + DAY_MS)).await.unwrap();
+    assert_eq!((next.state, next.starts), (LessonState::Scheduled, class.entry.starts));
+    assert!(!ids.contains(&next.id));
+    assert_eq!(on(class.entry.starts).await, [(next.id, LessonState::Scheduled)]);
+    assert_eq!(w.library.lesson(next.id).await.unwrap(), Some(next));
+}
+
+#[tokio::test]
+async fn a_lesson_that_was_ended_by_mistake_is_taken_up_again() {
+    let w = world().await;
+    let class = w.library.create_classes(vec![Class::new(entry(&w, "圆", NOW), NOW)]).await.unwrap().remove(0);
+    let at = |minute: i64| UnixMillis(NOW.0 + minute * 60_000);
+    let first = hold(&w, &class, at(0), at(10)).await;
+    assert_eq!(w.library.current_lesson(&class, at(11)).await.unwrap(), first, "it is over until its teacher is back");
+    let second = w.library.take_up_again(&class, &first, at(12)).await.unwrap().unwrap();
+    assert_eq!((second.state, second.starts), (LessonState::Scheduled, at(10)));
+    assert_eq!(w.library.current_lesson(&class, at(13)).await.unwrap(), second, "and then everybody follows");
+    assert_eq!(w.library.take_up_again(&class, &first, at(14)).await.unwrap().as_ref(), Some(&second), "once");
+    let second = hold(&w, &class, at(15), at(20)).await;
+    let third = w.library.take_up_again(&class, &second, at(21)).await.unwrap().unwrap();
+    assert_eq!(w.library.current_lesson(&class, at(22)).await.unwrap(), third, "as often as it takes");
+    let day = crate::timetable::day_of(NOW, w.library.zone());
+    let lessons = w.library.lessons_of_day(day, &w.library.rights(&w.teacher)).await.unwrap();
+    let ids: Vec<_> = lessons.into_iter().map(|(_, lesson)| lesson.id).collect();
+    assert_eq!(ids, [first.id, second.id, third.id], "each is in the list of the day");
+    assert_eq!(w.library.take_up_again(&class, &first, at(40 + 30)).await.unwrap(), None, "its time has passed");
 }
 
 #[tokio::test]
@@ -246,7 +308,7 @@ async fn the_recordings_can_be_rebuilt_from_the_archive() {
     let stale = recording(&w, "旧", w.schools[0], 1);
     w.library.put_recording(stale.clone()).await.unwrap();
     let class = w.library.create_classes(vec![Class::new(entry(&w, "圆", NOW), NOW)]).await.unwrap().remove(0);
-    let lesson = w.library.current_lesson(&class, NOW).await.unwrap();
+    let lesson = w.library.store().lessons_at(vec![(class.id, NOW)]).await.unwrap().remove(0);
     let summaries: Vec<_> = (0..40)
         .map(|i| RecordingSummary {
             recording: Recording { lesson: lesson.id, ..recording(&w, &format!("第{i}课"), w.schools[0], i) },

@@ -9,6 +9,7 @@ use crate::{
 use async_trait::async_trait;
 use lectern_media::{ClassId, LessonId, RoomId, UnixMillis};
 use lectern_protocol::ws::LessonState;
+use std::ops::Range;
 
 fn class_key(id: ClassId) -> String {
     format!("class/{id}")
@@ -31,6 +32,11 @@ fn lesson_at_key(class: ClassId, starts: UnixMillis) -> String {
     format!("lesson-at/{class}/{}", time(starts))
 }
 
+/// Lessons beside the timetable, by time.
+fn extra_key(starts: UnixMillis, id: LessonId) -> String {
+    format!("lesson-extra/{}/{id}", time(starts))
+}
+
 fn live_key(id: LessonId) -> String {
     format!("live/{id}")
 }
@@ -48,10 +54,60 @@ fn lessons_of(tx: &Tx<'_>, id: ClassId) -> Result<Vec<Lesson>> {
 fn forget_unopened(tx: &mut Tx<'_>, id: ClassId) -> Result<()> {
     let unopened = lessons_of(tx, id)?.into_iter().filter(|l| l.state == LessonState::Scheduled && l.opened.is_none());
     for lesson in unopened {
-        tx.remove(lesson_key(lesson.id));
-        tx.remove(lesson_at_key(id, lesson.starts));
+        for key in [lesson_key(lesson.id), lesson_at_key(id, lesson.starts), extra_key(lesson.starts, lesson.id)] {
+            if tx.has(&key)? {
+                tx.remove(key);
+            }
+        }
     }
     Ok(())
+}
+
+/// How often one start can be planned anew. A class that was held ahead of its time more often gets ids that nothing
+/// foretells.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// The lesson at this start as it would be made: with the first id that no lesson took which was held ahead of its time.
+fn planned(class: ClassId, starts: UnixMillis, taken: impl Fn(LessonId) -> Result<Option<Lesson>>) -> Result<Lesson> {
+    for attempt in 0..ATTEMPTS_MAX {
+        let lesson = Lesson::planned(class, starts, attempt);
+        if taken(lesson.id)?.is_none() {
+            return Ok(lesson);
+        }
+    }
+    Ok(Lesson { id: LessonId::generate(), ..Lesson::planned(class, starts, 0) })
+}
+
+/// The lesson at this start, made if there is none.
+fn made(tx: &mut Tx<'_>, class_id: ClassId, starts: UnixMillis) -> Result<Lesson> {
+    class(tx, class_id)?;
+    let key = lesson_at_key(class_id, starts);
+    let known = match tx.get::<LessonId>(&key)? {
+        Some(id) => tx.get::<Lesson>(&lesson_key(id))?,
+        None => None,
+    };
+    if let Some(lesson) = known {
+        return Ok(lesson);
+    }
+    let lesson = planned(class_id, starts, |id| tx.get(&lesson_key(id)))?;
+    tx.put(key, &lesson.id)?;
+    tx.put(lesson_key(lesson.id), &lesson)?;
+    Ok(lesson)
+}
+
+/// Moves a lesson that was held ahead of its time to the moment at which it was opened.
+fn held_ahead(tx: &mut Tx<'_>, lesson: &mut Lesson, opened: UnixMillis) -> Result<()> {
+    tx.remove(lesson_at_key(lesson.class, lesson.starts));
+    let old_extra = extra_key(lesson.starts, lesson.id);
+    if tx.has(&old_extra)? {
+        tx.remove(old_extra);
+    }
+    lesson.starts = opened;
+    while tx.has(&lesson_at_key(lesson.class, lesson.starts))? {
+        lesson.starts = UnixMillis(lesson.starts.0 + 1);
+    }
+    tx.put(lesson_at_key(lesson.class, lesson.starts), &lesson.id)?;
+    tx.put(extra_key(lesson.starts, lesson.id), &lesson.id)
 }
 
 #[async_trait]
@@ -137,6 +193,48 @@ impl Timetable for SledStore {
             .await
     }
 
+    async fn planned_lessons(&self, at: Vec<(ClassId, UnixMillis)>) -> Result<Vec<Lesson>> {
+        self.read(move |index| {
+            let lesson = |id| super::get::<Lesson>(index, &lesson_key(id));
+            let lessons = at.iter().map(|(class, starts)| {
+                let known = match super::get::<LessonId>(index, &lesson_at_key(*class, *starts))? {
+                    Some(id) => lesson(id)?,
+                    None => None,
+                };
+                known.map_or_else(|| planned(*class, *starts, lesson), Ok)
+            });
+            lessons.collect()
+        })
+        .await
+    }
+
+    async fn extra_lesson(&self, class: ClassId, starts: UnixMillis) -> Result<Lesson> {
+        self.writer
+            .write(move |tx| {
+                let lesson = made(tx, class, starts)?;
+                let key = extra_key(lesson.starts, lesson.id);
+                if !tx.has(&key)? {
+                    tx.put(key, &lesson.id)?;
+                }
+                Ok(lesson)
+            })
+            .await
+    }
+
+    async fn extra_lessons(&self, times: Range<UnixMillis>) -> Result<Vec<Lesson>> {
+        self.read(move |index| {
+            let (first, end) = ("lesson-extra/", format!("lesson-extra/{}", time(times.end)));
+            let after = format!("{first}{}", time(times.start));
+            let ids = index.scan(first, Some(&after)).take_while(|e| e.as_ref().map_or(true, |(key, _)| *key < end));
+            let lessons = ids.map(|entry| {
+                let (key, id) = entry?;
+                super::get(index, &lesson_key(super::record(&key, &id)?))
+            });
+            Ok(lessons.collect::<Result<Vec<Option<Lesson>>>>()?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
     async fn lessons_at(&self, at: Vec<(ClassId, UnixMillis)>) -> Result<Vec<Lesson>> {
         // Mostly they are there already: look before asking the writer.
         let wanted = at.clone();
@@ -154,36 +252,7 @@ impl Timetable for SledStore {
         if let Some(known) = known {
             return Ok(known);
         }
-        self.writer
-            .write(move |tx| {
-                let mut lessons = Vec::with_capacity(at.len());
-                for (class_id, starts) in at {
-                    class(tx, class_id)?;
-                    let key = lesson_at_key(class_id, starts);
-                    let known = match tx.get::<LessonId>(&key)? {
-                        Some(id) => tx.get::<Lesson>(&lesson_key(id))?,
-                        None => None,
-                    };
-                    if let Some(lesson) = known {
-                        lessons.push(lesson);
-                        continue;
-                    }
-                    let lesson = Lesson {
-                        id: LessonId::generate(),
-                        class: class_id,
-                        starts,
-                        state: LessonState::Scheduled,
-                        opened: None,
-                        ended: None,
-                        recording: None,
-                    };
-                    tx.put(key, &lesson.id)?;
-                    tx.put(lesson_key(lesson.id), &lesson)?;
-                    lessons.push(lesson);
-                }
-                Ok(lessons)
-            })
-            .await
+        self.writer.write(move |tx| at.iter().map(|(class, starts)| made(tx, *class, *starts)).collect()).await
     }
 
     async fn lesson(&self, id: LessonId) -> Result<Option<Lesson>> {
@@ -222,6 +291,11 @@ impl Timetable for SledStore {
                 lesson.opened = change.opened.or(lesson.opened);
                 lesson.ended = change.ended.or(lesson.ended);
                 lesson.recording = change.recording.or(lesson.recording);
+                if let (LessonState::Over, Some(opened), Some(ended)) = (lesson.state, lesson.opened, lesson.ended)
+                    && ended < lesson.starts
+                {
+                    held_ahead(tx, &mut lesson, opened)?;
+                }
                 if lesson.state == LessonState::Live {
                     tx.put(live_key(id), &id)?;
                 } else if tx.has(&live_key(id))? {

@@ -6,6 +6,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use lectern_media::{ClassId, LessonId, RoomId, UnixMillis};
+use std::ops::Range;
+
+/// Presences of one lesson: a thousand people who each come back nineteen times.
+pub const ATTENDANCE_MAX: usize = 20_000;
 
 /// The timetable and what became of it.
 #[async_trait]
@@ -47,6 +51,19 @@ pub trait Timetable {
     /// [`crate::StoreError::NotFound`].
     async fn revoke_devices(&self, id: ClassId) -> Result<Class>;
 
+    /// The lessons at these starts, in the same order, as they are, or as [`Timetable::lessons_at`] would make them. Writes
+    /// nothing.
+    async fn planned_lessons(&self, at: Vec<(ClassId, UnixMillis)>) -> Result<Vec<Lesson>>;
+
+    /// A lesson beside the timetable; made if there is none at this moment yet.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`] if the class does not exist.
+    async fn extra_lesson(&self, class: ClassId, starts: UnixMillis) -> Result<Lesson>;
+
+    /// The lessons beside the timetable that start in this time, earliest first.
+    async fn extra_lessons(&self, times: Range<UnixMillis>) -> Result<Vec<Lesson>>;
+
     /// The lessons at these starts, in the same order; made if there is none yet.
     ///
     /// # Errors
@@ -62,13 +79,15 @@ pub trait Timetable {
     /// Lessons that are live.
     async fn live_lessons(&self) -> Result<Vec<Lesson>>;
 
-    /// Changes a lesson.
+    /// Changes a lesson. One that ended before its planned start was held ahead of its time: its start becomes the moment at
+    /// which it was opened, beside the timetable, and the lesson that was planned is still to come.
     ///
     /// # Errors
     /// [`crate::StoreError::NotFound`].
     async fn change_lesson(&self, id: LessonId, change: LessonChange) -> Result<Lesson>;
 
-    /// Writes presences; the same participant and `from` replaces.
+    /// Writes presences; the same participant and `from` replaces. New ones beyond [`ATTENDANCE_MAX`] are left out, and
+    /// counted.
     ///
     /// # Errors
     /// [`crate::StoreError::NotFound`] if there is no such lesson.

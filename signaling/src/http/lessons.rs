@@ -66,7 +66,16 @@ async fn of_day(
     };
     let mut names = Names::new(&app);
     let mut items = Vec::new();
-    for (class, lesson) in app.library.lessons_of_day(day, &caller.rights).await? {
+    let now = UnixMillis::now();
+    let lessons = app.library.lessons_of_day(day, &caller.rights).await?;
+    // A lesson that is over and can be taken up again is offered to its teacher beside it, unless that was done.
+    let again = |(class, lesson): &(Class, Lesson)| {
+        let mine = class.entry.teacher == caller.account;
+        let again = app.library.again(class, lesson, now).filter(|_| mine)?;
+        lessons.iter().all(|(_, known)| known.id != again.id).then(|| (class.clone(), again))
+    };
+    let offered: Vec<_> = lessons.iter().filter_map(again).collect();
+    for (class, lesson) in lessons.into_iter().chain(offered) {
         items.push(item(&app, &mut names, &caller, class, lesson).await?);
     }
     Ok(Json(items))
@@ -107,7 +116,7 @@ async fn item(
 /// missing.
 async fn lesson(app: &App, caller: &Caller, id: LessonId, action: Action) -> ApiResult<(Class, Lesson)> {
     let store = app.library.store();
-    let found = match store.lesson(id).await? {
+    let found = match app.library.lesson(id).await? {
         Some(lesson) => store.class(lesson.class).await?.map(|class| (class, lesson)),
         None => None,
     };

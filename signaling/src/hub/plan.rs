@@ -2,10 +2,13 @@
 
 use super::{EnterError, HubConfig};
 use crate::{ports::LessonFacts, room::Policy};
-use lectern_library::{Class, Lesson, StoreError, timetable::occurrence_near};
+use lectern_library::{Class, Lesson, StoreError};
 use lectern_media::{LessonId, RoomId, UnixMillis};
 use lectern_protocol::api::ClassMode;
 use std::time::Duration;
+
+/// How long before its start a lesson may be opened and is still ended by the timetable.
+const EARLY: Duration = Duration::from_secs(30 * 60);
 
 /// A class, one of its lessons, and the names that people are shown.
 #[derive(Debug, Clone)]
@@ -23,7 +26,14 @@ pub struct LessonPlan {
 pub(super) async fn by_room(config: &HubConfig, room: RoomId, now: UnixMillis) -> Result<LessonPlan, EnterError> {
     let class =
         config.library.store().class_by_room(room).await?.filter(|c| c.removed.is_none()).ok_or(EnterError::Unknown)?;
-    current(config, class, now).await
+    let mut plan = current(config, class, now).await?;
+    // Somebody is about to enter: from now on the lesson has a record, for its attendance and its recording.
+    match config.library.store().lessons_at(vec![(plan.class.id, plan.lesson.starts)]).await {
+        Ok(mut made) => plan.lesson = made.pop().unwrap_or(plan.lesson),
+        // The class is held all the same (DESIGN law 5); what can't be written about it is logged as it happens.
+        Err(e) => tracing::error!(room = %room, error = %e, "the lesson could not be written down"),
+    }
+    Ok(plan)
 }
 
 pub(super) async fn by_code(config: &HubConfig, code: &str, now: UnixMillis) -> Result<LessonPlan, EnterError> {
@@ -46,16 +56,7 @@ pub(super) async fn by_lesson(
 }
 
 async fn current(config: &HubConfig, class: Class, now: UnixMillis) -> Result<LessonPlan, EnterError> {
-    // A lesson that was opened goes on, whatever the timetable says by now.
-    let live = config.library.store().live_lessons().await?.into_iter().find(|l| l.class == class.id);
-    let lesson = match live {
-        Some(lesson) => lesson,
-        None => {
-            let start = occurrence_near(&class.entry, now, config.library.zone());
-            let mut lessons = config.library.store().lessons_at(vec![(class.id, start)]).await?;
-            lessons.pop().ok_or(EnterError::Unknown)?
-        }
-    };
+    let lesson = config.library.current_lesson(&class, now).await?;
     Ok(named(config, class, lesson).await?)
 }
 
@@ -72,6 +73,12 @@ impl LessonPlan {
         self.lesson.starts.plus(self.length())
     }
 
+    /// The planned end for a room that is made now. Who opens a class long before its time tries it out: the end does not
+    /// wait for another day, and [`Policy::length`] still counts from the opening.
+    fn ends_from(&self, now: UnixMillis) -> UnixMillis {
+        if self.lesson.starts > now.plus(EARLY) { now } else { self.ends() }
+    }
+
     fn length(&self) -> Duration {
         Duration::from_secs(60 * u64::from(self.class.entry.duration_min))
     }
@@ -84,7 +91,7 @@ impl LessonPlan {
             teacher: self.teacher_name.clone(),
             record: self.class.entry.record,
             classrooms_on_stage: self.class.entry.mode == ClassMode::Dedicated,
-            ends: self.ends(),
+            ends: self.ends_from(UnixMillis::now()),
             length: self.length(),
             participants_max: config.participants_max,
             stage_max: config.stage_max,

@@ -1,5 +1,6 @@
 //! Live classes from outside: joining, sockets, WHIP and WHEP against a media plane and a recorder that only take notes.
 
+mod again;
 mod devices;
 mod join;
 mod restart;
