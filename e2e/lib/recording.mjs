@@ -86,11 +86,15 @@ export async function gstreamerDecodes(file) {
   return (stdout.match(/chain {3}\*{7}/g) ?? []).length;
 }
 
+/** The strip's functions as a script for a page: global there, and harmless when they come twice. */
+export const stripScript = async () =>
+  (await readFile(new URL("./strip.mjs", import.meta.url), "utf8")).replace(/^export /gm, "").replace(/^const /gm, "var ");
+
 /** Plays a playlist in a page with hls.js or Shaka, and reads the strip of what is drawn until `frames` were read. */
 export async function playInPage(page, player, playlist, { frames = 25, from = 0 } = {}) {
   const library = { "hls.js": "hls.js/dist/hls.min.js", shaka: "shaka-player/dist/shaka-player.compiled.js" }[player];
   await page.evaluate(`${await readFile(require.resolve(library), "utf8")};undefined`);
-  await page.evaluate(`${(await readFile(new URL("./strip.mjs", import.meta.url), "utf8")).replace(/^export /gm, "").replace(/^const /gm, "var ")};undefined`);
+  await page.evaluate(`${await stripScript()};undefined`);
   return page.evaluate(async ([name, url, wanted, start]) => {
     document.body.replaceChildren();
     const video = document.body.appendChild(document.createElement("video"));
