@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { CAMERA_LAYERS, cameraLayers, preferVideo, tuneOpusAnswer } from "../src/media/codecs";
 import { browserOf, classify } from "../src/media/faults";
-import { loudness } from "../src/media/level";
+import { audioContext, loudness } from "../src/media/level";
 import { NOTHING_PLACED, pairStreams, placeTracks, stepHeight, toAssignments, type Placement, type Want } from "../src/media/lines";
 
 const LINES = { audio: ["a0", "a1", "a2"], video: ["v0", "v1"] };
@@ -119,6 +119,18 @@ test.each([
   ["Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Safari/604.1", "ios"],
   ["Mozilla/5.0 (Linux; Android 14) Chrome/120.0 Mobile Safari/537.36 MicroMessenger/8.0", "wechat"],
 ] as const)("%s is %s", (ua, browser) => expect(browserOf(ua)).toBe(browser));
+
+test("a meter that a reloaded page may not start yet starts with the first gesture", () => {
+  const resume = vi.fn(async () => undefined);
+  vi.stubGlobal("AudioContext", class { state = "suspended"; resume = resume; });
+  audioContext();
+  audioContext();
+  expect(resume).toHaveBeenCalledTimes(2);
+  dispatchEvent(new Event("pointerdown"));
+  dispatchEvent(new Event("pointerdown"));
+  expect(resume).toHaveBeenCalledTimes(3);
+  vi.unstubAllGlobals();
+});
 
 test("loudness is 0 for silence, 1 for a shout, even in between", () => {
   const tone = (amplitude: number) => Float32Array.from({ length: 480 }, (_, i) => amplitude * Math.sin(i));

@@ -5,9 +5,15 @@ let shared: AudioContext | null = null;
 /** One context for the page; browsers allow few. */
 export function audioContext(): AudioContext {
   shared ??= new AudioContext();
-  if (shared.state === "suspended") void shared.resume().catch(() => undefined);
+  if (shared.state === "suspended") {
+    resume();
+    // A page that was only reloaded has had no gesture yet, and may not: the first one does it, or the meter would lie.
+    for (const type of ["pointerdown", "keydown"]) addEventListener(type, resume, { once: true });
+  }
   return shared;
 }
+
+const resume = (): void => void shared?.resume().catch(() => undefined);
 
 /** Root mean square of samples (-1 to 1) on a scale of 0 to 1 that looks even to the eye: -60 dB is 0, -6 dB is 1. Pure. */
 export function loudness(samples: Float32Array): number {
