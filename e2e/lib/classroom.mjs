@@ -8,6 +8,9 @@ export const SPAN = 100_000;
 export const sourceOf = (index) => ({ firstFrame: index * SPAN });
 const isFrom = (index) => (frame) => frame >= index * SPAN && frame < (index + 1) * SPAN;
 
+/** The number under which participant `index`'s shared screen is seen. */
+export const screenOf = (index) => index + 4;
+
 /** Makes the page a signed-in one, without the form. */
 export const signedIn = (person, api) => person.context.addCookies(api.cookies());
 
@@ -55,6 +58,25 @@ export const raiseHand = ({ page }) => page.getByRole("button", { name: "举手"
 export async function callOn({ page }, name) {
   await page.getByRole("button", { name: `请 ${name} 发言` }).first().waitFor();
   await page.keyboard.press("Space");
+}
+
+/** Teacher: opens the list of who is in class. */
+export async function showPeople({ page }) {
+  const tab = page.getByRole("tab", { name: "成员" });
+  if (!(await tab.isVisible())) await page.locator('[data-control="people"]').click();
+  await tab.click();
+}
+
+/** A classroom's screen: opens its page and, the first time, says which room it is. */
+export async function setUpScreen({ page }, server, code, name) {
+  await page.goto(`${server.url}/screen/${code}`);
+  await page.getByRole("textbox").first().fill(name);
+  await page.getByRole("button", { name: "就用这个名字" }).click();
+}
+
+/** Waits until the page shows all of these texts. */
+export async function says({ page, name }, ...texts) {
+  for (const text of texts) await until(`${name}'s page says “${text}”`, () => page.getByText(text).first().isVisible());
 }
 
 /** Teacher: ends the class for all, and says yes. */

@@ -128,6 +128,7 @@ export async function playInPage(page, player, playlist, { frames = 25, from = 0
         return done();
       };
       video.requestVideoFrameCallback(frame);
+      video.addEventListener("ended", done, { once: true }); // there are no more
       video.addEventListener("loadedmetadata", () => {
         if (start && name === "hls.js") video.currentTime = start;
         video.play().catch((error) => errors.push(String(error)));

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
+import { Api } from "../lib/api.mjs";
 import { Browser } from "../lib/browser.mjs";
-import { endClass, enter, openClass, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
-import { record } from "../lib/report.mjs";
+import { endClass, enter, openClass, says, saysRecording, seesCamera, showPeople, signedIn, sourceOf } from "../lib/classroom.mjs";
+import { ACCEPT, record } from "../lib/report.mjs";
 import { Server } from "../lib/server.mjs";
 import { failed, test } from "../lib/test.mjs";
-import { until } from "../lib/wait.mjs";
+import { measureFor, until } from "../lib/wait.mjs";
 import { makeClass, makeWorld } from "../lib/world.mjs";
 
 let server;
@@ -29,11 +30,6 @@ after(async () => {
   await browser?.close({ failed: failed(), suite: "bad-input" });
   await server?.close({ keep: failed() });
 });
-
-/** Waits until the page shows all of these texts. */
-const says = async ({ page, name }, ...texts) => {
-  for (const text of texts) await until(`${name}'s page says “${text}”`, () => page.getByText(text).first().isVisible());
-};
 
 test("a class that does not exist", async () => {
   const person = await browser.person("lost");
@@ -89,13 +85,49 @@ test("someone is removed, and their page says so", async () => {
 });
 
 async function removeByTeacher(name) {
-  const { page } = teacher;
-  if (!(await page.getByRole("tab", { name: "成员" }).isVisible())) await page.locator('[data-control="people"]').click();
-  await page.getByRole("tab", { name: "成员" }).click();
-  const row = page.locator("[data-person]").filter({ hasText: name });
+  await showPeople(teacher);
+  const row = teacher.page.locator("[data-person]").filter({ hasText: name });
   await row.locator("summary").click();
   await row.getByText("移出课堂").click();
 }
+
+/** Comes in with another grant than the one that the server gave. */
+async function enterWith(grant, name) {
+  const person = await browser.person(name, { source: sourceOf(1) });
+  await person.page.route("**/api/v1/classes/*/join", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), grant } });
+  });
+  await enter(person, server, world.lesson.code, { name });
+  await says(person, "进入课堂的凭证已过期。", "请重新进入");
+  // What is offered is the way in: with the grant that the server gives, it leads into the class.
+  await person.page.unroute("**/api/v1/classes/*/join");
+  await person.page.locator("[data-closed]").getByRole("button", { name: "进入课堂" }).click();
+  await person.page.getByLabel("您的姓名").waitFor();
+  await person.page.getByRole("button", { name: "进入课堂", exact: true }).click();
+  await seesCamera(person, 0, { frames: 3 });
+  await person.context.close();
+}
+
+test("the grant of another server is refused, and the page says how to go on", async () => {
+  const other = await Server.start("bad-input-other");
+  try {
+    const { lesson } = await makeWorld(other);
+    const { grant } = await new Api(other.url).post(`/classes/${lesson.code}/join`, { name: "外校", classroom: false });
+    await enterWith(grant, "外校");
+  } finally {
+    await other.close();
+  }
+});
+
+test("a damaged grant is refused, and the page says how to go on", () => enterWith("v1.bm90IGEgZ3JhbnQ.AAAA", "冒名"));
+
+// A grant opens the door for two minutes; only the long form has them.
+test("an expired grant is refused, and the page says how to go on", { skip: !ACCEPT && "takes two minutes" }, async () => {
+  const { grant, expires } = await new Api(server.url).post(`/classes/${world.lesson.code}/join`, { name: "久等", classroom: false });
+  await measureFor(expires - Date.now() + 1000);
+  await enterWith(grant, "久等");
+});
 
 test("a full class says so", async () => {
   const crowd = [];

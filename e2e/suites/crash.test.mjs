@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Browser } from "../lib/browser.mjs";
 import { endClass, enter, hears, openClass, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
-import { archivedFrames, missingFrames, recordingDirectory } from "../lib/recording.mjs";
+import { archivedFrames, missingFrames, playInPage, recordingDirectory } from "../lib/recording.mjs";
 import { pick, record } from "../lib/report.mjs";
 import { Server } from "../lib/server.mjs";
 import { failed, test } from "../lib/test.mjs";
@@ -22,6 +22,9 @@ const figures = { kills: [] };
 const aims = {};
 /** Frames that the student had decoded more than a second before a kill: these must be in the recording. */
 const safe = new Map();
+/** The last frame that was safe before the last kill, and the first that was seen after it. */
+const around = {};
+let detail;
 
 before(async () => {
   server = await Server.start("crash");
@@ -55,19 +58,20 @@ test(`kill -9, ${KILLS} times: everybody is back by themselves`, async () => {
     const back = await seesCamera(student, 0, { frames: 5, since: server.readyAt, within: 60_000 });
     await hears(student, { beeps: 1, since: server.readyAt });
     await saysRecording(teacher);
+    Object.assign(around, { before: Math.max(...safe.keys()), after: back.frames[0][0] });
     figures.kills.push({ downMs: server.readyAt - server.killedAt, backMs: Math.round(back.frames[0][3] - server.readyAt) });
   }
   aims.backWithinMsWorst = [Math.max(...figures.kills.map(({ backMs }) => backMs)), "<=", 5000];
 });
 
-test("the lesson is one recording, with each downtime as a gap, and plays without repair", async () => {
+test("the lesson is one recording, with each downtime as a gap", async () => {
   await endClass(teacher);
   const page = await until("the lesson is in the library", async () => {
     const found = await world.teacher.get("/recordings");
     return found.items.some((item) => item.status === "done") && found;
   }, 60_000);
   assert.equal(page.items.length, 1, "one recording");
-  const detail = await world.teacher.get(`/recordings/${page.items[0].id}`);
+  detail = await world.teacher.get(`/recordings/${page.items[0].id}`);
   const restarts = detail.gaps.filter((gap) => gap.cause === "restart" && gap.track === null);
   assert.equal(restarts.length, KILLS, `each restart is a gap: ${JSON.stringify(detail.gaps)}`);
   const directory = await recordingDirectory(server, detail.id);
@@ -80,4 +84,17 @@ test("the lesson is one recording, with each downtime as a gap, and plays withou
   aims.missingFrames = [missing.lost.length, "<=", 0];
   assert.ok(safe.size > 0, "some frames were seen in time");
   assert.deepEqual(missing.lost, [], "every frame received a second before a kill is in the recording");
+});
+
+test("it plays without repair: hls.js goes on from before a restart to after it", async () => {
+  const gap = detail.gaps.findLast(({ cause, track }) => cause === "restart" && track === null);
+  const viewer = await browser.person("player");
+  await signedIn(viewer, world.teacher);
+  await viewer.page.goto(`${server.url}/library`);
+  const from = Math.max(0, gap.from_ms / 1000 - 2);
+  const { seen, errors } = await playInPage(viewer.page, "hls.js", `/vod/${detail.id}/index.m3u8`, { frames: 150, from });
+  const told = `${seen.length} frames, ${seen[0]} to ${seen.at(-1)}, around ${JSON.stringify(around)}; ${[...new Set(errors)].join(", ")}`;
+  assert.ok(seen.some((frame) => frame <= around.before), `the picture before the restart: ${told}`);
+  assert.ok(seen.filter((frame) => frame >= around.after && frame < 100_000).length > 25, `the picture after it: ${told}`);
+  assert.ok(!errors.some((error) => error.includes("fatal")), told);
 });
