@@ -7,6 +7,11 @@ use lectern_sfu::{
     Assignment, CommandError, Health, OfferError, Priority, PublishRequest, Sfu, SfuEvent, SubscribeRequest,
 };
 use lectern_signaling::ports::{IceCredentials, MediaError, MediaEvent, MediaPlane, Published, Subscribed};
+use std::time::Duration;
+
+/// How often a command that must not be lost is tried again while the media plane's queue is full. It takes the whole
+/// queue at each turn, every few milliseconds.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// The SFU as signaling's media plane.
 pub struct SfuPlane(pub Sfu);
@@ -63,7 +68,8 @@ impl MediaPlane for SfuPlane {
     }
 
     async fn unpublish(&self, _: RoomId, track: TrackId) {
-        carried_out("unpublish", self.0.unpublish(track));
+        let sfu = self.0.clone();
+        see_to_it("unpublish", move || sfu.unpublish(track));
     }
 
     async fn restart_ice(&self, peer: PeerId, remote: IceCredentials) -> Result<IceCredentials, MediaError> {
@@ -72,11 +78,39 @@ impl MediaPlane for SfuPlane {
     }
 
     async fn close_peer(&self, peer: PeerId) {
-        carried_out("close_peer", self.0.close_peer(peer));
+        let sfu = self.0.clone();
+        see_to_it("close_peer", move || sfu.close_peer(peer));
     }
 
     async fn close_room(&self, room: RoomId) {
-        carried_out("close_room", self.0.close_room(room));
+        // Waited for: the room's next lesson must not be closed by the end of this one.
+        insist("close_room", || self.0.close_room(room)).await;
+    }
+
+    fn media_alive(&self) -> bool {
+        self.0.is_running()
+    }
+}
+
+/// Carries out a command that ends something: dropped, a person would still be seen, heard and recorded. What waits here
+/// is bounded by the peers and tracks there are; each is ended once.
+fn see_to_it(what: &'static str, mut command: impl FnMut() -> Result<(), CommandError> + Send + 'static) {
+    match command() {
+        Err(CommandError::Busy) => drop(tokio::spawn(async move { insist(what, command).await })),
+        result => carried_out(what, result),
+    }
+}
+
+/// Tries until the media plane takes the command, or has ended.
+async fn insist(what: &'static str, mut command: impl FnMut() -> Result<(), CommandError>) {
+    loop {
+        match command() {
+            Err(CommandError::Busy) => {
+                metrics::counter!("lectern_server_media_commands_retried_total", "reason" => what).increment(1);
+                tokio::time::sleep(AGAIN).await;
+            }
+            result => return carried_out(what, result),
+        }
     }
 }
 
@@ -130,5 +164,41 @@ fn quality(health: Health) -> Quality {
         Health::Good => Quality::Good,
         Health::Fair => Quality::Fair,
         Health::Poor => Quality::Poor,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+    use tokio::sync::Notify;
+
+    #[tokio::test]
+    async fn what_ends_something_is_not_dropped_by_a_full_queue() {
+        let (tries, done) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let (count, taken) = (Arc::clone(&tries), Arc::clone(&done));
+        see_to_it("close_peer", move || match count.fetch_add(1, Ordering::Relaxed) {
+            0..=9 => Err(CommandError::Busy),
+            _ => {
+                taken.notify_one();
+                Ok(())
+            }
+        });
+        done.notified().await;
+        assert_eq!(tries.load(Ordering::Relaxed), 11);
+    }
+
+    #[tokio::test]
+    async fn a_plane_that_has_ended_is_asked_once() {
+        let mut tries = 0;
+        insist("close_room", || {
+            tries += 1;
+            Err(CommandError::Ended)
+        })
+        .await;
+        assert_eq!(tries, 1, "everything in it is closed");
     }
 }

@@ -13,10 +13,12 @@ use std::{
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 /// How long requests that are under way may take when the server ends.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How often the media threads are looked after: whoever is in class notices within a few seconds.
+const MEDIA_LOOK: Duration = Duration::from_millis(500);
 
 /// Runs the server until it is asked to end.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
@@ -56,10 +58,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     }
     announce(&config, &addresses, https.is_some(), local_ca.as_deref(), first.as_ref());
 
-    tokio::select! {
-        () = shutdown.begun() => {}
-        Some(ended) = serving.join_next() => ended?.context("could not serve http any more")?,
-    }
+    let failed = tokio::select! {
+        () = shutdown.begun() => false,
+        Some(ended) = serving.join_next() => {
+            ended?.context("could not serve http any more")?;
+            false
+        }
+        () = media_failed(MEDIA_LOOK, || server.sfu.is_running()) => {
+            tracing::error!("a media thread has failed: ending in order, so that a restart brings the classes back");
+            shutdown.ask();
+            true
+        }
+    };
     let ended = shutdown
         .unless_forced(async {
             // Clients are told first, so that they know why their sockets close; then recordings are closed so that they
@@ -79,7 +89,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         None => tracing::warn!("ended at once, as asked"),
     }
     drop(data);
+    anyhow::ensure!(!failed, "a media thread has failed; the log says where");
     Ok(())
+}
+
+/// Returns when the media plane does not run as a whole any more. A thread of it that has failed cannot be started again:
+/// its peers' keys are gone, and all their clients have to come back anyway.
+async fn media_failed(every: Duration, is_running: impl Fn() -> bool) {
+    let mut look = tokio::time::interval(every);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while is_running() {
+        look.tick().await;
+    }
 }
 
 fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
@@ -178,5 +199,22 @@ fn shown(addr: SocketAddr) -> String {
     match addr.ip() {
         ip if ip.is_loopback() => format!("localhost:{}", addr.port()),
         _ => addr.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test]
+    async fn a_media_thread_that_fails_later_is_noticed() {
+        let looks = Cell::new(0);
+        media_failed(Duration::from_millis(1), || {
+            looks.set(looks.get() + 1);
+            looks.get() < 5
+        })
+        .await;
+        assert_eq!(looks.get(), 5);
     }
 }

@@ -23,7 +23,7 @@ pub const ROUTES: &[Route] = &[
         Verb::Get,
         "/readyz",
         Right::Public,
-        "Whether classes can be held: 503 while the catalogue cannot be written.",
+        "Whether classes can be held: 503 while the catalogue cannot be written, or when a media thread has failed.",
         || get(readyz),
     ),
     Route::new(
@@ -49,6 +49,10 @@ async fn healthz() -> &'static str {
 async fn readyz(State(app): State<App>) -> ApiResult<&'static str> {
     if app.rooms.is_closing() {
         return Err(ApiError::retry(Code::Busy, Duration::from_secs(5), "the server is going down"));
+    }
+    if !app.media.media_alive() {
+        let detail = "a media thread has failed and its classes are lost; the server restarts by itself";
+        return Err(ApiError::retry(Code::Busy, Duration::from_secs(5), detail));
     }
     if app.library.store().writable() {
         Ok("ready\n")
