@@ -104,6 +104,9 @@ pub struct Class {
     pub stage_max: u32,
     /// A lesson ends by itself when its teacher is away this long after the planned end, in minutes. Default 15.
     pub away_end_min: u32,
+    /// A lesson ends by itself this long after it was opened, whoever is there, 1 to 24 hours: an encoder that nobody
+    /// switched off would teach, and be recorded, for ever. Default 8.
+    pub lesson_hours_max: u32,
     /// Whether people without an account may join by link and name. Default true.
     pub guests: bool,
 }
@@ -161,7 +164,7 @@ impl Default for Storage {
 
 impl Default for Class {
     fn default() -> Self {
-        Self { participants_max: 300, stage_max: 16, away_end_min: 15, guests: true }
+        Self { participants_max: 300, stage_max: 16, away_end_min: 15, lesson_hours_max: 8, guests: true }
     }
 }
 
@@ -288,6 +291,9 @@ impl Config {
         if self.class.away_end_min > 24 * 60 {
             faults.push(("class.away_end_min", "is more than a day".into()));
         }
+        if !(1..=24).contains(&self.class.lesson_hours_max) {
+            faults.push(("class.lesson_hours_max", "is not between 1 and 24".into()));
+        }
         if let Err(e) = crate::log::filter(&self.log.level) {
             faults.push(("log.level", e));
         }
@@ -410,6 +416,7 @@ mod tests {
             ("[http]\ntls = \"yes\"\n", "lectern.toml:2: http.tls: "),
             ("[http]\npublic_url = \"class.example\"\n", "lectern.toml:2: http.public_url: "),
             ("[class]\nstage_max = 0\n", "lectern.toml:2: class.stage_max: "),
+            ("[class]\nlesson_hours_max = 0\n", "lectern.toml:2: class.lesson_hours_max: "),
             ("[log]\nlevel = \"lectern=loud\"\n", "lectern.toml:2: log.level: "),
             ("[http\n", "lectern.toml: line 1"),
         ] {

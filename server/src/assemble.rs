@@ -65,6 +65,7 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
         participants_max: config.class.participants_max as usize,
         stage_max: config.class.stage_max as usize,
         away_end: Duration::from_secs(60 * u64::from(config.class.away_end_min)),
+        live_max: Duration::from_secs(3_600 * u64::from(config.class.lesson_hours_max)),
     });
     let hub = rooms.get_or_init(|| hub).clone();
     forward_events(&sfu, hub.clone())?;

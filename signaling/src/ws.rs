@@ -8,7 +8,7 @@ use crate::{
     http::origin_is_ours,
     hub::{EnterError, Outbox, Outgoing, RoomHandle, close_name},
     join::entrant,
-    room::ConnId,
+    room::{Bucket, ConnId, Rate},
 };
 use axum::{
     extract::{
@@ -38,6 +38,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A socket from which nothing came for this long is dead: two pings were lost.
 const SILENT_MAX: Duration = Duration::from_secs(40);
+/// After the last message a client has this long to close its side. What it says meanwhile is not read any more.
+const LINGER: Duration = Duration::from_secs(3);
 /// A message that a socket does not take within this time means that it is dead.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
@@ -98,45 +100,56 @@ impl Socket {
         // The room holds the way out from here on: when it lets go, the writer ends.
         let watch = outbox.downgrade();
         drop(outbox);
-        let mut deadline = Instant::now() + SILENT_MAX;
-        loop {
+        let opened = Instant::now();
+        let mut frames = Bucket::full(Rate::SOCKET, Duration::ZERO);
+        let mut deadline = opened + SILENT_MAX;
+        let ours = loop {
             let received = timeout_at(deadline, stream.next()).await;
             deadline = Instant::now() + SILENT_MAX;
+            if watch.strong_count() == 0 {
+                // The room let go of this socket: nobody is behind it whose limits would hold.
+                break true;
+            }
+            // Pings and nonsense count as well: they cost us as much as what is said.
+            if !frames.take(opened.elapsed()) {
+                refuse_form(&watch, "flood");
+                break true;
+            }
             let text = match received {
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
                 Ok(Some(Ok(Message::Binary(_)))) => {
                     refuse_form(&watch, "binary");
-                    break;
+                    break true;
                 }
-                Ok(Some(Ok(Message::Close(_))) | None) => break,
+                Ok(Some(Ok(Message::Close(_))) | None) => break false,
                 Ok(Some(Err(e))) => {
                     // Too long a message ends here, too.
                     metrics::counter!("lectern_ws_messages_refused_total", "reason" => "frame").increment(1);
                     tracing::debug!(error = %e, "the socket broke");
-                    break;
+                    break false;
                 }
                 Err(_) => {
                     metrics::counter!("lectern_ws_closed_total", "reason" => "silent").increment(1);
-                    break;
+                    break false;
                 }
             };
             match parse(&text) {
                 Ok(message) => {
                     if room.message(self.conn, message).await.is_err() {
-                        break;
+                        break true;
                     }
                 }
                 Err(reason) => {
                     refuse_form(&watch, reason);
-                    break;
+                    break true;
                 }
             }
-            if watch.strong_count() == 0 {
-                break;
-            }
-        }
+        };
         room.gone(self.conn).await;
+        if ours {
+            linger(stream).await;
+        }
     }
 
     /// Waits for the first message and enters the room. `Err(None)`: the client went away by itself.
@@ -201,6 +214,15 @@ fn close(outbox: &Outbox, reason: CloseReason) {
     let text = serde_json::to_string(&ServerMessage::Closed { reason }).unwrap_or_default();
     if outbox.try_send(Outgoing::Last(text.into())).is_err() {
         tracing::trace!("the socket went before its last message");
+    }
+}
+
+/// Waits a moment for the client to close after our last message: a socket that is dropped with unread bytes in it is reset
+/// by the kernel, and the client may lose the reason.
+async fn linger(mut stream: futures::stream::SplitStream<WebSocket>) {
+    let closing = async { while let Some(Ok(_)) = stream.next().await {} };
+    if timeout(LINGER, closing).await.is_err() {
+        tracing::debug!("a client did not close its socket");
     }
 }
 

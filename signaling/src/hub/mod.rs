@@ -14,7 +14,7 @@ pub(crate) use task::close_name;
 
 use crate::{
     ports::{MediaEvent, MediaPlane, PortError, RecordingEvent, Recordings},
-    room::{ConnId, Entrant, KeptRoom, Now, Room, Watch},
+    room::{ConnId, DeviceRefusal, Entrant, KeptRoom, Now, Room, Watch},
 };
 use lectern_library::{Library, StoreError};
 use lectern_media::{LessonId, PeerId, RoomId, TrackId, UnixMillis};
@@ -26,10 +26,13 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use task::{Input, RoomTask};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// Inputs waiting for one room. Sockets wait when it is full; media events are dropped and counted.
 const INPUTS_MAX: usize = 1024;
@@ -50,6 +53,8 @@ pub struct HubConfig {
     pub stage_max: usize,
     /// A lesson ends when its teacher is away this long after the planned end.
     pub away_end: Duration,
+    /// A lesson ends this long after it was opened, whoever is there.
+    pub live_max: Duration,
 }
 
 /// Why a room can't be entered.
@@ -271,6 +276,12 @@ impl Rooms {
         futures::future::join_all(closings).await;
     }
 
+    /// Closes a peer for which there is no room any more.
+    async fn close_orphan(&self, peer: PeerId) {
+        self.0.peers.lock().remove(&peer);
+        self.0.config.media.close_peer(peer).await;
+    }
+
     /// Notes which room a peer belongs to, so that its events find their way.
     pub fn note_peer(&self, peer: PeerId, room: RoomId) {
         self.0.peers.lock().insert(peer, room);
@@ -366,12 +377,12 @@ impl RoomHandle {
         self.ask(|reply| Input::HasTrack { track, reply }).await
     }
 
-    /// A device publishes (WHIP).
+    /// A device publishes (WHIP). The peer is the caller's to close if it may not.
     ///
     /// # Errors
     /// [`RoomClosed`]
-    pub async fn device_published(&self, who: Entrant, peer: PeerId) -> Result<(), RoomClosed> {
-        self.send(Input::DevicePublished { who, peer }).await
+    pub async fn device_published(&self, who: Entrant, peer: PeerId) -> Result<Result<(), DeviceRefusal>, RoomClosed> {
+        self.ask(|reply| Input::DevicePublished { who, peer, reply }).await
     }
 
     /// A device stopped publishing.

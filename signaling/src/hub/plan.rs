@@ -96,6 +96,7 @@ impl LessonPlan {
             participants_max: config.participants_max,
             stage_max: config.stage_max,
             away_end: config.away_end,
+            live_max: config.live_max,
         }
     }
 

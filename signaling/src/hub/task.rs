@@ -2,22 +2,26 @@
 
 use super::{
     LessonPlan, RoomFacts, RoomHandle, Rooms,
-    writer::{self, Write},
+    writer::{self, Early, Recorded, Write, Writes},
 };
 use crate::{
     ports::{MediaError, MediaEvent, Published, RecordingEvent, Subscribed},
-    room::{ConnId, Entrant, MediaCommand, Negotiation, Output, Presence, Room, Watch},
+    room::{Asked, ConnId, DeviceRefusal, Entrant, MediaCommand, Negotiation, Output, Presence, Room, Watch},
 };
 use axum::extract::ws::Utf8Bytes;
 use lectern_library::store::ROOM_STATE_BYTES_MAX;
 use lectern_media::{ParticipantId, PeerId, RecordingId, TrackId, UnixMillis};
 use lectern_protocol::{
     api::ClassEvent,
-    ws::{ClientMessage, CloseReason, LessonState, RecordingState, Req, ServerMessage},
+    ws::{ClientMessage, CloseReason, LessonState, RecordingState, ServerMessage},
 };
-use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::MissedTickBehavior,
 };
 use tracing::Instrument as _;
@@ -40,65 +44,29 @@ pub enum Outgoing {
 
 /// A room in which nobody is and nothing runs is forgotten after this many seconds.
 const IDLE_SECONDS: u32 = 20;
-/// A recording that could not be started is tried again after this many seconds.
-const RETRY_SECONDS: u32 = 10;
 /// The state is written whole: at most once a second, and a large one less often, so that a lively class of hundreds does
 /// not fill the catalogue's journal. What is said meanwhile is in the recording's timeline.
 const KEPT_BYTES_PER_SECOND: usize = 32 * 1024;
 /// Things that happened before the recording was ready to hear them.
 const EARLY_MAX: usize = 1_000;
-/// Presences that wait for the writer.
+/// Presences that wait for the writer: everybody of the largest class, coming and going while the disk stands still. Each
+/// waits once, in its newest form.
 const PRESENCES_MAX: usize = 5_000;
 
 pub(super) enum Input {
-    Enter {
-        conn: ConnId,
-        outbox: Outbox,
-        who: Entrant,
-    },
-    Message {
-        conn: ConnId,
-        message: ClientMessage,
-    },
-    Gone {
-        conn: ConnId,
-    },
-    Published {
-        conn: ConnId,
-        participant: ParticipantId,
-        req: Req,
-        result: Result<Published, MediaError>,
-    },
-    Subscribed {
-        conn: ConnId,
-        participant: ParticipantId,
-        req: Req,
-        result: Result<Subscribed, MediaError>,
-    },
+    Enter { conn: ConnId, outbox: Outbox, who: Entrant },
+    Message { conn: ConnId, message: ClientMessage },
+    Gone { conn: ConnId },
+    Published { asked: Asked, result: Result<Published, MediaError> },
+    Subscribed { asked: Asked, result: Result<Subscribed, MediaError> },
     Media(MediaEvent),
-    /// The recording stands (again), or could not be started.
-    Recorded(Option<RecordingId>),
     Recording(RecordingEvent),
-    DevicePublished {
-        who: Entrant,
-        peer: PeerId,
-    },
-    DeviceLeft {
-        peer: PeerId,
-    },
-    Watch {
-        peer: PeerId,
-        watch: Watch,
-        reply: oneshot::Sender<bool>,
-    },
-    WatchEnded {
-        peer: PeerId,
-    },
+    DevicePublished { who: Entrant, peer: PeerId, reply: oneshot::Sender<Result<(), DeviceRefusal>> },
+    DeviceLeft { peer: PeerId },
+    Watch { peer: PeerId, watch: Watch, reply: oneshot::Sender<bool> },
+    WatchEnded { peer: PeerId },
     Facts(oneshot::Sender<RoomFacts>),
-    HasTrack {
-        track: TrackId,
-        reply: oneshot::Sender<bool>,
-    },
+    HasTrack { track: TrackId, reply: oneshot::Sender<bool> },
     Restart(oneshot::Sender<()>),
 }
 
@@ -107,15 +75,17 @@ pub(super) struct RoomTask {
     room: Room,
     handle: RoomHandle,
     outboxes: HashMap<ConnId, Outbox>,
-    writer: mpsc::Sender<Write>,
+    writer: Writes,
+    recorded: watch::Receiver<Recorded>,
     recording: Option<RecordingId>,
+    /// The recording that broke down, to go on with.
+    lost: Option<RecordingId>,
     /// A recording is expected: what happens meanwhile waits in `early`.
     recording_expected: bool,
-    early: Vec<(UnixMillis, ClassEvent)>,
+    early: Early,
     /// A recording that starts now begins in the middle of the lesson.
     mid_lesson: bool,
-    presences: Vec<Presence>,
-    retry_in: u32,
+    presences: BTreeMap<(ParticipantId, UnixMillis), Presence>,
     keep: bool,
     /// Seconds until the state may be written again.
     keep_in: u32,
@@ -125,30 +95,29 @@ pub(super) struct RoomTask {
 impl RoomTask {
     pub fn spawn(rooms: Rooms, room: Room, plan: LessonPlan, handle: RoomHandle, rx: mpsc::Receiver<Input>) {
         let span = tracing::info_span!(parent: None, "room", room = %handle.id, lesson = %plan.lesson.id);
-        let writer = writer::spawn(rooms.clone(), plan.clone(), handle.clone());
+        let (writer, recorded) = writer::spawn(rooms.clone(), plan.clone());
         let mut task = Self {
             rooms,
             room,
             handle,
             outboxes: HashMap::new(),
             writer,
+            recorded,
             recording: None,
+            lost: None,
             recording_expected: false,
             early: Vec::new(),
             mid_lesson: false,
-            presences: Vec::new(),
-            retry_in: RETRY_SECONDS,
+            presences: BTreeMap::new(),
             keep: false,
             keep_in: 0,
             over: false,
         };
-        if let Some(opened) = task.room.live_since() {
-            let record = plan.class.entry.record;
-            task.recording_expected = record;
-            task.mid_lesson = plan.lesson.recording.is_none();
-            if task.writer.try_send(Write::Resumed { recording: plan.lesson.recording, opened, record }).is_err() {
-                tracing::error!("the writer of a new room takes nothing");
-            }
+        let recording = plan.lesson.recording;
+        if let Some(opened) = task.room.live_since().filter(|_| plan.class.entry.record || recording.is_some()) {
+            task.recording_expected = true;
+            task.mid_lesson = recording.is_none();
+            task.writer.must(Write::Resumed { recording, opened });
         }
         tokio::spawn(task.run(rx).instrument(span));
     }
@@ -164,26 +133,26 @@ impl RoomTask {
                     Some(Input::Restart(done)) => {
                         self.room.close_for_restart(&mut out);
                         self.carry_out(&mut out).await;
-                        self.write_down(true).await;
-                        let suspend = Write::Suspend { recording: self.recording, done };
-                        if self.writer.send(suspend).await.is_err() {
-                            tracing::error!("the room's writer has ended");
-                        }
+                        let (presences, early) = self.unwritten();
+                        self.writer.must(Write::Suspend { state: self.state(), presences, early, done });
                         break;
                     }
                     Some(input) => self.feed(input, &mut out),
                     None => break,
                 },
+                Ok(()) = self.recorded.changed() => {
+                    let recording = *self.recorded.borrow_and_update();
+                    self.recorded(recording, &mut out);
+                }
                 _ = second.tick() => {
                     self.room.tick(self.rooms.0.now(), &mut out);
-                    self.retry_recording().await;
                     self.carry_out(&mut out).await;
-                    self.write_down(false).await;
+                    self.write_down(false);
                     idle_for = if self.room.is_idle() && self.outboxes.is_empty() { idle_for + 1 } else { 0 };
                     if idle_for >= IDLE_SECONDS {
                         // Whoever comes at this very moment finds the room closed and opens it anew.
                         self.over = true;
-                        self.write(Write::Forget).await;
+                        self.writer.must(Write::Forget);
                     }
                 }
             }
@@ -191,8 +160,20 @@ impl RoomTask {
             self.handle.present.store(self.room.present() as u32, Ordering::Relaxed);
         }
         rx.close();
-        drop(rx);
+        while let Some(input) = rx.recv().await {
+            self.turn_away(input).await;
+        }
         self.rooms.forget_room(self.handle.id);
+    }
+
+    /// What came too late: peers that were made for this room are closed. Whoever waits for a reply gets none.
+    async fn turn_away(&self, input: Input) {
+        let peer = match input {
+            Input::Published { result: Ok(answer), .. } => answer.peer,
+            Input::Subscribed { result: Ok(answer), .. } => answer.peer,
+            _ => return,
+        };
+        self.rooms.close_orphan(peer).await;
     }
 
     fn feed(&mut self, input: Input, out: &mut Vec<Output>) {
@@ -208,16 +189,16 @@ impl RoomTask {
                 self.outboxes.remove(&conn);
                 room.disconnected(now, conn, out);
             }
-            Input::Published { conn, participant, req, result } => room.published(conn, participant, req, result, out),
-            Input::Subscribed { conn, participant, req, result } => {
-                room.subscribed(conn, participant, req, result, out);
-            }
+            Input::Published { asked, result } => room.published(asked, result, out),
+            Input::Subscribed { asked, result } => room.subscribed(asked, result, out),
             Input::Media(event) => room.media_event(now, event, out),
-            Input::Recorded(recording) => self.recorded(recording, out),
             Input::Recording(RecordingEvent::Failed { .. }) => room.recording_is(RecordingState::Failed, out),
             Input::Recording(RecordingEvent::Recovered { .. }) => room.recording_is(RecordingState::On, out),
-            Input::Recording(RecordingEvent::Lost { .. }) => self.recorded(None, out),
-            Input::DevicePublished { who, peer } => room.device_published(now, who, peer, out),
+            Input::Recording(RecordingEvent::Lost { .. }) => {
+                self.lost = self.recording.take();
+                room.recording_failed(now, out);
+            }
+            Input::DevicePublished { who, peer, reply } => answer(reply, room.device_published(now, who, peer, out)),
             Input::DeviceLeft { peer } => room.device_left(now, peer, out),
             Input::Watch { peer, watch, reply } => answer(reply, room.watch(peer, watch, out)),
             Input::WatchEnded { peer } => room.watch_ended(peer, out),
@@ -247,22 +228,9 @@ impl RoomTask {
             }
             early.into_iter().for_each(|(at, event)| self.record_event(at, event));
         }
-        let state = if recording.is_some() { RecordingState::On } else { RecordingState::Failed };
-        self.room.recording_is(state, out);
-    }
-
-    /// A recording that could not be started (the disk was full) is tried again while the lesson lasts.
-    async fn retry_recording(&mut self) {
-        let wanted = self.room.is_live() && self.room.policy().record && self.recording.is_none();
-        if !wanted || self.recording_expected {
-            self.retry_in = RETRY_SECONDS;
-            return;
-        }
-        self.retry_in -= 1;
-        if let (0, Some(opened)) = (self.retry_in, self.room.live_since()) {
-            self.recording_expected = true;
-            self.mid_lesson = true;
-            self.write(Write::Resumed { recording: None, opened, record: true }).await;
+        match recording {
+            Some(_) => self.room.recording_started(out),
+            None => self.room.recording_failed(self.rooms.0.now(), out),
         }
     }
 
@@ -288,27 +256,46 @@ impl RoomTask {
                 self.send(conn, Outgoing::Last(text_of(&ServerMessage::Closed { reason })), out);
                 self.outboxes.remove(&conn);
             }
+            Output::Dismiss { conn } => {
+                metrics::counter!("lectern_ws_closed_total", "reason" => "left").increment(1);
+                // Dropping the outbox ends the socket's task.
+                self.outboxes.remove(&conn);
+            }
             Output::Negotiate(negotiation) => self.negotiate(negotiation),
             Output::Media(command) => self.command(command).await,
             Output::Opened { record } => {
                 self.recording_expected = record;
                 let at = self.room.live_since().unwrap_or_else(UnixMillis::now);
                 tracing::info!(record, "the lesson is open");
-                self.write(Write::Opened { at, record }).await;
+                self.writer.must(Write::Opened { at, record });
                 // Live is kept at once: a restart in the next second must find it so.
-                self.write_down(true).await;
+                self.keep = true;
+                self.write_down(true);
             }
-            Output::Ended => {
-                tracing::info!("the lesson is over");
-                self.write_presences().await;
-                self.write(Write::Ended { at: UnixMillis::now(), recording: self.recording }).await;
+            Output::Record => {
+                if let Some(opened) = self.room.live_since().filter(|_| !self.recording_expected) {
+                    self.recording_expected = true;
+                    self.mid_lesson = true;
+                    self.writer.must(Write::Resumed { recording: self.lost.take(), opened });
+                }
+            }
+            Output::Ended { reason } => {
+                metrics::counter!("lectern_room_lessons_ended_total", "reason" => reason.as_str()).increment(1);
+                tracing::info!(reason = reason.as_str(), "the lesson is over");
+                let (presences, early) = self.unwritten();
+                self.writer.must(Write::Ended { at: UnixMillis::now(), presences, early });
                 self.keep = false;
                 self.over = true;
             }
             Output::Timeline(event) => self.record_event(UnixMillis::now(), event),
             Output::Attendance(presence) => {
-                if self.room.live_since().is_some() && self.presences.len() < PRESENCES_MAX {
-                    self.presences.push(presence);
+                let key = (presence.participant, presence.from);
+                if self.room.live_since().is_none() {
+                    // Nobody is late before a lesson began.
+                } else if self.presences.len() < PRESENCES_MAX || self.presences.contains_key(&key) {
+                    self.presences.insert(key, presence);
+                } else {
+                    metrics::counter!("lectern_room_writes_failed_total", "reason" => "presences_max").increment(1);
                 }
             }
             Output::Keep => self.keep = true,
@@ -340,25 +327,25 @@ impl RoomTask {
         tokio::spawn(
             async move {
                 let media = &rooms.0.config.media;
-                let (conn, participant, req, room) = (n.conn, n.participant, n.req, handle.id);
-                let input = match &n.publish {
+                let (asked, room) = (n.asked, handle.id);
+                let (input, peer) = match &n.publish {
                     Some(lines) => {
-                        let result = media.publish(room, participant, n.replaces, &n.sdp, lines).await;
-                        if let Ok(answer) = &result {
-                            rooms.note_peer(answer.peer, room);
-                        }
-                        Input::Published { conn, participant, req, result }
+                        let result = media.publish(room, asked.participant, n.replaces, &n.sdp, lines).await;
+                        let peer = result.as_ref().ok().map(|answer| answer.peer);
+                        (Input::Published { asked, result }, peer)
                     }
                     None => {
-                        let result = media.subscribe(room, participant, n.replaces, &n.sdp).await;
-                        if let Ok(answer) = &result {
-                            rooms.note_peer(answer.peer, room);
-                        }
-                        Input::Subscribed { conn, participant, req, result }
+                        let result = media.subscribe(room, asked.participant, n.replaces, &n.sdp).await;
+                        let peer = result.as_ref().ok().map(|answer| answer.peer);
+                        (Input::Subscribed { asked, result }, peer)
                     }
                 };
-                if handle.send(input).await.is_err() {
+                if let Some(peer) = peer {
+                    rooms.note_peer(peer, room);
+                }
+                if let (Err(_), Some(peer)) = (handle.send(input).await, peer) {
                     tracing::debug!("the room ended during a negotiation");
+                    rooms.close_orphan(peer).await;
                 }
             }
             .in_current_span(),
@@ -389,43 +376,43 @@ impl RoomTask {
         }
     }
 
-    /// Writes what changed; `now` also when nothing says it is urgent.
-    async fn write_down(&mut self, now: bool) {
-        self.write_presences().await;
-        self.keep_in = self.keep_in.saturating_sub(1);
-        if (self.keep && self.keep_in == 0) || now {
-            self.keep = false;
-            match self.room.keep().to_json(ROOM_STATE_BYTES_MAX) {
-                Ok(state) => {
-                    self.keep_in = (state.len() / KEPT_BYTES_PER_SECOND) as u32;
-                    self.write(Write::Keep(state)).await;
-                }
-                Err(e) => tracing::error!(error = %e, "a room's state cannot be written"),
+    /// Writes what changed; `now` also when a large state was written a moment ago.
+    fn write_down(&mut self, now: bool) {
+        if !self.presences.is_empty() {
+            let presences = std::mem::take(&mut self.presences).into_values().collect();
+            if let Err(Write::Attendance(presences)) = self.writer.offer(Write::Attendance(presences)) {
+                // They wait here, where a newer word of the same presence takes the place of the older.
+                self.presences = presences.into_iter().map(|p| ((p.participant, p.from), p)).collect();
             }
         }
-    }
-
-    async fn write_presences(&mut self) {
-        if !self.presences.is_empty() {
-            let presences = std::mem::take(&mut self.presences);
-            self.write(Write::Attendance(presences)).await;
-        }
-    }
-
-    async fn write(&self, write: Write) {
-        match self.writer.try_send(write) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(Write::Keep(_))) => {
+        self.keep_in = self.keep_in.saturating_sub(1);
+        if self.keep && (self.keep_in == 0 || now) {
+            let Some(state) = self.state() else { return };
+            let len = state.len();
+            if self.writer.offer(Write::Keep(state)).is_ok() {
+                self.keep = false;
+                self.keep_in = (len / KEPT_BYTES_PER_SECOND) as u32;
+            } else {
+                // The newest state is written at the next occasion.
                 metrics::counter!("lectern_room_writes_failed_total", "reason" => "queue_full").increment(1);
             }
-            // Rare and not to be lost: the room waits for the disk.
-            Err(mpsc::error::TrySendError::Full(write)) => {
-                if self.writer.send(write).await.is_err() {
-                    tracing::error!("the room's writer has ended");
-                }
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => tracing::error!("the room's writer has ended"),
         }
+    }
+
+    /// The state to keep.
+    fn state(&self) -> Option<String> {
+        match self.room.keep(self.rooms.0.now()).to_json(ROOM_STATE_BYTES_MAX) {
+            Ok(state) => Some(state),
+            Err(e) => {
+                tracing::error!(error = %e, "a room's state cannot be written");
+                None
+            }
+        }
+    }
+
+    /// What goes with the writer's last order.
+    fn unwritten(&mut self) -> (Vec<Presence>, Early) {
+        (std::mem::take(&mut self.presences).into_values().collect(), std::mem::take(&mut self.early))
     }
 }
 

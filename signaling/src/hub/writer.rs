@@ -1,16 +1,25 @@
 //! What a room writes down, in order and beside its task, so that a slow disk never holds up a class.
+//!
+//! The task never waits for the writer and the writer never for the task: what comes often is refused when the queue is
+//! full and comes again, what is rare has places of its own, and what the writer has to tell stands in a [`watch`].
 
-use super::{LessonPlan, RoomHandle, Rooms, alarm, task::Input};
+use super::{LessonPlan, Rooms, alarm};
 use crate::room::Presence;
 use lectern_auth::Redacted;
 use lectern_library::{AttendanceRow, LessonChange, StoreError};
 use lectern_media::{RecordingId, UnixMillis};
-use lectern_protocol::ws::LessonState;
+use lectern_protocol::{api::ClassEvent, ws::LessonState};
 use std::future::Future;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-/// Writes waiting for one room. Beyond, the newest state is written at the next occasion, and presences wait in the task.
+/// Writes waiting for one room.
 const WRITES_MAX: usize = 64;
+/// Places for what must not be refused: a lesson is opened once and ends (or is suspended, or forgotten) once, and one
+/// recording at a time is asked for.
+const RESERVED: usize = 4;
+
+/// Events that a recording has still to be told, with their times.
+pub(super) type Early = Vec<(UnixMillis, ClassEvent)>;
 
 pub(super) enum Write {
     /// The room's state, whole.
@@ -19,43 +28,73 @@ pub(super) enum Write {
     Attendance(Vec<Presence>),
     /// The lesson is live; start its recording if asked, and note both.
     Opened { at: UnixMillis, record: bool },
-    /// The lesson is live again after a restart: go on with its recording, or start one if there was none.
-    Resumed { recording: Option<RecordingId>, opened: UnixMillis, record: bool },
-    /// The lesson is over.
-    Ended { at: UnixMillis, recording: Option<RecordingId> },
+    /// The lesson is live and should be recorded: go on with its recording, or start one if there was none.
+    Resumed { recording: Option<RecordingId>, opened: UnixMillis },
+    /// The lesson is over. `early` is what the recording has not been told because it was not known yet.
+    Ended { at: UnixMillis, presences: Vec<Presence>, early: Early },
     /// Nobody is there and nothing runs: nothing is worth keeping.
     Forget,
-    /// The server is going down: close the recording so that it can be resumed, and tell when all before is written.
-    Suspend { recording: Option<RecordingId>, done: oneshot::Sender<()> },
+    /// The server is going down: close the recording so that it can be resumed, and tell when all is written.
+    Suspend { state: Option<String>, presences: Vec<Presence>, early: Early, done: oneshot::Sender<()> },
 }
 
-pub(super) fn spawn(rooms: Rooms, plan: LessonPlan, handle: RoomHandle) -> mpsc::Sender<Write> {
+/// What the writer tells: the recording that was asked for stands, or could not be started. One is asked for at a time, so
+/// the newest word is the only one.
+pub(super) type Recorded = Option<RecordingId>;
+
+/// The way to a room's writer.
+pub(super) struct Writes {
+    tx: mpsc::Sender<Write>,
+}
+
+impl Writes {
+    /// Hands over what is refused when much is waiting: gives it back then.
+    pub fn offer(&self, write: Write) -> Result<(), Write> {
+        if self.tx.capacity() <= RESERVED && !self.tx.is_closed() {
+            return Err(write);
+        }
+        self.must(write);
+        Ok(())
+    }
+
+    /// Hands over what is rare and must not be lost.
+    pub fn must(&self, write: Write) {
+        if self.tx.try_send(write).is_err() {
+            // Its task has panicked, or somebody broke the reckoning at `RESERVED`.
+            metrics::counter!("lectern_room_writes_failed_total", "reason" => "writer_ended").increment(1);
+            tracing::error!("the room's writer takes nothing any more");
+        }
+    }
+}
+
+pub(super) fn spawn(rooms: Rooms, plan: LessonPlan) -> (Writes, watch::Receiver<Recorded>) {
     let (tx, mut rx) = mpsc::channel(WRITES_MAX);
+    let (told, recorded) = watch::channel(None);
     tokio::spawn(async move {
-        let writer = Writer { rooms, plan, handle };
+        let mut writer = Writer { rooms, plan, told, recording: None };
         while let Some(write) = rx.recv().await {
             writer.write(write).await;
         }
     });
-    tx
+    (Writes { tx }, recorded)
 }
 
 struct Writer {
     rooms: Rooms,
     plan: LessonPlan,
-    handle: RoomHandle,
+    told: watch::Sender<Recorded>,
+    /// The recording that runs. Known here first, so that an end right after a start ends it as well.
+    recording: Option<RecordingId>,
 }
 
 impl Writer {
-    async fn write(&self, write: Write) {
-        let config = &self.rooms.0.config;
+    async fn write(&mut self, write: Write) {
+        let rooms = self.rooms.clone();
+        let config = &rooms.0.config;
         let (store, lesson, room) = (config.library.store(), self.plan.lesson.id, self.plan.class.room);
         match write {
             Write::Keep(state) => self.noted("keep", store.put_room(room, state)).await,
-            Write::Attendance(presences) => {
-                let rows = presences.into_iter().map(row).collect();
-                self.noted("attendance", store.put_attendance(lesson, rows)).await;
-            }
+            Write::Attendance(presences) => self.attendance(presences).await,
             Write::Opened { at, record } => {
                 // The lesson is live first: if we die here, the restart starts its recording.
                 let change =
@@ -70,18 +109,16 @@ impl Writer {
                 if let Err(e) = &result {
                     alarm("resume", e);
                 }
-                self.tell(result.map(|()| recording).ok()).await;
+                self.tell(result.map(|()| recording).ok());
             }
-            Write::Resumed { recording: None, opened, record } => {
-                if record {
-                    self.start_recording(opened).await;
-                }
-            }
-            Write::Ended { at, recording } => {
+            Write::Resumed { recording: None, opened } => self.start_recording(opened).await,
+            Write::Ended { at, presences, early } => {
+                self.attendance(presences).await;
                 let change =
                     LessonChange { state: Some(LessonState::Over), ended: Some(at), ..LessonChange::default() };
                 self.noted("end", store.change_lesson(lesson, change)).await;
-                if let Some(recording) = recording
+                self.tell_recording(early);
+                if let Some(recording) = self.recording.take()
                     && let Err(e) = config.recordings.finish(recording).await
                 {
                     alarm("finish", &e);
@@ -89,8 +126,13 @@ impl Writer {
                 self.noted("forget", store.remove_room(room)).await;
             }
             Write::Forget => self.noted("forget", store.remove_room(room)).await,
-            Write::Suspend { recording, done } => {
-                if let Some(recording) = recording
+            Write::Suspend { state, presences, early, done } => {
+                self.attendance(presences).await;
+                if let Some(state) = state {
+                    self.noted("keep", store.put_room(room, state)).await;
+                }
+                self.tell_recording(early);
+                if let Some(recording) = self.recording.take()
                     && let Err(e) = config.recordings.suspend(recording).await
                 {
                     alarm("suspend", &e);
@@ -102,8 +144,17 @@ impl Writer {
         }
     }
 
-    async fn start_recording(&self, opened: UnixMillis) {
-        let config = &self.rooms.0.config;
+    async fn attendance(&self, presences: Vec<Presence>) {
+        if !presences.is_empty() {
+            let rows = presences.into_iter().map(row).collect();
+            let store = self.rooms.0.config.library.store();
+            self.noted("attendance", store.put_attendance(self.plan.lesson.id, rows)).await;
+        }
+    }
+
+    async fn start_recording(&mut self, opened: UnixMillis) {
+        let rooms = self.rooms.clone();
+        let config = &rooms.0.config;
         let started = config.recordings.start(&self.plan.facts(opened)).await;
         match &started {
             Ok(recording) => {
@@ -112,17 +163,18 @@ impl Writer {
             }
             Err(e) => alarm("start", e),
         }
-        self.tell(started.ok()).await;
+        self.tell(started.ok());
     }
 
-    async fn tell(&self, recording: Option<RecordingId>) {
-        if self.handle.send(Input::Recorded(recording)).await.is_err() {
-            tracing::debug!("the room ended while its recording was being started");
-            if let Some(recording) = recording
-                && let Err(e) = self.rooms.0.config.recordings.finish(recording).await
-            {
-                alarm("finish", &e);
-            }
+    fn tell(&mut self, recording: Recorded) {
+        self.recording = recording;
+        self.told.send_replace(recording);
+    }
+
+    fn tell_recording(&self, early: Early) {
+        let Some(recording) = self.recording else { return };
+        for (at, event) in early {
+            self.rooms.0.config.recordings.event(recording, at, &event);
         }
     }
 
@@ -143,5 +195,24 @@ fn row(p: Presence) -> AttendanceRow {
         role: p.role,
         from: p.from,
         to: p.to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_stands_still_refuses_the_frequent_and_takes_the_rare() {
+        let (tx, _rx) = mpsc::channel(WRITES_MAX);
+        let writes = Writes { tx };
+        let taken = (0..1_000).take_while(|_| writes.offer(Write::Keep(String::new())).is_ok()).count();
+        assert_eq!(taken, WRITES_MAX - RESERVED);
+        let given_back = writes.offer(Write::Attendance(vec![]));
+        assert!(matches!(given_back, Err(Write::Attendance(_))), "presences wait in the task");
+        writes.must(Write::Opened { at: UnixMillis(0), record: true });
+        writes.must(Write::Resumed { recording: None, opened: UnixMillis(0) });
+        writes.must(Write::Ended { at: UnixMillis(0), presences: vec![], early: vec![] });
+        assert_eq!(writes.tx.capacity(), 1, "all of a lesson's rare writes have a place");
     }
 }

@@ -1,10 +1,13 @@
 //! What is written in class: chat and questions. Bounded, numbered from 1, in order.
 
-use super::limits::{CHAT_KEPT_MAX, QUESTIONS_MAX, VOTES_MAX};
+use super::limits::{CHAT_KEPT_MAX, CHAT_SHOWN_BYTES_MAX, QUESTIONS_MAX, QUESTIONS_SHOWN_BYTES_MAX, VOTES_MAX};
 use lectern_media::{ParticipantId, UnixMillis};
 use lectern_protocol::ws::{ChatLine, Question};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Board {
@@ -74,8 +77,50 @@ impl Board {
         self.questions.get(&id).map(|entry| entry.shown(id, viewer))
     }
 
-    pub fn questions(&self, viewer: ParticipantId) -> Vec<Question> {
-        self.questions.iter().map(|(id, entry)| entry.shown(*id, viewer)).collect()
+    /// The newest lines that a newcomer is shown, in order.
+    pub fn shown_chat(&self) -> Vec<ChatLine> {
+        let mut bytes = 0;
+        let mut lines: Vec<_> = self
+            .chat
+            .iter()
+            .rev()
+            .take_while(|line| {
+                bytes += json_len(line);
+                bytes <= CHAT_SHOWN_BYTES_MAX
+            })
+            .cloned()
+            .collect();
+        lines.reverse();
+        lines
+    }
+
+    /// The questions that a newcomer is shown, in order: open ones before answered ones, new ones before old ones.
+    pub fn shown_questions(&self, viewer: ParticipantId) -> Vec<Question> {
+        let mut wanted: Vec<_> = self.questions.iter().collect();
+        wanted.sort_by_key(|(id, entry)| (entry.answered.is_some(), Reverse(**id)));
+        let mut bytes = 0;
+        let shown = wanted.into_iter().map(|(id, entry)| entry.shown(*id, viewer)).take_while(|question| {
+            bytes += json_len(question);
+            bytes <= QUESTIONS_SHOWN_BYTES_MAX
+        });
+        let mut shown: Vec<_> = shown.collect();
+        shown.sort_by_key(|q| q.id);
+        shown
+    }
+
+    /// Forgets the older half of the chat, or else half of the questions with their votes, answered and old ones first;
+    /// `false` when there is neither.
+    pub fn shed(&mut self) -> bool {
+        if !self.chat.is_empty() {
+            self.chat.drain(..self.chat.len().div_ceil(2));
+            return true;
+        }
+        let mut ids: Vec<_> = self.questions.iter().map(|(id, q)| (q.answered.is_none(), *id)).collect();
+        ids.sort_unstable();
+        for (_, id) in ids.iter().take(ids.len().div_ceil(2)) {
+            self.questions.remove(id);
+        }
+        !ids.is_empty()
     }
 
     #[cfg(test)]
@@ -98,6 +143,23 @@ impl Entry {
             answer: self.answer.clone(),
         }
     }
+}
+
+/// How long it is on the wire.
+fn json_len(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Plain data always serialises; what did not would not be shown.
+    if serde_json::to_writer(&mut count, value).is_ok() { count.0 } else { usize::MAX / 2 }
 }
 
 #[cfg(test)]

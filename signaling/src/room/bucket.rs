@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How much a bucket allows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// At once.
     pub burst: f64,
     /// After that.
@@ -12,6 +12,9 @@ pub(super) struct Rate {
 }
 
 impl Rate {
+    /// Frames of one socket, before anybody looks into them: twice what a room takes of a person, so that a page that breaks
+    /// the room's limit is told so by the room.
+    pub const SOCKET: Self = Self { burst: 400.0, per_second: 40.0 };
     /// Any message. Scrolling through a wall of tiles makes the most.
     pub const MESSAGE: Self = Self { burst: 200.0, per_second: 20.0 };
     /// Chat.
@@ -25,7 +28,7 @@ impl Rate {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     rate: Rate,
     level: f64,
     at: Duration,

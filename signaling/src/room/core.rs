@@ -1,10 +1,10 @@
 //! The room itself: who is in it, the lesson's life, coming, going and waiting.
 
 use super::{
-    ConnId, Entrant, MediaCommand, Now, Output, Policy,
+    ConnId, EndReason, Entrant, MediaCommand, Now, Output, Policy,
     board::Board,
-    limits::{COUNT_EVERY, KEEP_PLACE, REMOVED_MAX},
-    member::{Member, Place, Rates},
+    limits::{COUNT_EVERY, KEEP_ON_VIEW, KEEP_PLACE, REMOVED_MAX, RETRY_RECORDING, SEEN_EVERY},
+    member::{Member, Place},
     view::sees,
     watch::Watch,
 };
@@ -32,8 +32,13 @@ pub struct Room {
     pub(super) board: Board,
     pub(super) removed: VecDeque<(ParticipantId, Option<AccountId>)>,
     pub(super) speaker: Option<ParticipantId>,
+    pub(super) tickets: u64,
     count_told: (u32, Duration),
     teacher_away: Option<Duration>,
+    /// When a recording that failed is tried again.
+    record_at: Option<Duration>,
+    /// When the state was last asked to be kept for the sake of presences.
+    seen_at: Duration,
 }
 
 impl Room {
@@ -52,8 +57,11 @@ impl Room {
             board: Board::default(),
             removed: VecDeque::new(),
             speaker: None,
+            tickets: 0,
             count_told: (0, Duration::ZERO),
             teacher_away: None,
+            record_at: None,
+            seen_at: Duration::ZERO,
         }
     }
 
@@ -107,14 +115,24 @@ impl Room {
             // Whoever is here goes before a place that is only kept.
             self.forget(now, away, out);
         }
+        let stage_free = self.stage_free();
         if let Some(member) = self.members.get_mut(&id) {
             // Back again: after a reload, a change of network, or a restart of the server.
-            if let Some(old) = member.conn.replace(conn) {
+            if let Some(old) = member.conn.take() {
+                member.lose_socket(now);
                 out.push(Output::Close { conn: old, reason: CloseReason::TakenOver });
             }
+            member.conn = Some(conn);
             member.gone = None;
-            member.rates = Rates::new(now.mono);
             member.name = who.name;
+            if std::mem::take(&mut member.out_of_view) && member.on_stage {
+                // The seat was kept, unless somebody who was here needed it.
+                member.on_stage = stage_free;
+                let (participant, name) = (id, member.name.clone());
+                if stage_free {
+                    out.push(Output::Timeline(ClassEvent::Stage { participant, name, on: true }));
+                }
+            }
         } else {
             let mut member = Member::new(now, who, Place::Waiting);
             member.conn = Some(conn);
@@ -152,7 +170,7 @@ impl Room {
 
     /// Who has been without a socket for longest. Teachers' places are not given away.
     fn longest_gone(&self) -> Option<ParticipantId> {
-        let gone = self.members.values().filter(|m| !m.is_teacher()).filter_map(|m| m.gone.map(|since| (since, m.id)));
+        let gone = self.members.values().filter(|m| !m.is_teacher()).filter_map(|m| m.gone.map(|g| (g.since, m.id)));
         gone.min().map(|(_, id)| id)
     }
 
@@ -186,7 +204,7 @@ impl Room {
             member.on_stage = true;
         }
         let (name, role, on_stage) = (member.name.clone(), member.role, member.on_stage);
-        out.extend(member.presence(None).map(Output::Attendance));
+        out.extend(member.presence().map(Output::Attendance));
         out.push(Output::Timeline(ClassEvent::Joined { participant: id, name: name.clone(), role }));
         if on_stage && role != RoomRole::Teacher {
             out.push(Output::Timeline(ClassEvent::Stage { participant: id, name, on: true }));
@@ -197,14 +215,13 @@ impl Room {
     }
 
     pub(super) fn stage_free(&self) -> bool {
-        self.members.values().filter(|m| m.on_stage && !m.is_teacher()).count() < self.policy.stage_max
+        self.members.values().filter(|m| m.on_view() && !m.is_teacher()).count() < self.policy.stage_max
     }
 
     /// The socket is gone. The place is kept for [`KEEP_PLACE`]; media goes on by itself.
     pub fn disconnected(&mut self, now: Now, conn: ConnId, out: &mut Vec<Output>) {
         let Some(member) = self.members.values_mut().find(|m| m.conn == Some(conn)) else { return };
-        member.conn = None;
-        member.gone = Some(now.mono);
+        member.lose_socket(now);
         let (id, in_class) = (member.id, member.in_class());
         if in_class {
             self.show(id, out);
@@ -220,11 +237,11 @@ impl Room {
         let seen_by = self.audience(|viewer| viewer.id != id && sees(viewer, member));
         self.end_tracks_of(id, out);
         let Some(member) = self.members.remove(&id) else { return };
-        for peer in [member.publish, member.subscribe].into_iter().flatten() {
+        for peer in [member.publish.peer, member.subscribe.peer].into_iter().flatten() {
             out.push(Output::Media(MediaCommand::ClosePeer(peer)));
         }
         if member.in_class() {
-            out.extend(member.presence(Some(now.wall)).map(Output::Attendance));
+            out.extend(member.ended_presence(now).map(Output::Attendance));
             out.push(Output::Timeline(ClassEvent::Left { participant: id }));
             self.tell(seen_by, ServerMessage::ParticipantLeft { participant: id }, out);
         } else {
@@ -258,7 +275,7 @@ impl Room {
         out.push(Output::Timeline(ClassEvent::Opened {}));
         for member in self.members.values().filter(|m| m.in_class()) {
             out.push(Output::Timeline(member.joined_event()));
-            out.extend(member.presence(None).map(Output::Attendance));
+            out.extend(member.presence().map(Output::Attendance));
         }
         let waiting: Vec<_> = self.members.values().filter(|m| !m.in_class()).map(|m| (m.id, m.conn)).collect();
         for (id, conn) in waiting {
@@ -274,7 +291,7 @@ impl Room {
     }
 
     /// Ends the lesson for all.
-    pub fn end(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub fn end(&mut self, now: Now, reason: EndReason, out: &mut Vec<Output>) {
         if self.state == LessonState::Over {
             return;
         }
@@ -282,14 +299,14 @@ impl Room {
         self.state = LessonState::Over;
         out.push(Output::Timeline(ClassEvent::Ended {}));
         for (_, member) in std::mem::take(&mut self.members) {
-            out.extend(member.presence(Some(now.wall)).map(Output::Attendance));
+            out.extend(member.ended_presence(now).map(Output::Attendance));
             out.extend(member.conn.map(|conn| Output::Close { conn, reason: CloseReason::Ended }));
         }
         self.tracks.clear();
         self.watchers.clear();
         out.push(Output::Media(MediaCommand::CloseRoom));
         if was_live {
-            out.push(Output::Ended);
+            out.push(Output::Ended { reason });
         }
     }
 
@@ -313,12 +330,33 @@ impl Room {
         self.show_room(out);
     }
 
+    /// The recording runs, from its start or again.
+    pub fn recording_started(&mut self, out: &mut Vec<Output>) {
+        self.record_at = None;
+        self.recording_is(RecordingState::On, out);
+    }
+
+    /// The recording could not be started, or broke down: it is tried again in a while.
+    pub fn recording_failed(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.record_at = Some(now.mono + RETRY_RECORDING);
+        self.recording_is(RecordingState::Failed, out);
+    }
+
     /// Time passes: about once a second.
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        let expired = |m: &&Member| m.gone.is_some_and(|since| now.mono.saturating_sub(since) >= KEEP_PLACE);
-        let gone: Vec<_> = self.members.values().filter(expired).map(|m| m.id).collect();
+        let passed = |since: Duration| now.mono.saturating_sub(since);
+        let away_for = |m: &&Member, least| m.gone.is_some_and(|gone| passed(gone.since) >= least);
+        let gone: Vec<_> = self.members.values().filter(|m| away_for(m, KEEP_PLACE)).map(|m| m.id).collect();
         for id in gone {
             self.forget(now, id, out);
+        }
+        // A teacher stays in sight: the class waits for them, and the page says so. Whoever still sends is seen, too: the
+        // media plane knows better than the socket whether that line is dead.
+        let unseen =
+            |m: &&Member| m.on_view() && !m.is_teacher() && m.publish.peer.is_none() && away_for(m, KEEP_ON_VIEW);
+        let unseen: Vec<_> = self.members.values().filter(unseen).map(|m| m.id).collect();
+        for id in unseen {
+            self.take_out_of_view(id, out);
         }
         let count = self.present() as u32;
         let (told, at) = self.count_told;
@@ -326,10 +364,37 @@ impl Room {
             self.count_told = (count, now.mono);
             self.tell_all(ServerMessage::Count { participants: count }, out);
         }
-        if self.state == LessonState::Live && self.deserted(now) {
-            tracing::info!(room = %self.policy.room, "the teacher stayed away after the planned end: ending the lesson");
-            self.end(now, out);
+        if self.state != LessonState::Live {
+            return;
         }
+        if self.deserted(now) {
+            tracing::info!(room = %self.policy.room, "the teacher stayed away after the planned end: ending the lesson");
+            self.end(now, EndReason::Deserted, out);
+        } else if self.live_since.is_some_and(|since| now.wall >= since.plus(self.policy.live_max)) {
+            tracing::warn!(room = %self.policy.room, "the lesson is as long as one may be: ending it");
+            self.end(now, EndReason::TooLong, out);
+        } else {
+            if self.record_at.take_if(|at| *at <= now.mono).is_some() && self.policy.record {
+                out.push(Output::Record);
+            }
+            if passed(self.seen_at) >= SEEN_EVERY {
+                self.seen_at = now.mono;
+                out.push(Output::Keep);
+            }
+        }
+    }
+
+    /// Takes someone who has been away for a while off the others' stage. They keep the seat.
+    fn take_out_of_view(&mut self, id: ParticipantId, out: &mut Vec<Output>) {
+        self.end_tracks_of(id, out);
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.out_of_view = true;
+        let name = member.name.clone();
+        out.push(Output::Timeline(ClassEvent::Stage { participant: id, name, on: false }));
+        self.show(id, out);
+        let member = &self.members[&id];
+        let lost_sight = self.audience(|viewer| !sees(viewer, member));
+        self.tell(lost_sight, ServerMessage::ParticipantLeft { participant: id }, out);
     }
 
     /// Whether the planned end is past and the teacher has been away for long enough since.

@@ -6,7 +6,7 @@ use super::{
     Entrant, Now, Policy,
     board::Board,
     core::Room,
-    member::{Member, Place},
+    member::{Gone, Member, Place},
 };
 use lectern_media::{AccountId, LessonId, ParticipantId, TrackSource, UnixMillis};
 use lectern_protocol::ws::{LessonState, RoomRole};
@@ -36,21 +36,24 @@ struct KeptMember {
     on_stage: bool,
     hand_since: Option<UnixMillis>,
     muted: Vec<TrackSource>,
+    /// When they were last there, as far as this state knows.
+    #[serde(default)]
+    last_seen: Option<UnixMillis>,
 }
 
 impl KeptRoom {
-    /// As JSON of at most `len_max` bytes. When people write more than fits, the oldest chat goes: it is in the recording.
+    /// As JSON of at most `len_max` bytes. When people write more than fits, the oldest chat goes, then questions: both are
+    /// in the recording. The rest, people and nothing they can make longer, fits into what the store takes: two thousand
+    /// of them with the longest names make less than 1.5 MB.
     ///
     /// # Errors
     /// Never for plain data; the caller logs it all the same.
     pub fn to_json(mut self, len_max: usize) -> serde_json::Result<String> {
         loop {
             let text = serde_json::to_string(&self)?;
-            if text.len() <= len_max || self.board.chat.is_empty() {
+            if text.len() <= len_max || !self.board.shed() {
                 return Ok(text);
             }
-            let half = self.board.chat.len().div_ceil(2);
-            self.board.chat.drain(..half);
         }
     }
 }
@@ -58,7 +61,7 @@ impl KeptRoom {
 impl Room {
     /// What is to be kept now.
     #[must_use]
-    pub fn keep(&self) -> KeptRoom {
+    pub fn keep(&self, now: Now) -> KeptRoom {
         // Devices reconnect with their own token and are made anew.
         let members = self.members.values().filter(|m| !m.device).map(|m| KeptMember {
             id: m.id,
@@ -73,6 +76,7 @@ impl Room {
             on_stage: m.on_stage,
             hand_since: m.hand_since,
             muted: m.muted.iter().copied().collect(),
+            last_seen: Some(m.last_seen(now)),
         });
         KeptRoom {
             lesson: self.policy.lesson,
@@ -106,7 +110,8 @@ impl Room {
             let place = kept.present_since.map_or(Place::Waiting, Place::InClass);
             let who = Entrant { participant: kept.id, account: kept.account, name: kept.name, role: kept.role };
             let mut member = Member::new(now, who, place);
-            member.gone = Some(now.mono);
+            // They were there when the state was kept, and not since as far as anybody knows.
+            member.gone = Some(Gone { since: now.mono, last_seen: kept.last_seen.unwrap_or(now.wall) });
             member.joined = kept.joined;
             member.on_stage = kept.on_stage;
             member.hand_since = kept.hand_since;

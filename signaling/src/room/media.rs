@@ -1,109 +1,102 @@
 //! Tracks and peers: what the media plane answered and reported, brought to those whom it concerns.
 
 use super::{
-    ConnId, Entrant, MediaCommand, Now, Output,
+    Asked, DeviceRefusal, Entrant, MediaCommand, Now, Output,
     core::Room,
     member::{Member, Place},
+    offers::Direction,
     view::sees,
 };
 use crate::ports::{MediaError, MediaEvent, Published, Subscribed};
 use lectern_media::{ParticipantId, PeerId, TrackId, TrackInfo, TrackSource};
 use lectern_protocol::{
     api::ClassEvent,
-    ws::{LessonState, Quality, RefusalCode, Req, ServerMessage, Track},
+    ws::{LessonState, Quality, RefusalCode, ServerMessage, Track},
 };
 
 impl Room {
     /// The media plane answered a publishing offer.
-    pub fn published(
-        &mut self,
-        conn: ConnId,
-        id: ParticipantId,
-        req: Req,
-        result: Result<Published, MediaError>,
-        out: &mut Vec<Output>,
-    ) {
-        let answer = match result {
-            Ok(answer) => answer,
-            Err(e) => return self.refuse_offer(conn, req, &e, out),
-        };
-        // Meanwhile the teacher may have ended it all, or the person may have left.
-        let Some(member) = self.members.get_mut(&id).filter(|m| m.on_stage && m.in_class()) else {
-            out.push(Output::Media(MediaCommand::ClosePeer(answer.peer)));
-            let detail = "the stage was left meanwhile".into();
-            self.tell(
-                vec![conn],
-                ServerMessage::Refused { req: Some(req), code: RefusalCode::NotOnStage, detail },
-                out,
-            );
-            return;
-        };
-        // A replaced peer is closed by the media plane once the new one stands.
-        member.publish = Some(answer.peer);
-        let to = member.conn.filter(|c| *c == conn);
-        let muted: Vec<_> = answer.tracks.iter().filter(|t| member.muted.contains(&t.source)).map(|t| t.id).collect();
-        for track in muted {
-            out.push(Output::Media(MediaCommand::Mute { track, muted: true }));
+    pub fn published(&mut self, asked: Asked, result: Result<Published, MediaError>, out: &mut Vec<Output>) {
+        let peer = result.as_ref().ok().map(|answer| answer.peer);
+        // Meanwhile the person may have left the stage or the class, or the class may be over.
+        let Some(member) = self.take_answer(asked, Direction::Publish, peer, out) else { return };
+        match result {
+            Ok(answer) => {
+                let muted = answer.tracks.iter().filter(|t| member.muted.contains(&t.source)).map(|t| t.id);
+                out.extend(muted.map(|track| Output::Media(MediaCommand::Mute { track, muted: true })));
+                let to = member.conn.filter(|c| *c == asked.conn).into_iter().collect();
+                let tracks = answer.tracks.iter().map(|t| t.id).collect();
+                self.tell(to, ServerMessage::Answer { req: asked.req, sdp: answer.sdp, tracks }, out);
+            }
+            Err(e) => self.refuse_offer(asked, &e, out),
         }
-        let tracks = answer.tracks.iter().map(|t| t.id).collect();
-        self.tell(to.into_iter().collect(), ServerMessage::Answer { req, sdp: answer.sdp, tracks }, out);
+        self.next_offer(asked.participant, Direction::Publish, out);
     }
 
     /// The media plane answered a receiving offer.
-    pub fn subscribed(
-        &mut self,
-        conn: ConnId,
-        id: ParticipantId,
-        req: Req,
-        result: Result<Subscribed, MediaError>,
-        out: &mut Vec<Output>,
-    ) {
-        let answer = match result {
-            Ok(answer) => answer,
-            Err(e) => return self.refuse_offer(conn, req, &e, out),
-        };
-        let Some(member) = self.members.get_mut(&id).filter(|m| m.in_class()) else {
-            out.push(Output::Media(MediaCommand::ClosePeer(answer.peer)));
-            return;
-        };
-        let peer = answer.peer;
-        member.subscribe = Some(peer);
-        let to = member.conn.filter(|c| *c == conn);
-        if member.audio_only {
-            out.push(Output::Media(MediaCommand::AudioOnly { peer, on: true }));
+    pub fn subscribed(&mut self, asked: Asked, result: Result<Subscribed, MediaError>, out: &mut Vec<Output>) {
+        let peer = result.as_ref().ok().map(|answer| answer.peer);
+        let Some(member) = self.take_answer(asked, Direction::Subscribe, peer, out) else { return };
+        match result {
+            Ok(answer) => {
+                let peer = answer.peer;
+                if member.audio_only {
+                    out.push(Output::Media(MediaCommand::AudioOnly { peer, on: true }));
+                }
+                if !member.assigned.is_empty() {
+                    out.push(Output::Media(MediaCommand::Assign { peer, lines: member.assigned.clone() }));
+                }
+                let to = member.conn.filter(|c| *c == asked.conn).into_iter().collect();
+                self.tell(to, ServerMessage::Answer { req: asked.req, sdp: answer.sdp, tracks: vec![] }, out);
+            }
+            Err(e) => self.refuse_offer(asked, &e, out),
         }
-        if !member.assigned.is_empty() {
-            out.push(Output::Media(MediaCommand::Assign { peer, lines: member.assigned.clone() }));
-        }
-        let sdp = answer.sdp;
-        self.tell(to.into_iter().collect(), ServerMessage::Answer { req, sdp, tracks: vec![] }, out);
+        self.next_offer(asked.participant, Direction::Subscribe, out);
     }
 
-    fn refuse_offer(&self, conn: ConnId, req: Req, e: &MediaError, out: &mut Vec<Output>) {
+    fn refuse_offer(&self, asked: Asked, e: &MediaError, out: &mut Vec<Output>) {
         let code = match e {
             MediaError::BadOffer(_) => RefusalCode::BadOffer,
             MediaError::UnknownPeer => RefusalCode::Unknown,
             MediaError::Busy => RefusalCode::Busy,
         };
-        self.tell(vec![conn], ServerMessage::Refused { req: Some(req), code, detail: e.to_string() }, out);
+        self.refuse(asked.conn, asked.req, code, &e.to_string(), out);
     }
 
     /// A recording host or OBS publishes (WHIP). It appears as a teacher's device, and sending is teaching: the class
     /// opens if it is not open yet.
-    pub fn device_published(&mut self, now: Now, who: Entrant, peer: PeerId, out: &mut Vec<Output>) {
+    ///
+    /// # Errors
+    /// [`DeviceRefusal`]; the peer is the caller's to close then.
+    pub fn device_published(
+        &mut self,
+        now: Now,
+        who: Entrant,
+        peer: PeerId,
+        out: &mut Vec<Output>,
+    ) -> Result<(), DeviceRefusal> {
         let id = who.participant;
+        if self.state == LessonState::Over {
+            return Err(DeviceRefusal::Over);
+        }
+        // A device comes back by itself within seconds. Its teacher sent it out for good, and may make it a new token.
+        if self.removed.iter().any(|(removed, _)| *removed == id) {
+            metrics::counter!("lectern_room_refused_total", "reason" => "device_removed").increment(1);
+            return Err(DeviceRefusal::Removed);
+        }
         if let Some(member) = self.members.get_mut(&id) {
             // The same device again: the older session makes way.
-            if let Some(old) = member.publish.replace(peer).filter(|old| *old != peer) {
+            if let Some(old) = member.publish.peer.replace(peer).filter(|old| *old != peer) {
                 out.push(Output::Media(MediaCommand::ClosePeer(old)));
             }
         } else {
             let mut member = Member::new(now, who, Place::InClass(now.wall));
             member.device = true;
             member.on_stage = true;
-            member.publish = Some(peer);
+            member.publish.peer = Some(peer);
             if self.state == LessonState::Live {
                 out.push(Output::Timeline(member.joined_event()));
+                out.extend(member.presence().map(Output::Attendance));
             }
             self.members.insert(id, member);
             self.show(id, out);
@@ -111,11 +104,12 @@ impl Room {
         self.note_teacher(now);
         self.open(now, out);
         out.push(Output::Keep);
+        Ok(())
     }
 
     /// A WHIP session was ended by its client.
     pub fn device_left(&mut self, now: Now, peer: PeerId, out: &mut Vec<Output>) {
-        let device = self.members.values().find(|m| m.device && m.publish == Some(peer)).map(|m| m.id);
+        let device = self.members.values().find(|m| m.device && m.publish.peer == Some(peer)).map(|m| m.id);
         if let Some(id) = device {
             self.forget(now, id, out);
         }
@@ -129,7 +123,7 @@ impl Room {
             MediaEvent::Track { info, .. } => self.track_started(info, out),
             MediaEvent::TrackEnded { track, .. } => self.end_track(track, out),
             MediaEvent::LineChanged { peer, mid, track, layer, limited } => {
-                let to = self.members.values().find(|m| m.subscribe == Some(peer)).and_then(|m| m.conn);
+                let to = self.members.values().find(|m| m.subscribe.peer == Some(peer)).and_then(|m| m.conn);
                 let message = ServerMessage::LineChanged { mid, track, layer, limited };
                 self.tell(to.into_iter().collect(), message, out);
             }
@@ -142,12 +136,13 @@ impl Room {
                 }
             }
             MediaEvent::Quality { peer, up, down, estimate } => {
-                let Some(member) = self.members.values_mut().find(|m| [m.publish, m.subscribe].contains(&Some(peer)))
+                let Some(member) =
+                    self.members.values_mut().find(|m| [m.publish.peer, m.subscribe.peer].contains(&Some(peer)))
                 else {
                     return;
                 };
                 let before = member.quality();
-                if member.publish == Some(peer) {
+                if member.publish.peer == Some(peer) {
                     member.up = up;
                 } else {
                     (member.down, member.estimate) = (down, estimate);
@@ -165,15 +160,16 @@ impl Room {
 
     fn peer_lost(&mut self, now: Now, peer: PeerId, out: &mut Vec<Output>) {
         self.watchers.remove(&peer);
-        let Some(member) = self.members.values_mut().find(|m| [m.publish, m.subscribe].contains(&Some(peer))) else {
+        let Some(member) = self.members.values_mut().find(|m| [m.publish.peer, m.subscribe.peer].contains(&Some(peer)))
+        else {
             return;
         };
-        let publish = member.publish == Some(peer);
+        let publish = member.publish.peer == Some(peer);
         let (id, device) = (member.id, member.device);
         if publish {
-            (member.publish, member.up) = (None, Quality::Unknown);
+            (member.publish.peer, member.up) = (None, Quality::Unknown);
         } else {
-            (member.subscribe, member.down) = (None, Quality::Unknown);
+            (member.subscribe.peer, member.down) = (None, Quality::Unknown);
         }
         let to = member.conn.into_iter().collect();
         self.tell(to, ServerMessage::PeerLost { publish }, out);

@@ -3,8 +3,9 @@
 use super::{
     ConnId, Entrant, Now, Presence,
     bucket::{Bucket, Rate},
+    offers::Link,
 };
-use lectern_media::{AccountId, Bitrate, ParticipantId, PeerId, TrackSource, UnixMillis};
+use lectern_media::{AccountId, Bitrate, ParticipantId, TrackSource, UnixMillis};
 use lectern_protocol::{
     api::ClassEvent,
     ws::{LineAssignment, Participant, Quality, RoomRole},
@@ -20,6 +21,15 @@ pub(super) enum Place {
     InClass(UnixMillis),
 }
 
+/// Someone has no socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// Since when, on the monotonic clock: for waiting.
+    pub since: Duration,
+    /// When they were last there: what their presence ends with if they don't come back.
+    pub last_seen: UnixMillis,
+}
+
 #[derive(Debug)]
 pub(super) struct Member {
     pub id: ParticipantId,
@@ -30,17 +40,20 @@ pub(super) struct Member {
     pub device: bool,
     pub place: Place,
     pub conn: Option<ConnId>,
-    /// Since when there is no socket, on the monotonic clock.
-    pub gone: Option<Duration>,
+    pub gone: Option<Gone>,
     pub joined: UnixMillis,
+    /// Has a seat on stage.
     pub on_stage: bool,
+    /// Away for so long that the others don't see them on stage any more; the seat is kept. See
+    /// [`super::limits::KEEP_ON_VIEW`].
+    pub out_of_view: bool,
     pub hand_since: Option<UnixMillis>,
     pub muted: BTreeSet<TrackSource>,
     pub up: Quality,
     pub down: Quality,
     pub estimate: Bitrate,
-    pub publish: Option<PeerId>,
-    pub subscribe: Option<PeerId>,
+    pub publish: Link,
+    pub subscribe: Link,
     /// The last assignment, for a receiving peer that is made later or anew.
     pub assigned: Vec<LineAssignment>,
     pub audio_only: bool,
@@ -82,13 +95,14 @@ impl Member {
             gone: None,
             joined: now.wall,
             on_stage: who.role == RoomRole::Teacher,
+            out_of_view: false,
             hand_since: None,
             muted: BTreeSet::new(),
             up: Quality::Unknown,
             down: Quality::Unknown,
             estimate: Bitrate::ZERO,
-            publish: None,
-            subscribe: None,
+            publish: Link::default(),
+            subscribe: Link::default(),
             assigned: Vec::new(),
             audio_only: false,
             rates: Rates::new(now.mono),
@@ -101,6 +115,24 @@ impl Member {
 
     pub fn in_class(&self) -> bool {
         matches!(self.place, Place::InClass(_))
+    }
+
+    /// Whether all see them.
+    pub fn on_view(&self) -> bool {
+        self.on_stage && !self.out_of_view
+    }
+
+    /// The socket dropped.
+    pub fn lose_socket(&mut self, now: Now) {
+        self.conn = None;
+        self.gone = Some(Gone { since: now.mono, last_seen: now.wall });
+        self.publish.drop_waiting();
+        self.subscribe.drop_waiting();
+    }
+
+    /// When they were there for the last time.
+    pub fn last_seen(&self, now: Now) -> UnixMillis {
+        self.gone.map_or(now.wall, |gone| gone.last_seen)
     }
 
     pub fn online(&self) -> bool {
@@ -123,7 +155,7 @@ impl Member {
             id: self.id,
             name: self.name.clone(),
             role: self.role,
-            on_stage: self.on_stage,
+            on_stage: self.on_view(),
             hand_since: self.hand_since,
             muted: self.muted.iter().copied().collect(),
             online: self.online(),
@@ -136,10 +168,18 @@ impl Member {
         ClassEvent::Joined { participant: self.id, name: self.name.clone(), role: self.role }
     }
 
-    /// The presence, ended at `to`; `None` for those who wait.
-    pub fn presence(&self, to: Option<UnixMillis>) -> Option<Presence> {
+    /// The presence that begins; `None` for those who wait.
+    pub fn presence(&self) -> Option<Presence> {
         let Place::InClass(from) = self.place else { return None };
         let (participant, account, name) = (self.id, self.account, self.name.clone());
-        Some(Presence { participant, account, name, role: self.role, from, to })
+        Some(Presence { participant, account, name, role: self.role, from, to: None })
+    }
+
+    /// The presence that ends; `None` for those who wait. It ends when they were last there, not when that was noticed.
+    pub fn ended_presence(&self, now: Now) -> Option<Presence> {
+        let presence = self.presence()?;
+        // A wall clock can be set back.
+        let to = self.last_seen(now).max(presence.from);
+        Some(Presence { to: Some(to), ..presence })
     }
 }

@@ -13,6 +13,7 @@ mod keep;
 pub mod limits;
 mod media;
 mod member;
+mod offers;
 mod request;
 mod view;
 mod watch;
@@ -20,6 +21,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::bucket::{Bucket, Rate};
 pub use self::{
     core::Room,
     keep::KeptRoom,
@@ -84,6 +86,9 @@ pub struct Policy {
     pub stage_max: usize,
     /// The lesson ends when the teacher is away this long after its planned end.
     pub away_end: Duration,
+    /// The lesson ends this long after it was opened, whoever is there: a device that nobody switched off teaches on and
+    /// on otherwise, and its recording fills the disk.
+    pub live_max: Duration,
 }
 
 /// What the shell shall do.
@@ -103,6 +108,11 @@ pub enum Output {
         /// Why.
         reason: CloseReason,
     },
+    /// Close the socket without a word: its client asked for it.
+    Dismiss {
+        /// Which.
+        conn: ConnId,
+    },
     /// Hand an offer to the media plane, and the answer to [`Room::published`] or [`Room::subscribed`].
     Negotiate(Negotiation),
     /// Tell the media plane.
@@ -112,8 +122,14 @@ pub enum Output {
         /// Whether to record.
         record: bool,
     },
+    /// The lesson should be recorded and is not: begin in the middle of it, and report to [`Room::recording_started`] or
+    /// [`Room::recording_failed`].
+    Record,
     /// The lesson is over: finish its recording, write it down, forget the room.
-    Ended,
+    Ended {
+        /// Why.
+        reason: EndReason,
+    },
     /// Add to the recording's timeline.
     Timeline(ClassEvent),
     /// Write a presence down.
@@ -122,15 +138,62 @@ pub enum Output {
     Keep,
 }
 
-/// An offer for the media plane.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Negotiation {
+/// Why a lesson ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The teacher ended it.
+    Teacher,
+    /// The planned end was past and no teacher came back.
+    Deserted,
+    /// It was as long as a lesson may be.
+    TooLong,
+}
+
+impl EndReason {
+    /// Its name for the log and the metric.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Teacher => "teacher",
+            Self::Deserted => "deserted",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+/// Why a device may not publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceRefusal {
+    /// The teacher sent it out, and its token with it.
+    #[error("the teacher removed this device; a new token brings it back")]
+    Removed,
+    /// The lesson is over.
+    #[error("the lesson is over")]
+    Over,
+}
+
+/// Tells one offer of a room from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+/// What an answer of the media plane belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Which offer.
+    pub ticket: Ticket,
     /// From which socket.
     pub conn: ConnId,
     /// Whose.
     pub participant: ParticipantId,
     /// The client's number for it.
     pub req: Req,
+}
+
+/// An offer for the media plane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Negotiation {
+    /// What the answer comes back with.
+    pub asked: Asked,
     /// The offer.
     pub sdp: String,
     /// The peer that it renews.

@@ -1,10 +1,11 @@
 //! What clients ask for, and who may ask it.
 
 use super::{
-    ConnId, MediaCommand, Negotiation, Now, Output,
+    ConnId, EndReason, MediaCommand, Now, Output,
     core::Room,
     limits::{ASSIGN_LINES_MAX, CHAT_CHARS_MAX, MID_CHARS_MAX, PUBLISH_LINES_MAX, QUESTION_CHARS_MAX},
     member::Member,
+    offers::{Direction, Offer},
     view::sees,
 };
 use lectern_media::{ParticipantId, TrackId, TrackSource};
@@ -26,8 +27,7 @@ impl Room {
         let id = member.id;
         if !member.rates.message.take(now.mono) {
             // Not a person: the page never comes near this rate.
-            member.conn = None;
-            member.gone = Some(now.mono);
+            member.lose_socket(now);
             out.push(Output::Close { conn, reason: CloseReason::ProtocolError });
             self.note_teacher(now);
             return;
@@ -58,6 +58,8 @@ impl Room {
             }
             ClientMessage::Leave {} => {
                 self.forget(now, id, out);
+                // Nobody is behind the socket any more whose limits would hold for it.
+                out.push(Output::Dismiss { conn });
                 return Ok(());
             }
             ClientMessage::Hello { .. } => {
@@ -75,15 +77,14 @@ impl Room {
             ClientMessage::Subscribe { req, sdp } => {
                 let member = self.member(id)?;
                 within(member.rates.offer.take(now.mono))?;
-                let replaces = member.subscribe;
-                out.push(Output::Negotiate(Negotiation { conn, participant: id, req, sdp, replaces, publish: None }));
+                self.offer(id, Direction::Subscribe, Offer { conn, req, sdp, lines: None }, out);
                 Ok(())
             }
             ClientMessage::Assign { lines } => self.assign(id, lines, out),
             ClientMessage::AudioOnly { on } => {
                 let member = self.member(id)?;
                 member.audio_only = on;
-                out.extend(member.subscribe.map(|peer| Output::Media(MediaCommand::AudioOnly { peer, on })));
+                out.extend(member.subscribe.peer.map(|peer| Output::Media(MediaCommand::AudioOnly { peer, on })));
                 Ok(())
             }
             ClientMessage::Unpublish { track } => self.unpublish(id, track, out),
@@ -117,7 +118,7 @@ impl Room {
     fn teach(&mut self, now: Now, message: ClientMessage, out: &mut Vec<Output>) -> Result<(), Refusal> {
         match message {
             ClientMessage::Open {} => self.open(now, out),
-            ClientMessage::End {} => self.end(now, out),
+            ClientMessage::End {} => self.end(now, EndReason::Teacher, out),
             ClientMessage::Stage { participant, on } => return self.stage(participant, on, out),
             ClientMessage::LowerHand { participant: None } => {
                 let up: Vec<_> = self.members.values().filter(|m| m.hand_since.is_some()).map(|m| m.id).collect();
@@ -132,7 +133,8 @@ impl Room {
                     self.member(id)?;
                 }
                 let chosen = |m: &Member| participant.map_or(!m.is_teacher(), |id| m.id == id);
-                let to = self.audience(|m| chosen(m) && !m.muted.contains(&TrackSource::Microphone));
+                // Off stage nothing is sent, and the mute would outlast the call back on stage.
+                let to = self.audience(|m| chosen(m) && m.on_stage && !m.muted.contains(&TrackSource::Microphone));
                 self.tell(to, ServerMessage::PleaseMute { source: TrackSource::Microphone }, out);
             }
             ClientMessage::Remove { participant } => {
@@ -221,8 +223,7 @@ impl Room {
         if mids.iter().any(|m| m.is_empty() || m.len() > MID_CHARS_MAX) {
             return Err((RefusalCode::BadOffer, "a media id has 1 to 32 characters"));
         }
-        let replaces = member.publish;
-        out.push(Output::Negotiate(Negotiation { conn, participant: id, req, sdp, replaces, publish: Some(lines) }));
+        self.offer(id, Direction::Publish, Offer { conn, req, sdp, lines: Some(lines) }, out);
         Ok(())
     }
 
@@ -246,7 +247,7 @@ impl Room {
         }
         let member = self.member(id)?;
         member.assigned.clone_from(&lines);
-        out.extend(member.subscribe.map(|peer| Output::Media(MediaCommand::Assign { peer, lines })));
+        out.extend(member.subscribe.peer.map(|peer| Output::Media(MediaCommand::Assign { peer, lines })));
         Ok(())
     }
 
@@ -344,10 +345,10 @@ impl Room {
         if on && !stage_free {
             return Err((RefusalCode::StageFull, "as many people are on stage as may be"));
         }
-        member.on_stage = on;
+        (member.on_stage, member.out_of_view) = (on, false);
         let (name, conn) = (member.name.clone(), member.conn);
         let hand_was_up = member.hand_since.take().is_some();
-        let peer = if on { None } else { member.publish.take() };
+        let (peer, unanswered) = if on { (None, vec![]) } else { member.publish.end() };
         member.up = Quality::Unknown;
         if hand_was_up {
             out.push(Output::Timeline(ClassEvent::Hand { participant: id, name: name.clone(), up: false }));
@@ -361,6 +362,9 @@ impl Room {
         } else {
             self.end_tracks_of(id, out);
             out.extend(peer.map(|p| Output::Media(MediaCommand::ClosePeer(p))));
+            for (conn, req) in unanswered {
+                self.refuse(conn, req, RefusalCode::NotOnStage, "the stage was left meanwhile", out);
+            }
             self.show(id, out);
             let member = &self.members[&id];
             let lost_sight = self.audience(|viewer| !sees(viewer, member));

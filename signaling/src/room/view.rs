@@ -9,7 +9,7 @@ use lectern_protocol::ws::{LessonState, RoomSnapshot, ServerMessage, Track};
 
 /// Whether `viewer` may see `subject`, and what `subject` publishes.
 pub(super) fn sees(viewer: &Member, subject: &Member) -> bool {
-    subject.in_class() && (viewer.is_teacher() || subject.on_stage || subject.id == viewer.id)
+    subject.in_class() && (viewer.is_teacher() || subject.on_view() || subject.id == viewer.id)
 }
 
 impl Room {
@@ -71,8 +71,8 @@ impl Room {
             participant_count: self.present() as u32,
             waiting,
             tracks: self.tracks.values().filter(|t| self.sees_track(viewer, t)).cloned().collect(),
-            chat: self.board.chat.iter().cloned().collect(),
-            questions: self.board.questions(viewer.id),
+            chat: self.board.shown_chat(),
+            questions: self.board.shown_questions(viewer.id),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     hub::RoomHandle,
     join::entrant,
     ports::IceCredentials,
-    room::Watch,
+    room::{DeviceRefusal, Watch},
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -144,13 +144,19 @@ async fn publish(
     let session = Session::new(Direction::Publish, room, &grant, &sdp, &answer.sdp);
     let created = app.sessions.add(answer.peer, session, |peer| app.rooms.knows_peer(peer));
     let entered = handle.device_published(entrant(grant), answer.peer).await;
-    match created {
-        Some(etag) if entered.is_ok() => Ok(created_response(&app, "whip", room, answer.peer, &etag, answer.sdp)),
-        _ => {
-            app.media.close_peer(answer.peer).await;
-            Err(ApiError::retry(Code::Busy, Duration::from_secs(5), "the class cannot take the device at the moment"))
-        }
+    if let (Some(etag), Ok(Ok(()))) = (&created, &entered) {
+        return Ok(created_response(&app, "whip", room, answer.peer, etag, answer.sdp));
     }
+    if entered == Ok(Ok(())) && handle.device_left(answer.peer).await.is_err() {
+        tracing::trace!("the room ended before its device");
+    }
+    app.sessions.remove(answer.peer);
+    app.media.close_peer(answer.peer).await;
+    Err(match entered {
+        Ok(Err(refusal @ DeviceRefusal::Removed)) => ApiError::new(Code::Forbidden, refusal.to_string()),
+        Ok(Err(refusal @ DeviceRefusal::Over)) => ApiError::new(Code::ClassClosed, refusal.to_string()),
+        _ => ApiError::retry(Code::Busy, Duration::from_secs(5), "the class cannot take the device at the moment"),
+    })
 }
 
 /// What a player may ask for.
@@ -199,6 +205,10 @@ async fn watch(
     match created {
         Some(etag) if watched == Ok(true) => Ok(created_response(&app, "whep", room, answer.peer, &etag, answer.sdp)),
         _ => {
+            if watched == Ok(true) && handle.watch_ended(answer.peer).await.is_err() {
+                tracing::trace!("the room ended before its player");
+            }
+            app.sessions.remove(answer.peer);
             app.media.close_peer(answer.peer).await;
             let detail = "as many players watch as may";
             Err(ApiError::retry(Code::Busy, Duration::from_secs(30), detail))

@@ -261,6 +261,7 @@ impl World {
             participants_max: 10,
             stage_max: 2,
             away_end: Duration::from_secs(60),
+            live_max: Duration::from_secs(8 * 3_600),
         });
         let app = App::new(AppState {
             settings,

@@ -3,6 +3,7 @@
 mod again;
 mod devices;
 mod join;
+mod recording;
 mod restart;
 mod socket;
 mod whip;

@@ -168,3 +168,46 @@ async fn who_reads_too_slowly_is_dropped_and_nobody_else() {
     }
     assert_eq!(heard, 8, "what was queued, then the end");
 }
+
+#[tokio::test]
+async fn who_leaves_is_let_go() {
+    let w = World::new().await;
+    let mut socket = w.enter(GrantRole::Teacher).await;
+    welcomed(&mut socket).await;
+    socket.say(ClientMessage::Leave {}).await;
+    // What was under way is still heard; a socket behind which nobody is would have no limits.
+    let mut ended = false;
+    while !ended {
+        ended = socket.ends().await;
+    }
+    let mut twice = w.enter(GrantRole::Teacher).await;
+    welcomed(&mut twice).await;
+    twice.say(ClientMessage::Hello { version: 1, grant: String::new() }).await;
+    assert_eq!(closed(&mut twice).await, CloseReason::ProtocolError);
+}
+
+#[tokio::test]
+async fn a_flood_of_anything_ends_the_socket() {
+    let w = World::new().await;
+    let mut socket = w.enter(GrantRole::Teacher).await;
+    welcomed(&mut socket).await;
+    for _ in 0..600 {
+        socket.ping().await;
+    }
+    let reason = socket.hear("the end", |m| match m {
+        ServerMessage::Closed { reason } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reason.await, CloseReason::ProtocolError);
+}
+
+#[tokio::test]
+async fn a_failed_media_thread_is_no_readiness() {
+    let w = World::new().await;
+    let ready = || axum::http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap();
+    assert_eq!(w.send(ready()).await.status, 200);
+    *w.media.dead.lock() = true;
+    let answer = w.send(ready()).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.text.contains("media thread"), "{}", answer.text);
+}

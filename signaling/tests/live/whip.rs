@@ -4,7 +4,7 @@ use crate::world::{Answer, World};
 use axum::http::{Method, StatusCode};
 use lectern_auth::{GrantRole, Purpose};
 use lectern_media::{RoomId, TrackId, TrackSource};
-use lectern_protocol::ws::LessonState;
+use lectern_protocol::ws::{ClientMessage, LessonState, ServerMessage};
 use lectern_signaling::ports::MediaEvent;
 
 const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendrecv\r\na=ice-ufrag:abcd\r\n\
@@ -229,4 +229,25 @@ async fn the_same_device_again_replaces_itself() {
     b.w.until("the first is closed", |w| w.media.closed.lock().contains(&first).then_some(())).await;
     let facts = b.w.app.rooms.room(b.w.class.room).await.unwrap().facts().await.unwrap();
     assert_eq!(facts.present, 1);
+}
+
+#[tokio::test]
+async fn a_removed_device_stays_out() {
+    let b = Bench::new().await;
+    let mut teacher = b.w.enter(GrantRole::Teacher).await;
+    teacher.hear("the welcome", |m| matches!(m, ServerMessage::Welcome { .. }).then_some(())).await;
+    b.post(&b.whip, OFFER).await;
+    let device = teacher.hear("the device", |m| match m {
+        ServerMessage::ParticipantChanged { participant } => Some(participant.id),
+        _ => None,
+    });
+    let participant = device.await;
+    teacher.say(ClientMessage::Remove { participant }).await;
+    b.w.until("it is cut off", |w| (w.media.closed.lock().len() == 1).then_some(())).await;
+    let again = b.post(&b.whip, OFFER).await;
+    assert_eq!((again.status, again.code().as_str()), (StatusCode::FORBIDDEN, "forbidden"), "{}", again.text);
+    assert_eq!(b.w.media.closed.lock().len(), 2, "the peer made for it is closed");
+    assert_eq!(b.w.app.rooms.room(b.w.class.room).await.unwrap().facts().await.unwrap().present, 1);
+    let other = Bench { auth: format!("Bearer {}", b.w.device_token().await), ..b };
+    assert_eq!(other.post(&other.whip, OFFER).await.status, StatusCode::CREATED, "a new token brings it back");
 }

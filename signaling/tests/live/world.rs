@@ -37,6 +37,9 @@ pub struct Notes {
     pub assigned: Mutex<Vec<(PeerId, Vec<LineAssignment>)>>,
     pub closed: Mutex<Vec<PeerId>>,
     pub busy: Mutex<bool>,
+    pub dead: Mutex<bool>,
+    /// While a test holds it, offers are not answered.
+    pub gate: tokio::sync::Mutex<()>,
 }
 
 pub const ANSWER: &str =
@@ -62,6 +65,7 @@ impl MediaPlane for Notes {
         sdp: &str,
         lines: &[PublishLine],
     ) -> Result<Published, MediaError> {
+        let _open = self.gate.lock().await;
         self.check(sdp)?;
         let track = |l: &PublishLine| TrackInfo {
             id: TrackId::generate(),
@@ -100,6 +104,9 @@ impl MediaPlane for Notes {
         self.closed.lock().push(peer);
     }
     async fn close_room(&self, _: RoomId) {}
+    fn media_alive(&self) -> bool {
+        !*self.dead.lock()
+    }
 }
 
 /// A recorder that writes down what it was told.
@@ -107,11 +114,22 @@ impl MediaPlane for Notes {
 pub struct Tape {
     pub log: Mutex<Vec<String>>,
     pub events: Mutex<Vec<ClassEvent>>,
+    /// While a test holds it, recordings do not start.
+    pub gate: tokio::sync::Mutex<()>,
+    /// How many starts fail from now on.
+    pub failing: Mutex<u32>,
 }
 
 #[async_trait]
 impl Recordings for Tape {
     async fn start(&self, facts: &LessonFacts) -> Result<RecordingId, PortError> {
+        let _open = self.gate.lock().await;
+        let mut failing = self.failing.lock();
+        if *failing > 0 {
+            *failing -= 1;
+            self.log.lock().push("no start".into());
+            return Err(PortError { part: "the recorder", what: "start", cause: "the disk is full".into() });
+        }
         self.log.lock().push(format!("start {}", facts.title));
         Ok(RecordingId::generate())
     }
@@ -236,6 +254,7 @@ impl World {
             participants_max: 3,
             stage_max: 2,
             away_end: Duration::from_secs(900),
+            live_max: Duration::from_secs(8 * 3_600),
         });
         let mut settings =
             Settings { guests: true, ice_servers: vec!["stun:stun.example:3478".into()], ..Settings::default() };
@@ -419,6 +438,10 @@ impl Socket {
     /// Says anything; a socket that the server has closed meanwhile takes nothing, which the next `hear` shows.
     pub async fn say_text(&mut self, text: impl Into<String>) {
         self.stream.send(Message::text(text.into())).await.ok();
+    }
+
+    pub async fn ping(&mut self) {
+        self.stream.send(Message::Ping(Default::default())).await.ok();
     }
 
     pub async fn say_bytes(&mut self, bytes: Vec<u8>) {

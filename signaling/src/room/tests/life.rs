@@ -1,12 +1,11 @@
 //! A lesson's life, case by case.
 
 use super::*;
-use crate::ports::MediaError;
 use lectern_media::TrackKind;
-use lectern_protocol::ws::{LineAssignment, LinePriority, RecordingState};
+use lectern_protocol::ws::{LineAssignment, LinePriority};
 
 /// Shorthands for messages.
-mod p {
+pub(super) mod p {
     use super::*;
     pub fn open() -> ClientMessage {
         ClientMessage::Open {}
@@ -28,7 +27,7 @@ mod p {
     }
 }
 
-fn live() -> (World, Entrant, ConnId) {
+pub(super) fn live() -> (World, Entrant, ConnId) {
     let mut w = World::new(false);
     let teacher = someone(RoomRole::Teacher, "王老师");
     let conn = w.enter(&teacher);
@@ -179,26 +178,6 @@ fn a_second_tab_takes_over() {
 }
 
 #[test]
-fn a_place_is_kept_for_a_minute() {
-    let (mut w, _, t) = live();
-    let a = someone(RoomRole::Student, "甲");
-    let ac = w.enter(&a);
-    w.say(t, p::stage(&a, true));
-    w.say(ac, ClientMessage::MuteSelf { source: TrackSource::Microphone, muted: true });
-    w.drop_socket(ac);
-    assert!(!w.of(t).people[&a.participant].online);
-    w.wait(Duration::from_secs(59));
-    let back = w.enter(&a);
-    let me = &w.of(back).people[&a.participant];
-    assert!(me.on_stage && me.online && me.muted == [TrackSource::Microphone]);
-    assert_eq!(w.presences.len(), 2, "one presence each, through the gap");
-    w.drop_socket(back);
-    w.wait(Duration::from_secs(60));
-    assert!(!w.of(t).people.contains_key(&a.participant));
-    assert_eq!(w.presences.values().filter(|to| to.is_some()).count(), 1);
-}
-
-#[test]
 fn a_restart_puts_everybody_back_in_place() {
     let (mut w, teacher, t) = live();
     let a = someone(RoomRole::Student, "甲");
@@ -207,7 +186,7 @@ fn a_restart_puts_everybody_back_in_place() {
     w.say(ac, p::chat("老师好"));
     w.say(ac, ClientMessage::Ask { text: "为什么？".into() });
     w.say(t, ClientMessage::Vote { question: 1, up: true });
-    let json = serde_json::to_string(&w.room.keep()).unwrap();
+    let json = serde_json::to_string(&w.room.keep(w.now)).unwrap();
     let later = Now { wall: UnixMillis(5_000), mono: Duration::from_secs(1) };
     let room = Room::restore(later, w.room.policy.clone(), serde_json::from_str(&json).unwrap());
     let mut w = World { room, now: later, ..World::new(false) };
@@ -223,7 +202,8 @@ fn the_lesson_ends_for_all() {
     let (mut w, _, t) = live();
     let a = w.enter(&someone(RoomRole::Student, "甲"));
     w.say(t, ClientMessage::End {});
-    assert_eq!((w.closed(a), w.closed(t), w.ended), (Some(CloseReason::Ended), Some(CloseReason::Ended), 1));
+    assert_eq!((w.closed(a), w.closed(t)), (Some(CloseReason::Ended), Some(CloseReason::Ended)));
+    assert_eq!(w.ended, [EndReason::Teacher]);
     assert!(w.presences.values().all(Option::is_some) && w.media.contains(&MediaCommand::CloseRoom));
     let late = w.enter(&someone(RoomRole::Student, "乙"));
     assert_eq!(w.closed(late), Some(CloseReason::Ended));
@@ -240,7 +220,7 @@ fn a_deserted_lesson_ends_by_itself_but_not_before_its_time() {
     w.wait(Duration::from_secs(29 * 60));
     assert!(is_live(&w), "14 minutes after the planned end");
     w.wait(Duration::from_secs(61));
-    assert!(w.ended == 1 && w.closed(a) == Some(CloseReason::Ended));
+    assert_eq!((w.ended.as_slice(), w.closed(a)), (&[EndReason::Deserted][..], Some(CloseReason::Ended)));
 }
 
 #[test]
@@ -249,7 +229,7 @@ fn a_device_teaches() {
     let student = w.enter(&someone(RoomRole::Student, "小明"));
     let device = Entrant { account: None, ..someone(RoomRole::Teacher, "录播主机") };
     let peer = PeerId::generate();
-    w.act(|room, now, out| room.device_published(now, device.clone(), peer, out));
+    w.act(|room, now, out| room.device_published(now, device.clone(), peer, out).unwrap());
     assert!(is_live(&w) && w.of(student).people[&device.participant].online, "sending is teaching");
     let info = track(device.participant, TrackSource::Camera);
     let room = w.room.policy.room;
@@ -258,6 +238,38 @@ fn a_device_teaches() {
     w.act(|r, now, out| r.media_event(now, MediaEvent::PeerLost { peer }, out));
     assert!(w.of(student).tracks.is_empty() && !w.of(student).people.contains_key(&device.participant));
     assert!(is_live(&w), "the class waits for its teacher");
+}
+
+#[test]
+fn a_removed_device_does_not_come_back() {
+    let (mut w, _, t) = live();
+    let device = Entrant { account: None, ..someone(RoomRole::Teacher, "OBS") };
+    let publish = |w: &mut World| {
+        let mut result = Ok(());
+        let (peer, who) = (PeerId::generate(), device.clone());
+        w.act(|room, now, out| result = room.device_published(now, who, peer, out));
+        result
+    };
+    assert_eq!(publish(&mut w), Ok(()));
+    w.say(t, ClientMessage::Remove { participant: device.participant });
+    assert!(w.media.iter().any(|c| matches!(c, MediaCommand::ClosePeer(_))));
+    assert_eq!(publish(&mut w), Err(DeviceRefusal::Removed), "it tries again within seconds");
+    assert!(!w.of(t).people.contains_key(&device.participant));
+    w.say(t, ClientMessage::End {});
+    assert_eq!(publish(&mut w), Err(DeviceRefusal::Over));
+}
+
+#[test]
+fn no_lesson_lasts_for_ever() {
+    let mut w = World::new(false);
+    let student = w.enter(&someone(RoomRole::Student, "小明"));
+    let device = Entrant { account: None, ..someone(RoomRole::Teacher, "录播主机") };
+    w.act(|room, now, out| room.device_published(now, device.clone(), PeerId::generate(), out).unwrap());
+    w.wait(Duration::from_secs(8 * 3_600 - 1));
+    assert!(is_live(&w), "an encoder that nobody switched off counts as the teacher");
+    w.wait(Duration::from_secs(1));
+    assert_eq!((w.ended.as_slice(), w.closed(student)), (&[EndReason::TooLong][..], Some(CloseReason::Ended)));
+    assert!(w.media.contains(&MediaCommand::CloseRoom), "the encoder is cut off");
 }
 
 #[test]
@@ -319,12 +331,30 @@ fn a_flood_is_slowed_and_then_cut_off() {
 }
 
 #[test]
-fn a_refused_offer_is_answered_with_its_number() {
-    let (mut w, teacher, t) = live();
-    let mut out = vec![];
-    w.room.published(t, teacher.participant, 5, Err(MediaError::BadOffer("no".into())), &mut out);
-    let [Output::Send { message, .. }] = &out[..] else { panic!("{out:?}") };
-    assert!(matches!(**message, ServerMessage::Refused { req: Some(5), code: RefusalCode::BadOffer, .. }));
+fn coming_back_is_no_way_around_a_limit() {
+    let (mut w, _, _) = live();
+    let a = someone(RoomRole::Student, "甲");
+    for _ in 0..4 {
+        let conn = w.enter(&a);
+        for _ in 0..6 {
+            w.say(conn, p::chat("!"));
+        }
+        w.drop_socket(conn);
+    }
+    assert_eq!(w.room.board.chat.len(), 6, "one burst, however often the socket is opened anew");
+}
+
+#[test]
+fn who_leaves_is_out_and_the_socket_closes() {
+    let (mut w, _, t) = live();
+    let a = someone(RoomRole::Student, "甲");
+    let ac = w.enter(&a);
+    w.say(ac, ClientMessage::Leave {});
+    assert!(!w.clients.contains_key(&ac), "nobody is behind the socket whose limits would hold for it");
+    assert!(!w.of(t).people.contains_key(&a.participant));
+    let bc = w.enter(&someone(RoomRole::Student, "乙"));
+    w.say(bc, ClientMessage::Hello { version: 1, grant: String::new() });
+    assert_eq!(w.closed(bc), Some(CloseReason::ProtocolError), "hello is said once");
 }
 
 #[test]
@@ -335,17 +365,6 @@ fn a_lost_peer_is_told_to_its_client() {
     w.act(|r, now, out| r.media_event(now, quality(peer, Quality::Poor), out));
     w.act(|r, now, out| r.media_event(now, MediaEvent::PeerLost { peer }, out));
     assert_eq!(w.of(t).lost, [true]);
-}
-
-#[test]
-fn a_full_disk_shows_and_the_class_goes_on() {
-    let (mut w, _, _) = live();
-    w.act(|r, _, out| r.recording_is(RecordingState::On, out));
-    w.act(|r, _, out| r.recording_is(RecordingState::Failed, out));
-    w.act(|r, _, out| r.recording_is(RecordingState::On, out));
-    let told: Vec<_> = w.timeline.iter().filter(|e| matches!(e, ClassEvent::Recording { .. })).collect();
-    assert_eq!(told, [&ClassEvent::Recording { on: false }, &ClassEvent::Recording { on: true }]);
-    assert!(is_live(&w));
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Rooms driven without sockets: a world of clients that believe what they are told.
 
 mod life;
+mod offers;
+mod presence;
 mod random;
+mod recording;
+mod sizes;
 
 use super::*;
-use crate::ports::{MediaEvent, Published, Subscribed};
+use crate::ports::{MediaError, MediaEvent, Published, Subscribed};
 use lectern_media::{Bitrate, Codec, TrackInfo, TrackSource};
 use lectern_protocol::ws::{
     ChatLine, ClientMessage, LessonState, Participant, Quality, Question, RefusalCode, RoomSnapshot, Track,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 pub(super) const STAGE_MAX: usize = 2;
 pub(super) const PARTICIPANTS_MAX: usize = 6;
@@ -81,17 +85,32 @@ impl Belief {
     }
 }
 
-/// A room with its clients and a media plane that says yes.
+/// What the media plane answered.
+pub(super) enum Answer {
+    Published(Result<Published, MediaError>),
+    Subscribed(Result<Subscribed, MediaError>),
+}
+
+/// A room with its clients and a media plane that says yes: at once, or when the test says so.
 pub(super) struct World {
     pub room: Room,
     pub now: Now,
     pub clients: BTreeMap<ConnId, Belief>,
+    /// What stands in the media plane.
     pub peers: BTreeMap<PeerId, (ParticipantId, bool)>,
+    /// Offers and answers wait in `offers` and `answers` until the test moves them.
+    pub delay: bool,
+    /// Whether an offer comes from the connection that it replaces, which the media plane renews then.
+    pub renews: bool,
+    pub offers: VecDeque<Negotiation>,
+    pub answers: VecDeque<(Asked, Answer)>,
     pub media: Vec<MediaCommand>,
     pub timeline: Vec<ClassEvent>,
     pub presences: BTreeMap<(ParticipantId, i64), Option<UnixMillis>>,
     pub opened: usize,
-    pub ended: usize,
+    /// How often a recording was asked for in the middle of the lesson.
+    pub record: usize,
+    pub ended: Vec<EndReason>,
     next_conn: u64,
 }
 
@@ -108,6 +127,7 @@ pub(super) fn policy() -> Policy {
         participants_max: PARTICIPANTS_MAX,
         stage_max: STAGE_MAX,
         away_end: Duration::from_secs(15 * 60),
+        live_max: Duration::from_secs(8 * 3_600),
     }
 }
 
@@ -123,11 +143,16 @@ impl World {
             now: Now { wall: UnixMillis(0), mono: Duration::from_secs(1_000) },
             clients: BTreeMap::new(),
             peers: BTreeMap::new(),
+            delay: false,
+            renews: true,
+            offers: VecDeque::new(),
+            answers: VecDeque::new(),
             media: vec![],
             timeline: vec![],
             presences: BTreeMap::new(),
             opened: 0,
-            ended: 0,
+            record: 0,
+            ended: vec![],
             next_conn: 0,
         }
     }
@@ -164,35 +189,29 @@ impl World {
                 self.clients.insert(ConnId(conn.0 | CLOSED), client);
             }
             Output::Negotiate(n) => {
-                let member = self.room.members.get(&n.participant).expect("a participant negotiates");
+                let member = self.room.members.get(&n.asked.participant).expect("a participant negotiates");
                 assert!(member.in_class());
-                let peer = n.replaces.unwrap_or_else(PeerId::generate);
-                self.peers.insert(peer, (n.participant, n.publish.is_some()));
-                match n.publish {
-                    Some(lines) => {
-                        assert!(member.on_stage, "only those on stage publish");
-                        let tracks: Vec<_> = lines.iter().map(|l| track(n.participant, l.source)).collect();
-                        let answer = Published { peer, sdp: "v=0".into(), tracks: tracks.clone() };
-                        self.room.published(n.conn, n.participant, n.req, Ok(answer), out);
-                        for info in tracks {
-                            let room = self.room.policy.room;
-                            self.room.media_event(self.now, MediaEvent::Track { room, info }, out);
-                        }
-                    }
-                    None => {
-                        let answer = Subscribed { peer, sdp: "v=0".into() };
-                        self.room.subscribed(n.conn, n.participant, n.req, Ok(answer), out);
-                    }
+                assert!(member.on_stage || n.publish.is_none(), "only those on stage publish");
+                self.offers.push_back(n);
+                if !self.delay {
+                    self.media_works();
+                    self.take_answer(out);
                 }
             }
             Output::Media(command) => {
-                if let MediaCommand::ClosePeer(peer) = &command {
-                    self.peers.remove(peer);
+                match &command {
+                    MediaCommand::ClosePeer(peer) => drop(self.peers.remove(peer)),
+                    MediaCommand::CloseRoom => self.peers.clear(),
+                    _ => {}
                 }
                 self.media.push(command);
             }
             Output::Opened { .. } => self.opened += 1,
-            Output::Ended => self.ended += 1,
+            Output::Dismiss { conn } => {
+                self.clients.remove(&conn).expect("a socket is closed once");
+            }
+            Output::Record => self.record += 1,
+            Output::Ended { reason } => self.ended.push(reason),
             Output::Timeline(event) => self.timeline.push(event),
             Output::Attendance(p) => {
                 assert!(p.to.is_none_or(|to| to >= p.from), "a presence ends after it began");
@@ -200,6 +219,67 @@ impl World {
             }
             Output::Keep => {}
         }
+    }
+
+    /// The media plane takes the oldest offer: as the real one, it renews a peer or closes the one that is replaced, if it
+    /// still stands.
+    pub fn media_works(&mut self) {
+        let Some(n) = self.offers.pop_front() else { return };
+        let known = n.replaces.filter(|p| self.peers.contains_key(p));
+        let peer = known.filter(|_| self.renews).unwrap_or_else(PeerId::generate);
+        if let Some(old) = known.filter(|old| *old != peer) {
+            self.peers.remove(&old);
+        }
+        self.peers.insert(peer, (n.asked.participant, n.publish.is_some()));
+        let sdp = "v=0".to_owned();
+        let answer = match n.publish {
+            Some(lines) => {
+                let tracks = lines.iter().map(|l| track(n.asked.participant, l.source)).collect();
+                Answer::Published(Ok(Published { peer, sdp, tracks }))
+            }
+            None => Answer::Subscribed(Ok(Subscribed { peer, sdp })),
+        };
+        self.answers.push_back((n.asked, answer));
+    }
+
+    /// The room hears the oldest answer, and of the tracks that begin if their peer still stands.
+    pub fn hear_answer(&mut self) {
+        let mut out = Vec::new();
+        self.take_answer(&mut out);
+        self.act(|_, _, all| *all = out);
+    }
+
+    fn take_answer(&mut self, out: &mut Vec<Output>) {
+        match self.answers.pop_front() {
+            Some((asked, Answer::Published(result))) => {
+                let published = result.clone();
+                self.room.published(asked, result, out);
+                let Ok(Published { peer, tracks, .. }) = published else { return };
+                if self.room.members.get(&asked.participant).is_some_and(|m| m.publish.peer == Some(peer)) {
+                    for info in tracks {
+                        let room = self.room.policy.room;
+                        self.room.media_event(self.now, MediaEvent::Track { room, info }, out);
+                    }
+                }
+            }
+            Some((asked, Answer::Subscribed(result))) => self.room.subscribed(asked, result, out),
+            None => {}
+        }
+    }
+
+    /// Peers of the media plane that are nobody's and that no answer on its way will bring to anybody.
+    pub fn orphans(&self) -> Vec<PeerId> {
+        let owned = |peer: &PeerId| {
+            self.room.members.values().any(|m| [m.publish.peer, m.subscribe.peer].contains(&Some(*peer)))
+        };
+        let coming = |peer: &PeerId| {
+            self.answers.iter().any(|(_, answer)| match answer {
+                Answer::Published(Ok(a)) => a.peer == *peer,
+                Answer::Subscribed(Ok(a)) => a.peer == *peer,
+                _ => false,
+            })
+        };
+        self.peers.keys().filter(|p| !owned(p) && !coming(p)).copied().collect()
     }
 
     pub fn enter(&mut self, who: &Entrant) -> ConnId {

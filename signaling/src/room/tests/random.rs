@@ -14,6 +14,10 @@ enum Op {
     PeerLost(usize),
     TrackEnded(usize),
     Quality(usize, u8),
+    /// The media plane takes the oldest offer; `true` renews a peer instead of making a new one.
+    MediaWorks(bool),
+    /// The room hears the oldest answer.
+    HearAnswer,
     Restart,
 }
 
@@ -75,6 +79,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..4_usize).prop_map(Op::PeerLost),
         1 => (0..4_usize).prop_map(Op::TrackEnded),
         1 => (0..4_usize, 0..4_u8).prop_map(|(p, q)| Op::Quality(p, q)),
+        8 => any::<bool>().prop_map(Op::MediaWorks),
+        8 => Just(Op::HearAnswer),
         1 => Just(Op::Restart),
     ]
 }
@@ -87,7 +93,7 @@ struct Play {
 }
 
 impl Play {
-    fn new(waiting_room: bool) -> Self {
+    fn new(waiting_room: bool, delay: bool) -> Self {
         let role = |n| match n {
             0 | 1 => RoomRole::Teacher,
             2 => RoomRole::Classroom,
@@ -95,7 +101,8 @@ impl Play {
             _ => RoomRole::Student,
         };
         let people = (0..PEOPLE).map(|n| someone(role(n), &format!("人{n}"))).collect();
-        Self { world: World::new(waiting_room), people, conns: vec![None; PEOPLE], req: 0 }
+        let world = World { delay, ..World::new(waiting_room) };
+        Self { world, people, conns: vec![None; PEOPLE], req: 0 }
     }
 
     fn play(&mut self, op: Op) {
@@ -112,11 +119,7 @@ impl Play {
             Op::Say(n, word) => {
                 if let Some(conn) = self.conns[n].filter(|c| self.world.clients.contains_key(c)) {
                     let message = self.message(n, word);
-                    let leaves = message == ClientMessage::Leave {};
                     self.world.say(conn, message);
-                    if leaves {
-                        self.world.clients.remove(&conn);
-                    }
                 }
             }
             Op::Wait(secs) => self.world.wait(Duration::from_secs(secs)),
@@ -138,13 +141,20 @@ impl Play {
                     self.world.act(|r, now, out| r.media_event(now, quality(peer, up), out));
                 }
             }
+            Op::MediaWorks(renews) => {
+                self.world.renews = renews;
+                self.world.media_works();
+            }
+            Op::HearAnswer => self.world.hear_answer(),
             Op::Restart => {
                 if self.world.room.state != LessonState::Over {
-                    let kept = serde_json::to_string(&self.world.room.keep()).unwrap();
+                    let kept = serde_json::to_string(&self.world.room.keep(self.world.now)).unwrap();
                     let kept = serde_json::from_str(&kept).unwrap();
                     self.world.room = Room::restore(self.world.now, self.world.room.policy.clone(), kept);
                     self.world.clients.clear();
                     self.world.peers.clear();
+                    self.world.offers.clear();
+                    self.world.answers.clear();
                 }
             }
         }
@@ -189,7 +199,7 @@ impl Play {
         let room = &self.world.room;
         let students = room.members.values().filter(|m| !m.is_teacher()).count();
         assert!(students <= PARTICIPANTS_MAX, "the room has a size");
-        let on_stage = room.members.values().filter(|m| m.on_stage && !m.is_teacher()).count();
+        let on_stage = room.members.values().filter(|m| m.on_view() && !m.is_teacher()).count();
         assert!(on_stage <= STAGE_MAX, "the stage has a size");
         assert!(room.board.chat.len() <= limits::CHAT_KEPT_MAX && room.removed.len() <= limits::REMOVED_MAX);
         assert!(room.board.question_ids().len() <= limits::QUESTIONS_MAX);
@@ -197,15 +207,17 @@ impl Play {
             assert_eq!(member.conn.is_none() && !member.device, member.gone.is_some(), "gone is having no socket");
             assert!(member.in_class() || (!member.on_stage || member.is_teacher()), "the stage is in class");
             assert!(member.hand_since.is_none() || member.in_class());
+            assert!(!member.out_of_view || member.conn.is_none(), "who is here is seen");
         }
         for track in room.tracks.values() {
             let owner = room.members.get(&track.info.participant).expect("a track has an owner who is here");
-            assert!(owner.on_stage && owner.in_class(), "tracks come from the stage");
+            assert!(owner.on_view() && owner.in_class(), "tracks come from the stage");
         }
         if room.state == LessonState::Over {
             assert!(room.members.is_empty() && room.tracks.is_empty());
         }
-        assert!(self.world.ended <= 1 && self.world.opened <= 1);
+        assert!(self.world.ended.len() <= 1 && self.world.opened <= 1);
+        assert_eq!(self.world.orphans(), [], "every peer that stands is somebody's");
         for member in room.members.values().filter(|m| m.in_class()) {
             let Some(belief) = member.conn.and_then(|c| self.world.clients.get(&c)) else { continue };
             let truth = room.snapshot(member);
@@ -226,8 +238,12 @@ impl Play {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_people_do(waiting_room in any::<bool>(), ops in proptest::collection::vec(op(), 1..120)) {
-        let mut play = Play::new(waiting_room);
+    fn whatever_people_do(
+        waiting_room in any::<bool>(),
+        delay in any::<bool>(),
+        ops in proptest::collection::vec(op(), 1..120),
+    ) {
+        let mut play = Play::new(waiting_room, delay);
         for op in ops {
             play.play(op);
             play.check();
