@@ -169,4 +169,13 @@ pub(super) async fn attendance(bench: &dyn Bench) {
     let rows = store.attendance(lessons[0].id).await.unwrap();
     assert_eq!(rows, [row(5, Some(8), a), row(9, None, b), row(20, None, a)]);
     assert_eq!(store.attendance(LessonId::generate()).await.unwrap(), []);
+
+    let many = (0..ATTENDANCE_MAX as i64).map(|i| row(100 + i, None, a)).collect();
+    store.put_attendance(lessons[0].id, many).await.unwrap();
+    assert_eq!(store.attendance(lessons[0].id).await.unwrap().len(), ATTENDANCE_MAX, "three did not fit");
+    store.put_attendance(lessons[0].id, vec![row(9, Some(11), b), row(1, None, b)]).await.unwrap();
+    let rows = store.attendance(lessons[0].id).await.unwrap();
+    assert_eq!((rows.len(), &rows[1]), (ATTENDANCE_MAX, &row(9, Some(11), b)), "those who are in are completed");
+    store.put_attendance(lessons[1].id, vec![row(8, None, b)]).await.unwrap();
+    assert_eq!(store.attendance(lessons[1].id).await.unwrap().len(), 2, "each lesson has its own");
 }

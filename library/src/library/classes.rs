@@ -13,9 +13,6 @@ use lectern_media::{ClassId, LessonId, PlaceId, UnixMillis};
 use lectern_protocol::ws::LessonState;
 use std::sync::Arc;
 
-/// Classes in the timetable.
-const CLASSES_MAX: usize = 100_000;
-
 /// What an import did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Imported {
@@ -42,11 +39,8 @@ impl Library {
     /// Puts classes into the timetable, all or none; a join code that happens to be in use is replaced.
     ///
     /// # Errors
-    /// As [`crate::store::Timetable::create_classes`]; [`StoreError::Full`].
+    /// As [`crate::store::Timetable::create_classes`].
     pub async fn create_classes(&self, mut classes: Vec<Class>) -> Result<Vec<Class>> {
-        if self.classes().len() + classes.len() > CLASSES_MAX {
-            return Err(StoreError::Full { what: "classes", max: CLASSES_MAX });
-        }
         loop {
             match self.store.create_classes(classes.clone()).await {
                 Err(StoreError::Conflict(Conflict::CodeTaken)) => {

@@ -2,12 +2,14 @@
 //!
 //! Keys are text, `<table>/<id>[/…]`, so that a person can read the journal:
 //! `place/`, `account/`, `login/` (folded name → account), `session/`, `session-of/account/`, `token/`, `token-of/`,
-//! `class/`, `code/`, `room-class/`, `lesson/`, `lesson-at/class/start`, `live/`, `attendance/lesson/…`, `recording/`,
-//! `lines/`, `position/account/recording`, `room/`.
+//! `class/`, `code/`, `room-class/`, `lesson/`, `lesson-at/class/start`, `live/`, `attendance/lesson/…`, `attendance-count/lesson`, `recording/`,
+//! `lesson-extra/start/lesson`, `count/table`, `lines/recording[/from]`, `purging/`, `position/recording/account`, `room/`.
 //!
 //! Opening reads the journal and proves the index equal to it, entry by entry; what differs is corrected. That costs a
 //! moment per hundred megabytes and buys that no state of sled's files can ever show a wrong catalogue.
 
+mod attendance;
+mod counts;
 mod index;
 mod journal;
 mod people;
@@ -32,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use writer::Writer;
+use writer::{Tx, Writer};
 
 /// The embedded store. Cheap to clone; the last clone's drop ends the writer thread.
 #[derive(Clone)]
@@ -106,6 +108,22 @@ impl SledStore {
                 tracing::error!(%error, "the catalogue's index can't be read");
                 self.writer.repair().await;
                 attempt().await.map_err(|_| StoreError::Closed)?
+            }
+            other => other,
+        }
+    }
+
+    /// Runs a transaction, and once more on another index if reading this one failed in it.
+    async fn transact<T, F>(&self, transaction: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T> + Clone + Send + 'static,
+    {
+        match self.writer.write(transaction.clone()).await {
+            Err(StoreError::Index(error)) => {
+                tracing::error!(%error, "the catalogue's index can't be read");
+                self.writer.repair().await;
+                self.writer.write(transaction).await
             }
             other => other,
         }

@@ -1,10 +1,10 @@
 //! Places and accounts on the embedded engine.
 
-use super::{SledStore, writer::Tx};
+use super::{SledStore, counts, writer::Tx};
 use crate::{
     error::{Conflict, Result, StoreError},
     model::{Account, AccountChange, Class, Recording},
-    store::{PLACES_MAX, People},
+    store::{ACCOUNTS_MAX, PLACES_MAX, People},
 };
 use async_trait::async_trait;
 use lectern_auth::{PlaceNode, RoleAt};
@@ -38,6 +38,7 @@ fn create(tx: &mut Tx<'_>, account: &Account) -> Result<()> {
     if tx.has(&login_key(&account.login))? {
         return Err(Conflict::LoginTaken.into());
     }
+    counts::add(tx, "account", "accounts", 1, ACCOUNTS_MAX)?;
     tx.put(login_key(&account.login), &account.id)?;
     tx.put(account_key(account.id), account)
 }
@@ -100,7 +101,7 @@ impl People for SledStore {
     }
 
     async fn create_account(&self, account: Account) -> Result<()> {
-        self.writer.write(move |tx| create(tx, &account)).await
+        self.transact(move |tx| create(tx, &account)).await
     }
 
     async fn create_first(&self, root: PlaceNode, account: Account) -> Result<bool> {

@@ -1,10 +1,10 @@
 //! Classes, lessons and attendance on the embedded engine.
 
-use super::{SledStore, people::place_exists, writer::Tx};
+use super::{SledStore, attendance, counts, people::place_exists, writer::Tx};
 use crate::{
     error::{Conflict, Result, StoreError},
     model::{AttendanceRow, Class, ClassEntry, Lesson, LessonChange},
-    store::Timetable,
+    store::{CLASSES_MAX, Timetable},
 };
 use async_trait::async_trait;
 use lectern_media::{ClassId, LessonId, RoomId, UnixMillis};
@@ -24,7 +24,7 @@ fn lesson_key(id: LessonId) -> String {
 }
 
 /// Times sort as text: 20 digits, times before 1970 don't occur.
-fn time(at: UnixMillis) -> String {
+pub(super) fn time(at: UnixMillis) -> String {
     format!("{:020}", at.0.max(0))
 }
 
@@ -113,20 +113,20 @@ fn held_ahead(tx: &mut Tx<'_>, lesson: &mut Lesson, opened: UnixMillis) -> Resul
 #[async_trait]
 impl Timetable for SledStore {
     async fn create_classes(&self, classes: Vec<Class>) -> Result<()> {
-        self.writer
-            .write(move |tx| {
-                for class in &classes {
-                    place_exists(tx, class.entry.place)?;
-                    if tx.has(&code_key(&class.code))? {
-                        return Err(Conflict::CodeTaken.into());
-                    }
-                    tx.put(code_key(&class.code), &class.id)?;
-                    tx.put(format!("room-class/{}", class.room), &class.id)?;
-                    tx.put(class_key(class.id), class)?;
+        self.transact(move |tx| {
+            counts::add(tx, "class", "classes", classes.len(), CLASSES_MAX)?;
+            for class in &classes {
+                place_exists(tx, class.entry.place)?;
+                if tx.has(&code_key(&class.code))? {
+                    return Err(Conflict::CodeTaken.into());
                 }
-                Ok(())
-            })
-            .await
+                tx.put(code_key(&class.code), &class.id)?;
+                tx.put(format!("room-class/{}", class.room), &class.id)?;
+                tx.put(class_key(class.id), class)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn class(&self, id: ClassId) -> Result<Option<Class>> {
@@ -308,17 +308,20 @@ impl Timetable for SledStore {
     }
 
     async fn put_attendance(&self, lesson: LessonId, rows: Vec<AttendanceRow>) -> Result<()> {
-        self.writer
+        let refused = self
+            .writer
             .write(move |tx| {
                 if !tx.has(&lesson_key(lesson))? {
                     return Err(StoreError::NotFound);
                 }
-                for row in &rows {
-                    tx.put(format!("attendance/{lesson}/{}/{}", time(row.from), row.participant), row)?;
-                }
-                Ok(())
+                attendance::put(tx, lesson, &rows)
             })
-            .await
+            .await?;
+        if refused > 0 {
+            metrics::counter!("lectern_library_presences_refused_total", "reason" => "too_many").increment(refused);
+            tracing::warn!(%lesson, refused, "presences were not written down: the lesson has as many as it may");
+        }
+        Ok(())
     }
 
     async fn attendance(&self, lesson: LessonId) -> Result<Vec<AttendanceRow>> {

@@ -9,11 +9,11 @@ mod rooms;
 mod sessions;
 mod timetable;
 
-pub use people::{PLACES_MAX, People};
+pub use people::{ACCOUNTS_MAX, PLACES_MAX, People};
 pub use recordings::Recordings;
 pub use rooms::{ROOM_STATE_BYTES_MAX, Rooms};
 pub use sessions::Sessions;
-pub use timetable::Timetable;
+pub use timetable::{ATTENDANCE_MAX, CLASSES_MAX, Timetable};
 
 use async_trait::async_trait;
 

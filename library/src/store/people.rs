@@ -11,6 +11,9 @@ use lectern_media::{AccountId, PlaceId};
 /// Places in the tree: every school and class of a province.
 pub const PLACES_MAX: usize = 200_000;
 
+/// Accounts, disabled ones among them: the staff and pupils of a district on one machine.
+pub const ACCOUNTS_MAX: usize = 200_000;
+
 /// Places and accounts.
 #[async_trait]
 pub trait People {

@@ -11,13 +11,17 @@ use std::ops::Range;
 /// Presences of one lesson: a thousand people who each come back nineteen times.
 pub const ATTENDANCE_MAX: usize = 20_000;
 
+/// Classes, those that were taken out of the timetable among them: their lessons and recordings stay.
+pub const CLASSES_MAX: usize = 100_000;
+
 /// The timetable and what became of it.
 #[async_trait]
 pub trait Timetable {
     /// Makes classes, all or none.
     ///
     /// # Errors
-    /// [`crate::Conflict::CodeTaken`]; [`crate::Conflict::UnknownPlace`] if a place does not exist.
+    /// [`crate::Conflict::CodeTaken`]; [`crate::Conflict::UnknownPlace`] if a place does not exist;
+    /// [`crate::StoreError::Full`] beyond [`CLASSES_MAX`].
     async fn create_classes(&self, classes: Vec<Class>) -> Result<()>;
 
     /// A class, removed or not.

@@ -57,6 +57,9 @@ async fn who_sees_which_accounts() {
     assert_eq!(logins(&w.admin).await, ["admin", "head", "outsider", "staff", "student", "wang.fang"]);
     assert_eq!(logins(&w.head).await, ["head", "staff", "student", "wang.fang"]);
     assert_eq!(logins(&w.teacher).await, ["wang.fang"], "others see themselves");
+    let teacher = async |query: &str| w.get(&w.teacher, &format!("/api/v1/accounts?{query}")).await.json();
+    assert_eq!(teacher("q=head").await, json!([]));
+    assert_eq!(teacher(&format!("after={}", w.teacher.account.id)).await, json!([]), "page by page, too");
     let found = w.get(&w.admin, "/api/v1/accounts?q=WANG").await.json();
     assert_eq!(ids(&found, "login"), ["wang.fang"]);
     let first = w.get(&w.admin, "/api/v1/accounts?limit=2").await.json();
