@@ -36,7 +36,7 @@ before(async () => {
   server = await Server.start("screenshots");
   browser = await Browser.launch();
   world = await makeWorld(server);
-  await makeClass(world.admin, world.teacher, world.school, { title: "三年级语文《小石潭记》，一个长到一行放不下的课程名称", subject: "语文", grade: "三年级", starts: Date.now() + 3_600_000 });
+  await makeClass(world.admin, world.teacher, world.school, { title: "三年级语文《富饶的西沙群岛》，一个长到一行放不下的课程名称", subject: "语文", grade: "三年级", starts: Date.now() + 3_600_000 });
   // One lesson that is over, for library and player.
   const teacher = await browser.person("earlier teacher", { source: sourceOf(0) });
   await signedIn(teacher, world.teacher);
@@ -97,6 +97,29 @@ const PLAIN = [
   ["classes", () => "/manage/classes", "admin"],
 ];
 
+/** What opens over a page: which menu entry leads there, and what is pressed in it. */
+const DIALOGS = [
+  ["devices", "/manage/classes", "admin", { zh: ["接入 OBS / 录播主机", "生成令牌"], en: ["Connect OBS or a recording host", "Make a token"] }],
+  ["attendance", "/", "teacher", { zh: ["考勤表"], en: ["Attendance"] }],
+  ["password", "/", "teacher", { zh: ["修改密码"], en: ["Change password"] }],
+];
+
+/** Opens the first menu that has the entry, and presses it, then a button of the dialog. */
+async function openDialog(page, [entry, button]) {
+  await until(`there is “${entry}”`, () => page.evaluate((text) => {
+    const item = [...document.querySelectorAll("details.menu .menu-item")].find((one) => one.innerText.trim() === text || one.textContent.trim() === text);
+    item?.closest("details").querySelector("summary").click();
+    item?.click();
+    return Boolean(item);
+  }, entry));
+  const dialog = page.getByRole("dialog");
+  await dialog.waitFor();
+  if (button) {
+    await dialog.getByRole("button", { name: button }).click();
+    await dialog.getByRole("textbox").first().waitFor();
+  }
+}
+
 for (const look of LOOKS) {
   const [locale, size, scheme] = look;
   test(`pages in ${locale}, ${size}, ${scheme}`, async () => {
@@ -108,6 +131,12 @@ for (const look of LOOKS) {
       const { page } = people[who];
       await page.goto(server.url + path(), { waitUntil: "networkidle" });
       await until(`${name} is drawn`, () => page.evaluate(() => document.querySelector("main, h1") !== null));
+      await shoot(page, name, look);
+    }
+    for (const [name, path, who, words] of DIALOGS) {
+      const { page } = people[who];
+      await page.goto(server.url + path, { waitUntil: "networkidle" });
+      await openDialog(page, words[locale]);
       await shoot(page, name, look);
     }
     for (const person of Object.values(people)) {

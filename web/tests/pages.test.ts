@@ -3,6 +3,7 @@ import type { LessonItem, Place } from "../src/protocol/generated/index";
 import { createStore } from "../src/state/store";
 import { grow, levelsUnder } from "../src/ui/admin/tree";
 import { keyFor } from "../src/ui/class/keys";
+import { lastDay } from "../src/ui/pages/last-day";
 import { pickNext } from "../src/ui/pages/today-next";
 import { matchRoute } from "../src/ui/router";
 import { resolveTheme } from "../src/ui/theme";
@@ -38,6 +39,17 @@ test("the large button: my running class > a running class > the next that is no
   expect(pickNext([early, live, mine], 0)?.id).toBe("mine");
   expect(pickNext([early, live], 0)?.id).toBe("live");
   expect(pickNext([over], 0)).toBeNull();
+});
+
+test("the day on which a class was last due", () => {
+  const at = (text: string): number => new Date(text).getTime();
+  const starts = at("2026-11-02T08:00");
+  const due = (repeat: "once" | "weekly", until: string | null, now: string): number => lastDay({ starts, repeat, until: until ? at(until) : null }, at(now));
+  expect(due("once", null, "2026-12-24T12:00")).toBe(starts);
+  expect(due("weekly", null, "2026-11-01T12:00")).toBe(starts);
+  expect(due("weekly", null, "2026-11-16T07:59")).toBe(at("2026-11-09T08:00"));
+  expect(due("weekly", null, "2026-11-16T08:00")).toBe(at("2026-11-16T08:00"));
+  expect(due("weekly", "2026-11-10T23:59", "2026-12-24T12:00")).toBe(at("2026-11-09T08:00"));
 });
 
 test("keys mean what the help says, and Space belongs to a focused button", () => {

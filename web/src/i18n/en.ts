@@ -160,10 +160,10 @@ export const en = {
     make: "Make a token", revoke: "Revoke all tokens", revokeTitle: "Revoke all tokens of this class?", revokeLead: "Devices that teach or watch with them are cut off at once. This cannot be undone; new tokens can be made at any time.", revoked: "All tokens of this class are revoked",
   },
   password: {
-    title: "Change password", old: "Password until now", submit: "Change password", done: "Your password is changed. Other devices have to sign in again.",
-    wrong: w("The password until now is not right.", "Nothing was changed.", "Type it again, or ask your administrator for a new link."),
+    title: "Change password", old: "Current password", submit: "Change password", done: "Your password is changed. Other devices have to sign in again.",
+    wrong: w("The current password is not right.", "Nothing was changed.", "Type it again, or ask your administrator for a new link."),
   },
-  attendance: { title: "Attendance", from: "Came", to: "Left", nobody: "Nobody was in this lesson.", file: "Download as CSV" },
+  attendance: { title: "Attendance", from: "Came", to: "Left", nobody: "Nobody was in this lesson.", none: "This class has not been held yet.", file: "Download as CSV" },
   signIn: {
     title: "Sign in", lead: "Live lessons and recordings of your schools.", login: "Log-in name", password: "Password", show: "Show password", hide: "Hide password",
     submit: "Sign in", busy: "Signing in…", haveCode: "Joining a class?", codeLabel: "Class code", codeGo: "Go to class", forgot: "Forgot your password? Your school’s administrator can send you a new link.",

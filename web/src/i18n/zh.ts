@@ -31,7 +31,7 @@ export const zh: Dictionary = {
     title: "修改密码", old: "现在的密码", submit: "修改密码", done: "密码已修改。其他设备需要重新登录。",
     wrong: w("现在的密码不对。", "什么都没有改动。", "请重新输入，或请管理员发一个新链接。"),
   },
-  attendance: { title: "考勤表", from: "进入", to: "离开", nobody: "这节课没有人来。", file: "下载 CSV 表格" },
+  attendance: { title: "考勤表", from: "进入", to: "离开", nobody: "这节课没有人来。", none: "这门课还没有上过。", file: "下载 CSV 表格" },
   signIn: {
     title: "登录", lead: "本地学校的直播课堂与录播资源。", login: "用户名", password: "密码", show: "显示密码", hide: "隐藏密码",
     submit: "登录", busy: "正在登录…", haveCode: "有课堂码？", codeLabel: "课堂码", codeGo: "进入课堂", forgot: "忘记密码？请学校管理员给您发一个新链接。",

@@ -87,7 +87,7 @@ async function settle(page: HTMLElement & { updateComplete?: Promise<unknown> })
   if (outlet.firstElementChild !== page) return;
   announce(document.title);
   if (document.activeElement && document.activeElement !== document.body) return;
-  focusOn(page.querySelector<HTMLElement>("h1, main"));
+  focusOn(page.querySelector<HTMLElement>("h1") ?? page.querySelector("main"));
 }
 
 function focusOn(target: HTMLElement | null): void {

@@ -1,11 +1,12 @@
 /** All timetable entries one may manage. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { CalendarPlus, Ellipsis, Link, MonitorPlay, Pencil, Plus, RadioTower, Trash2, Upload } from "lucide";
+import { CalendarPlus, Ellipsis, Link, MonitorPlay, Pencil, Plus, RadioTower, Trash2, Upload, UsersRound } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { clock, day, isoDay } from "../../i18n/format";
 import * as api from "../../protocol/api";
 import type { Class } from "../../protocol/generated/index";
+import { lastDay } from "./last-day";
 import { manageTabs } from "../admin/tabs";
 import { notify } from "../announce";
 import { copyText } from "../clipboard";
@@ -48,6 +49,18 @@ class PageClasses extends Page {
   async #devices(c: Class): Promise<void> {
     const { deviceAccess } = await import("../device-access");
     await deviceAccess(c, true);
+  }
+
+  /** Of the class's last lesson that was held; earlier ones are found in the timetable of their day. */
+  async #attendance(c: Class): Promise<void> {
+    try {
+      const [{ showAttendance }, lessons] = await Promise.all([import("../attendance"), api.lessons(isoDay(new Date(lastDay(c, Date.now()))))]);
+      const held = lessons.filter((l) => l.class === c.id && l.state === "over").at(-1);
+      if (held) await showAttendance({ id: held.id, title: `${c.title} · ${day(held.starts)}` });
+      else notify({ text: t.attendance.none });
+    } catch (error) {
+      notify({ text: problemWords(error).what });
+    }
   }
 
   async #delete(c: Class): Promise<void> {
@@ -102,6 +115,7 @@ class PageClasses extends Page {
             <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/c/${c.code}`)}>${icon(Link)}${t.today.copyLink}</button>
             <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${c.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
             <button class="menu-item" data-closes @click=${() => void this.#devices(c)}>${icon(RadioTower)}${t.devices.title}</button>
+            ${c.starts < Date.now() ? html`<button class="menu-item" data-closes @click=${() => void this.#attendance(c)}>${icon(UsersRound)}${t.attendance.title}</button>` : nothing}
             <button class="menu-item" data-closes @click=${() => void this.#delete(c)}>${icon(Trash2)}${t.common.delete}</button>
           </div>
         </details>

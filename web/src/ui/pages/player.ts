@@ -177,7 +177,7 @@ class PagePlayer extends Page {
     }
     if (this.#clock.playing && now - this.#savedAt > SAVE_MS) this.#save(false);
     const main = this.#main(at);
-    const shown = `${Math.floor(at / 250)} ${main?.failed} ${main?.ready} ${this.#failure(at)} ${this.#clock.held}`;
+    const shown = `${Math.floor(at / 250)} ${main?.later} ${main?.ready} ${this.#failure(at)} ${this.#clock.held}`;
     if (shown !== this.#rendered) {
       this.#rendered = shown;
       this.requestUpdate();
@@ -374,6 +374,7 @@ class PagePlayer extends Page {
       ? detail.tracks.length === 0 ? t.player.noTracks : t.player.noVideo
       : main?.later ? t.player.afterClass
       : main && !main.ready && !failure ? t.room.loadingPicture : "";
+    const coming = instead === t.room.loadingPicture;
     const actions: BarActions = {
       toggle: () => this.#toggle(), seek: (to) => this.#seek(to), rate: (r) => this.#setRate(r), volume: (v) => this.#volume(v),
       mute: () => { this.#muted = !this.#muted; this.requestUpdate(); }, full: () => void this.#full(), help: () => void this.#help(),
@@ -393,7 +394,7 @@ class PagePlayer extends Page {
               </figure>`;
             },
           )}
-          ${instead ? html`<p class="no-picture">${instead}</p>` : nothing}
+          ${instead ? html`<p class="no-picture ${coming ? "coming" : ""}">${instead}</p>` : nothing}
         </div>
         ${repeat(detail.tracks.filter((track) => !isVideo(track)), (track) => track.track, (track) => html`<audio ${this.#mount(track)} data-name=${track.name}></audio>`)}
         ${failure ? html`<div class="failed">${wordsNote(t.player.failures[failure], { actions: html`<button class="btn small" @click=${() => this.#retry()}>${icon(RotateCw)}${t.common.again}</button>` })}</div>` : nothing}
