@@ -1,8 +1,9 @@
-// `make accept [LINE=name]`: the long measured runs behind an issue's list, one line after the other. A line that was met
-// on this very commit is not run again, so an interrupted run goes on where it was. JSON stays in target/accept/.
+// `make accept [LINE=name]`: the long measured runs behind an issue's list, one line after the other, and one table of all
+// that they measured. A line that was met on this very commit is not run again, so an interrupted run goes on where it was.
+// JSON stays in target/accept/: what the suite measured, its verdict, and how busy the machine was before and after.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -13,7 +14,11 @@ const LINES = {
   crash: "kill -9 in mid-class, ten times",
   thin: "viewers behind 4 Mbit/s, 800 and 250 kbit/s",
   interop: "aiortc, GStreamer, Firefox and Chromium by WHIP and WHEP",
+  stage: "a shared screen with its sound, and a remote classroom",
+  lesson: "chat, questions, waiting room, muting, reloading, removing",
   "bad-input": "what the page says when something is wrong",
+  network: "an address that changes in class, and blocked UDP",
+  disk: "a full disk in class",
   screenshots: "every page, both languages, phone to screen, light and dark",
 };
 
@@ -27,27 +32,50 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-/** A line's verdict on this commit; a work tree with changes has none. */
-function known(name) {
-  const file = `${ROOT}target/accept/${name}.json`;
-  if (commit.endsWith("+") || !existsSync(file)) return undefined;
-  const kept = JSON.parse(readFileSync(file, "utf8"));
-  return kept.commit === commit ? kept : undefined;
+const file = (name) => `${ROOT}target/accept/${name}.json`;
+const read = (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), "utf8")) : undefined);
+
+/** What a line measured on this commit; a work tree with changes has no past. */
+const known = (name) => (commit.endsWith("+") || read(name)?.commit !== commit ? undefined : read(name));
+
+const loads = () => loadavg().map((load) => Math.round(load * 100) / 100);
+
+/** Runs a line. Its verdict is the whole suite's: aims that were met before a test failed are no success. */
+function run(name) {
+  rmSync(file(name), { force: true });
+  const [started, before] = [Date.now(), loads()];
+  const { status } = spawnSync("e2e/run", ["--accept", name], { cwd: ROOT, stdio: "inherit", env: { ...process.env, LECTERN_COMMIT: commit } });
+  const measured = read(name) ?? { line: name, at: new Date().toISOString(), form: "long", commit, aims: [] };
+  const aimsMet = measured.aims.every((aim) => aim.met);
+  Object.assign(measured, {
+    verdict: status === 0 && aimsMet ? "met" : "missed", suite: status === 0 ? "passed" : "failed", seconds: Math.round((Date.now() - started) / 1000),
+    machine: { cores: cpus().length, cpu: cpus()[0]?.model.trim(), loadBefore: before, loadAfter: loads() },
+  });
+  writeFileSync(file(name), `${JSON.stringify(measured, null, 2)}\n`);
+  return measured;
 }
 
 mkdirSync(`${ROOT}target/accept`, { recursive: true });
-console.log(`commit ${commit}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), load ${loadavg().map((load) => load.toFixed(2)).join(" ")}`);
-const verdicts = [];
+console.log(`commit ${commit}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), load ${loads().join(" ")}`);
+const rows = [];
+let missed = 0;
 for (const [name, title] of Object.entries(LINES)) {
-  if (wanted.length > 0 ? !wanted.includes(name) : known(name)?.verdict === "met") {
-    if (wanted.length === 0) verdicts.push([name, "met (kept from before)"]);
-    continue;
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const kept = wanted.length === 0 && known(name)?.verdict === "met" ? known(name) : undefined;
+  if (!kept) console.log(`\n=== ${name}: ${title}  (load ${loads()[0]})`);
+  const measured = kept ?? run(name);
+  const met = measured.verdict === "met";
+  missed += met ? 0 : 1;
+  rows.push([name, met ? "met" : "MISSED", `${measured.seconds} s, load ${measured.machine.loadBefore[0]} → ${measured.machine.loadAfter[0]}${kept ? ", kept from before" : ""}`]);
+  if (measured.suite === "failed") rows.push(["", "MISSED", "a test of the suite failed"]);
+  for (const aim of measured.aims) {
+    const value = typeof aim.value === "number" ? Math.round(aim.value * 1000) / 1000 : aim.value;
+    rows.push(["", aim.met ? "met" : "MISSED", `${aim.name} = ${value} (aim ${aim.relation} ${aim.limit})`]);
   }
-  console.log(`\n=== ${name}: ${title}  (load ${loadavg()[0].toFixed(2)})`);
-  const { status } = spawnSync("e2e/run", ["--accept", name], { cwd: ROOT, stdio: "inherit", env: { ...process.env, LECTERN_COMMIT: commit } });
-  verdicts.push([name, status === 0 ? "met" : "MISSED"]);
 }
 
-console.log("");
-for (const [name, verdict] of verdicts) console.log(`${verdict.padEnd(24)} ${name}`);
-process.exit(verdicts.some(([, verdict]) => verdict === "MISSED") ? 1 : 0);
+const width = Math.max(...rows.map(([name]) => name.length));
+console.log(`\n${"line".padEnd(width)}  verdict`);
+for (const [name, verdict, what] of rows) console.log(`${name.padEnd(width)}  ${verdict.padEnd(7)}  ${what}`);
+console.log(`\n${missed === 0 ? "all lines met" : `${missed} of ${rows.filter(([name]) => name).length} lines missed`}; JSON in target/accept/`);
+process.exit(missed > 0 ? 1 : 0);
