@@ -276,8 +276,8 @@ impl Rooms {
         futures::future::join_all(closings).await;
     }
 
-    /// Closes a peer for which there is no room any more.
-    async fn close_orphan(&self, peer: PeerId) {
+    /// Closes a peer for which there is no place in its room.
+    pub(crate) async fn close_orphan(&self, peer: PeerId) {
         self.0.peers.lock().remove(&peer);
         self.0.config.media.close_peer(peer).await;
     }

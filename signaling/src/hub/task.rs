@@ -80,6 +80,8 @@ pub(super) struct RoomTask {
     recording: Option<RecordingId>,
     /// The recording that broke down, to go on with.
     lost: Option<RecordingId>,
+    /// The recording that is expected broke down before this task heard that it stands.
+    lost_early: bool,
     /// A recording is expected: what happens meanwhile waits in `early`.
     recording_expected: bool,
     early: Early,
@@ -105,6 +107,7 @@ impl RoomTask {
             recorded,
             recording: None,
             lost: None,
+            lost_early: false,
             recording_expected: false,
             early: Vec::new(),
             mid_lesson: false,
@@ -195,8 +198,11 @@ impl RoomTask {
             Input::Recording(RecordingEvent::Failed { .. }) => room.recording_is(RecordingState::Failed, out),
             Input::Recording(RecordingEvent::Recovered { .. }) => room.recording_is(RecordingState::On, out),
             Input::Recording(RecordingEvent::Lost { .. }) => {
-                self.lost = self.recording.take();
-                room.recording_failed(now, out);
+                self.lost_early = self.recording_expected;
+                if let Some(recording) = self.recording.take() {
+                    self.lost = Some(recording);
+                    room.recording_failed(now, out);
+                }
             }
             Input::DevicePublished { who, peer, reply } => answer(reply, room.device_published(now, who, peer, out)),
             Input::DeviceLeft { peer } => room.device_left(now, peer, out),
@@ -218,19 +224,27 @@ impl RoomTask {
     }
 
     fn recorded(&mut self, recording: Option<RecordingId>, out: &mut Vec<Output>) {
-        self.recording = recording;
+        let lost = std::mem::take(&mut self.lost_early);
         self.recording_expected = false;
-        let early = std::mem::take(&mut self.early);
-        if recording.is_some() {
-            if self.mid_lesson {
-                let present: Vec<_> = self.room.roll_call().collect();
-                present.into_iter().for_each(|event| self.record_event(UnixMillis::now(), event));
-            }
-            early.into_iter().for_each(|(at, event)| self.record_event(at, event));
-        }
         match recording {
-            Some(_) => self.room.recording_started(out),
-            None => self.room.recording_failed(self.rooms.0.now(), out),
+            Some(_) if !lost => {
+                self.recording = recording;
+                let early = std::mem::take(&mut self.early);
+                if self.mid_lesson {
+                    let present: Vec<_> = self.room.roll_call().collect();
+                    present.into_iter().for_each(|event| self.record_event(UnixMillis::now(), event));
+                }
+                early.into_iter().for_each(|(at, event)| self.record_event(at, event));
+                self.room.recording_started(out);
+            }
+            _ => {
+                self.lost = recording;
+                if self.lost.is_none() {
+                    // Whatever starts later begins with a roll call.
+                    self.early.clear();
+                }
+                self.room.recording_failed(self.rooms.0.now(), out);
+            }
         }
     }
 
@@ -275,7 +289,8 @@ impl RoomTask {
             Output::Record => {
                 if let Some(opened) = self.room.live_since().filter(|_| !self.recording_expected) {
                     self.recording_expected = true;
-                    self.mid_lesson = true;
+                    // A recording that is gone on with knows who is here; what happened meanwhile waits in `early`.
+                    self.mid_lesson = self.lost.is_none();
                     self.writer.must(Write::Resumed { recording: self.lost.take(), opened });
                 }
             }
@@ -371,8 +386,11 @@ impl RoomTask {
     fn record_event(&mut self, at: UnixMillis, event: ClassEvent) {
         match self.recording {
             Some(recording) => self.rooms.0.config.recordings.event(recording, at, &event),
-            None if self.recording_expected && self.early.len() < EARLY_MAX => self.early.push((at, event)),
-            None => {}
+            None if !self.recording_expected && self.lost.is_none() => {}
+            None if self.early.len() < EARLY_MAX => self.early.push((at, event)),
+            None => {
+                metrics::counter!("lectern_room_recording_events_dropped_total", "reason" => "early_max").increment(1);
+            }
         }
     }
 

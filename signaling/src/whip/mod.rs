@@ -151,7 +151,7 @@ async fn publish(
         tracing::trace!("the room ended before its device");
     }
     app.sessions.remove(answer.peer);
-    app.media.close_peer(answer.peer).await;
+    app.rooms.close_orphan(answer.peer).await;
     Err(match entered {
         Ok(Err(refusal @ DeviceRefusal::Removed)) => ApiError::new(Code::Forbidden, refusal.to_string()),
         Ok(Err(refusal @ DeviceRefusal::Over)) => ApiError::new(Code::ClassClosed, refusal.to_string()),
@@ -209,7 +209,7 @@ async fn watch(
                 tracing::trace!("the room ended before its player");
             }
             app.sessions.remove(answer.peer);
-            app.media.close_peer(answer.peer).await;
+            app.rooms.close_orphan(answer.peer).await;
             let detail = "as many players watch as may";
             Err(ApiError::retry(Code::Busy, Duration::from_secs(30), detail))
         }

@@ -98,7 +98,12 @@ async fn what_could_not_start_or_broke_down_is_recorded_as_soon_as_it_can_be() {
     assert!(w.tape.events.lock().iter().any(|e| matches!(e, ClassEvent::Joined { .. })), "who is here already is told");
     w.app.rooms.recording_event(RecordingEvent::Lost { room: w.class.room });
     hear(RecordingState::Failed).await;
+    room.message(conn, ClientMessage::Chat { text: "听得到吗".into() }).await.unwrap();
     hear(RecordingState::On).await;
+    let events = w.tape.events.lock().clone();
+    let said = events.iter().filter(|e| matches!(e, ClassEvent::Chat { .. })).count();
+    let joined = events.iter().filter(|e| matches!(e, ClassEvent::Joined { .. })).count();
+    assert_eq!((said, joined), (1, 1), "what happened meanwhile is told, and nobody joins twice: {events:?}");
     assert!(log(&w, "resume").is_some(), "the same recording goes on: {:?}", w.tape.log.lock());
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(w.tape.log.lock().len(), 4, "and is asked for once");

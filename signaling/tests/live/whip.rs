@@ -246,7 +246,9 @@ async fn a_removed_device_stays_out() {
     b.w.until("it is cut off", |w| (w.media.closed.lock().len() == 1).then_some(())).await;
     let again = b.post(&b.whip, OFFER).await;
     assert_eq!((again.status, again.code().as_str()), (StatusCode::FORBIDDEN, "forbidden"), "{}", again.text);
-    assert_eq!(b.w.media.closed.lock().len(), 2, "the peer made for it is closed");
+    let peers: Vec<_> = b.w.media.published.lock().iter().map(|(peer, _)| *peer).collect();
+    assert_eq!(*b.w.media.closed.lock(), peers, "the peer made for it is closed");
+    assert!(peers.iter().all(|peer| !b.w.app.rooms.knows_peer(*peer)), "and forgotten");
     assert_eq!(b.w.app.rooms.room(b.w.class.room).await.unwrap().facts().await.unwrap().present, 1);
     let other = Bench { auth: format!("Bearer {}", b.w.device_token().await), ..b };
     assert_eq!(other.post(&other.whip, OFFER).await.status, StatusCode::CREATED, "a new token brings it back");
