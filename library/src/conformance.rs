@@ -42,6 +42,7 @@ pub async fn run(bench: &dyn Bench) {
     timetable::lessons_beside_the_timetable(bench).await;
     timetable::attendance(bench).await;
     recordings::facts_and_lines(bench).await;
+    recordings::added_lines(bench).await;
     recordings::deletion(bench).await;
     recordings::replacement(bench).await;
     recordings::positions(bench).await;

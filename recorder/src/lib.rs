@@ -36,3 +36,4 @@ pub use recorder::{
 };
 pub use recover::Recovered;
 pub use scan::scan;
+pub use writer::day_of;

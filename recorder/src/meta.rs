@@ -1,5 +1,6 @@
 //! The header and the seal: the first and the last thing written of a recording.
 
+use lectern_auth::PlaceNode;
 use lectern_media::{AccountId, ClassId, LessonId, PlaceId, RecordingId, RoomId, UnixMillis};
 use lectern_protocol::api::RecordingStatus;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,10 @@ pub struct RecordingMeta {
     /// The school or class it belongs to: rights hang on it.
     #[serde(default)]
     pub place: Option<PlaceId>,
+    /// That place with all above it, the root first: a catalogue that was lost gets its tree back from them. Empty in
+    /// recordings of an older version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceNode>,
     /// Whose lesson it is.
     #[serde(default)]
     pub teacher_account: Option<AccountId>,

@@ -183,6 +183,8 @@ pub struct Recorder {
     limits: Limits,
     storage: Arc<dyn Storage>,
     unsealed: Mutex<BTreeMap<RecordingId, Standing>>,
+    /// Recordings that ended without a seal and could not be recovered yet, by where they lie.
+    left: Mutex<BTreeMap<RecordingId, PathBuf>>,
     recovered: Vec<Recovered>,
     refused: Vec<(PathBuf, String)>,
 }
@@ -215,6 +217,7 @@ impl Recorder {
             limits,
             storage,
             unsealed: Mutex::default(),
+            left: Mutex::default(),
             recovered: Vec::new(),
             refused: Vec::new(),
             root: root.clone(),
@@ -315,7 +318,7 @@ impl Recorder {
         match resumed {
             Ok(handle) => Ok(Some(handle)),
             Err(e) => {
-                self.recover_again(&dir);
+                self.reclaim(id, &dir);
                 Err(e)
             }
         }
@@ -333,17 +336,48 @@ impl Recorder {
         match sealed {
             Ok(seal) => Ok(Sealed::new(meta, dir, seal)),
             Err(e) => {
-                self.recover_again(&dir);
+                self.reclaim(id, &dir);
                 Err(e.into())
             }
         }
     }
 
-    fn recover_again(&self, dir: &Path) {
+    /// Takes back a recording that ended without a seal, because [`RecordingHandle::finish`] failed or its thread died:
+    /// recovers it, so that it can be resumed or sealed. Where the disk does not allow that now, [`Recorder::reclaim_left`]
+    /// tries again. Tells whether it is recovered. Must not be called while the recording runs.
+    pub fn reclaim(&self, id: RecordingId, dir: &Path) -> bool {
         match recover::recover(&*self.storage, dir) {
-            Ok((standing, _)) => _ = self.unsealed.lock().insert(standing.meta.id, standing),
-            Err(e) => tracing::error!(dir = %dir.display(), error = chain_of(&e), "recording left for the next start"),
+            Ok((standing, _)) => {
+                self.left.lock().remove(&id);
+                self.unsealed.lock().insert(id, standing);
+                true
+            }
+            Err(e) => {
+                tracing::error!(dir = %dir.display(), error = chain_of(&e), "a recording can't be recovered now");
+                self.left.lock().insert(id, dir.to_owned());
+                false
+            }
         }
+    }
+
+    /// Tries again what [`Recorder::reclaim`] could not do.
+    pub fn reclaim_left(&self) {
+        let left = self.left.lock().clone();
+        for (id, dir) in left {
+            if dir.exists() {
+                self.reclaim(id, &dir);
+            } else {
+                // Somebody removed it.
+                self.left.lock().remove(&id);
+            }
+        }
+    }
+
+    /// Gives up an unsealed recording that does not run: it is neither resumed nor sealed any more, and its directory may be
+    /// removed. Tells whether there was one; [`Recorder::reclaim`] takes that back.
+    pub fn abandon(&self, id: RecordingId) -> bool {
+        let unsealed = self.unsealed.lock().remove(&id).is_some();
+        self.left.lock().remove(&id).is_some() || unsealed
     }
 
     fn check_room(&self) -> Result<(), StartError> {

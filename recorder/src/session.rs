@@ -120,7 +120,7 @@ impl Session {
 
     /// Runs until the recording is finished or its handle is gone.
     pub(crate) fn run(mut self, mut tap: TapReceiver, mut commands: mpsc::Receiver<Command>) {
-        metrics::gauge!("lectern_recorder_recordings").increment(1);
+        let _running = Running::new();
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
             Err(e) => {
@@ -155,7 +155,6 @@ impl Session {
             self.tap_event(event);
         }
         self.end(finish);
-        metrics::gauge!("lectern_recorder_recordings").decrement(1);
     }
 
     fn ms(&self, at: UnixMillis) -> u64 {
@@ -483,6 +482,25 @@ impl Session {
             if n > 0 {
                 metrics::counter!("lectern_recorder_packets_dropped_total", "reason" => reason).increment(n);
             }
+        }
+    }
+}
+
+/// Counts a recording as running until its thread ends, whatever ends it.
+struct Running;
+
+impl Running {
+    fn new() -> Self {
+        metrics::gauge!("lectern_recorder_recordings").increment(1);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        metrics::gauge!("lectern_recorder_recordings").decrement(1);
+        if std::thread::panicking() {
+            metrics::counter!("lectern_recorder_failures_total", "reason" => "thread_died").increment(1);
         }
     }
 }

@@ -116,8 +116,7 @@ impl Storage for Disk {
         }
         // SAFETY: statvfs succeeded, so it filled `stat`.
         let stat = unsafe { stat.assume_init() };
-        // The width of these fields differs between systems.
-        #[allow(clippy::useless_conversion)]
+        #[allow(clippy::useless_conversion, reason = "the width of these fields differs between systems")]
         Ok(u64::from(stat.f_bavail).saturating_mul(u64::from(stat.f_frsize)))
     }
 }

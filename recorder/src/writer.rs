@@ -65,6 +65,21 @@ pub(crate) struct Standing {
     pub(crate) track_ends: BTreeMap<TrackId, u64>,
 }
 
+/// What a record says of the bytes that it covers.
+struct Covered {
+    kind: ChainKind,
+    time: u64,
+    duration: u64,
+    keyframe: bool,
+}
+
+impl Covered {
+    /// Something that is no fragment.
+    fn plain(kind: ChainKind, time: u64) -> Self {
+        Self { kind, time, duration: 0, keyframe: false }
+    }
+}
+
 pub(crate) struct Writer {
     storage: Arc<dyn Storage>,
     limits: Limits,
@@ -98,8 +113,13 @@ pub(crate) fn parse_part_name(name: &str) -> Option<(TrackId, u32)> {
 
 /// The directory of a recording under `root`: a directory a day (UTC).
 pub(crate) fn recording_dir(root: &Path, meta: &RecordingMeta) -> PathBuf {
-    let day = jiff::Timestamp::from_millisecond(meta.started.0).unwrap_or_default();
-    root.join(day.strftime("%Y-%m-%d").to_string()).join(meta.id.to_string())
+    root.join(day_of(meta.started)).join(meta.id.to_string())
+}
+
+/// The name of a day's directory (UTC).
+#[must_use]
+pub fn day_of(at: UnixMillis) -> String {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().strftime("%Y-%m-%d").to_string()
 }
 
 impl Writer {
@@ -182,7 +202,7 @@ impl Writer {
         bytes.push(b'\n');
         let offset = self.journal.append(&bytes)?;
         self.end_ms = self.end_ms.max(at_ms);
-        self.record(ChainKind::Line, journal::FILE.into(), offset, at_ms, 0, false, &bytes);
+        self.record(Covered::plain(ChainKind::Line, at_ms), journal::FILE.into(), offset, &bytes);
         Ok(())
     }
 
@@ -200,7 +220,7 @@ impl Writer {
         let mut open = Open { name: name.clone(), file, len: 0, dirty: false };
         let offset = open.append(&init)?;
         self.part_bytes += init.len() as u64;
-        self.record(ChainKind::Init, name, offset, 0, 0, false, &init);
+        self.record(Covered::plain(ChainKind::Init, 0), name, offset, &init);
         self.parts.insert(track, Part { number, open, opened: now, init });
         Ok(())
     }
@@ -219,7 +239,8 @@ impl Writer {
         let name = part.open.name.clone();
         self.part_bytes += f.bytes.len() as u64;
         self.end_ms = self.end_ms.max((f.dts + f.duration) * 1000 / u64::from(hz));
-        self.record(ChainKind::Frag, name, offset, f.dts, f.duration, f.keyframe, &f.bytes);
+        let of = Covered { kind: ChainKind::Frag, time: f.dts, duration: f.duration, keyframe: f.keyframe };
+        self.record(of, name, offset, &f.bytes);
         Ok(())
     }
 
@@ -231,17 +252,9 @@ impl Writer {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // The fields of a record, in its order.
-    fn record(
-        &mut self,
-        kind: ChainKind,
-        file: String,
-        offset: u64,
-        time: u64,
-        duration: u64,
-        keyframe: bool,
-        bytes: &[u8],
-    ) {
+    /// Chains what was appended to `file` at `offset`.
+    fn record(&mut self, of: Covered, file: String, offset: u64, bytes: &[u8]) {
+        let Covered { kind, time, duration, keyframe } = of;
         self.head = chain::link(&self.head, time, bytes);
         self.records += 1;
         let (len, hash) = (bytes.len() as u64, hex::encode(self.head));

@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lectern_media::{RecordingId, TrackId, UnixMillis};
 use lectern_protocol::api::RecordingStatus;
-use lectern_recorder::vod::{Assembled, Name, Picture, Recording, VodError};
+use lectern_recorder::{
+    Recorder, day_of,
+    vod::{Assembled, Name, Picture, Recording, VodError},
+};
 use lectern_signaling::ports::{DownloadChoice, PortError, ReadAt, RecordingFacts, RecordingFiles, Served, ServedBody};
 use parking_lot::Mutex;
 use std::{
@@ -24,19 +27,99 @@ const LIVE_FRESH: Duration = Duration::from_millis(700);
 /// The archive, for reading.
 pub struct Archive {
     root: PathBuf,
-    cache: Mutex<HashMap<RecordingId, (Arc<Recording>, Instant)>>,
+    recorder: Arc<Recorder>,
+    cache: Cache<Loaded>,
+}
+
+/// A recording as it was read, and when.
+struct Loaded(Arc<Recording>, Instant);
+
+impl Loaded {
+    fn is_fresh(&self) -> bool {
+        self.0.facts().status != RecordingStatus::Live || self.1.elapsed() < LIVE_FRESH
+    }
+}
+
+/// What was read of recordings; the one that was not asked for longest makes room. Whoever holds a slot's lock reads, and
+/// all others who ask meanwhile wait for what it finds.
+struct Cache<T>(Mutex<Slots<T>>);
+
+struct Slots<T> {
+    turn: u64,
+    by_id: HashMap<RecordingId, (u64, Slot<T>)>,
+}
+
+type Slot<T> = Arc<tokio::sync::Mutex<Option<T>>>;
+
+impl<T> Cache<T> {
+    fn new() -> Self {
+        Self(Mutex::new(Slots { turn: 0, by_id: HashMap::new() }))
+    }
+
+    fn slot(&self, id: RecordingId) -> Slot<T> {
+        let mut slots = self.0.lock();
+        slots.turn += 1;
+        let turn = slots.turn;
+        if slots.by_id.len() >= CACHED_MAX
+            && !slots.by_id.contains_key(&id)
+            && let Some(oldest) = slots.by_id.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id)
+        {
+            slots.by_id.remove(&oldest);
+        }
+        let (used, slot) = slots.by_id.entry(id).or_default();
+        *used = turn;
+        Arc::clone(slot)
+    }
+
+    fn forget(&self, id: RecordingId) {
+        self.0.lock().by_id.remove(&id);
+    }
 }
 
 impl Archive {
-    pub fn new(data: &Path) -> Self {
-        Self { root: archive::recordings_dir(data), cache: Mutex::default() }
+    pub fn new(data: &Path, recorder: Arc<Recorder>) -> Self {
+        Self { root: archive::recordings_dir(data), recorder, cache: Cache::new() }
     }
 
-    /// The directory of a recording: `<root>/<day>/<id>`.
+    /// The directory of a recording: `<root>/<day>/<id>`. The id tells when it was made, which is the day the lesson was
+    /// opened or soon after; only for one that was started days later are all days looked through.
     fn find(root: &Path, id: RecordingId) -> Option<PathBuf> {
-        let days = fs::read_dir(root).ok()?;
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let made = UnixMillis(id.0.timestamp_ms() as i64);
         let name = id.to_string();
+        let likely = [made, UnixMillis(made.0 - DAY.as_millis() as i64)].map(|at| root.join(day_of(at)).join(&name));
+        if let Some(dir) = likely.into_iter().find(|dir| dir.is_dir()) {
+            return Some(dir);
+        }
+        let days = fs::read_dir(root).ok()?;
         days.flatten().map(|day| day.path().join(&name)).find(|dir| dir.is_dir())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn find_for_test(data: &Path, id: RecordingId) -> PathBuf {
+        Self::find(&archive::recordings_dir(data), id).expect("it is there")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget_for_test(&self, id: RecordingId) {
+        self.cache.forget(id);
+    }
+
+    /// A recording as it stands now (a running one: less than a second ago); `None` if there is none.
+    async fn recording(&self, id: RecordingId) -> Result<Option<Arc<Recording>>, String> {
+        let slot = self.cache.slot(id);
+        let mut slot = slot.lock().await;
+        if let Some(loaded) = slot.as_ref().filter(|loaded| loaded.is_fresh()) {
+            return Ok(Some(Arc::clone(&loaded.0)));
+        }
+        let root = self.root.clone();
+        let work = tokio::task::spawn_blocking(move || Self::find(&root, id).map(Recording::load).transpose());
+        let found = work.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?.map(Arc::new);
+        match &found {
+            Some(recording) => *slot = Some(Loaded(Arc::clone(recording), Instant::now())),
+            None => self.cache.forget(id),
+        }
+        Ok(found)
     }
 
     /// Reads something of a recording on a blocking thread; `None` if there is no such recording or thing.
@@ -46,46 +129,14 @@ impl Archive {
         what: &'static str,
         read: impl FnOnce(&Recording) -> Result<T, VodError> + Send + 'static,
     ) -> Result<Option<T>, PortError> {
-        let cached = self.cache.lock().get(&id).filter(|(r, at)| is_fresh(r, *at)).map(|(r, _)| Arc::clone(r));
-        let root = self.root.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            let recording = match cached {
-                Some(recording) => recording,
-                None => match Self::find(&root, id) {
-                    Some(dir) => Arc::new(Recording::load(dir)?),
-                    None => return Ok((None, None)),
-                },
-            };
-            let found = read(&recording);
-            match found {
-                Ok(found) => Ok((Some(recording), Some(found))),
-                Err(VodError::NotFound(_)) => Ok((Some(recording), None)),
-                Err(e) => Err(e),
-            }
-        });
         let fault = |cause: String| PortError { part: "the archive", what, cause };
-        let (recording, found) = work.await.map_err(|e| fault(e.to_string()))?.map_err(|e| fault(e.to_string()))?;
-        if let Some(recording) = recording {
-            self.keep(id, recording);
+        let Some(recording) = self.recording(id).await.map_err(fault)? else { return Ok(None) };
+        match tokio::task::spawn_blocking(move || read(&recording)).await.map_err(|e| fault(e.to_string()))? {
+            Ok(found) => Ok(Some(found)),
+            Err(VodError::NotFound(_)) => Ok(None),
+            Err(e) => Err(fault(e.to_string())),
         }
-        Ok(found)
     }
-
-    fn keep(&self, id: RecordingId, recording: Arc<Recording>) {
-        let mut cache = self.cache.lock();
-        let known_at = cache.get(&id).filter(|(r, _)| Arc::ptr_eq(r, &recording)).map(|(_, at)| *at);
-        if cache.len() >= CACHED_MAX
-            && !cache.contains_key(&id)
-            && let Some(oldest) = cache.iter().min_by_key(|(_, (_, at))| *at).map(|(id, _)| *id)
-        {
-            cache.remove(&oldest);
-        }
-        cache.insert(id, (recording, known_at.unwrap_or_else(Instant::now)));
-    }
-}
-
-fn is_fresh(recording: &Recording, at: Instant) -> bool {
-    recording.facts().status != RecordingStatus::Live || at.elapsed() < LIVE_FRESH
 }
 
 #[async_trait]
@@ -122,14 +173,20 @@ impl RecordingFiles for Archive {
 
     async fn remove(&self, recording: RecordingId) -> Result<(), PortError> {
         let fault = |cause: String| PortError { part: "the archive", what: "remove a recording", cause };
-        self.cache.lock().remove(&recording);
-        let root = self.root.clone();
-        let removed = tokio::task::spawn_blocking(move || match Self::find(&root, recording) {
-            None => Ok(()),
-            Some(dir) if Recording::load(&dir).is_ok_and(|r| r.facts().status == RecordingStatus::Live) => {
-                Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is still being made"))
+        self.cache.forget(recording);
+        let (root, recorder) = (self.root.clone(), Arc::clone(&self.recorder));
+        let removed = tokio::task::spawn_blocking(move || {
+            let Some(dir) = Self::find(&root, recording) else { return Ok(()) };
+            let unsealed = Recording::load(&dir).is_ok_and(|r| r.facts().status == RecordingStatus::Live);
+            let abandoned = recorder.abandon(recording);
+            if unsealed && !abandoned {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is still being made"));
             }
-            Some(dir) => fs::remove_dir_all(dir),
+            fs::remove_dir_all(&dir).inspect_err(|_| {
+                if abandoned {
+                    recorder.reclaim(recording, &dir);
+                }
+            })
         });
         removed.await.map_err(|e| fault(e.to_string()))?.map_err(|e| fault(e.to_string()))
     }
@@ -192,4 +249,43 @@ impl ReadAt for Whole {
 fn assembled(whole: Assembled, immutable: bool) -> Served {
     let (content_type, len_bytes) = (whole.content_type, whole.len());
     Served { content_type, len_bytes, body: ServedBody::Reader(Arc::new(Whole(whole))), immutable }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lectern_recorder::Limits;
+
+    #[test]
+    fn what_was_not_asked_for_longest_makes_room() {
+        let cache: Cache<()> = Cache::new();
+        let ids: Vec<_> = (0..=CACHED_MAX).map(|_| RecordingId::generate()).collect();
+        let slots: Vec<_> = ids[..CACHED_MAX].iter().map(|id| cache.slot(*id)).collect();
+        cache.slot(ids[0]);
+        cache.slot(ids[CACHED_MAX]);
+        assert!(Arc::ptr_eq(&cache.slot(ids[0]), &slots[0]), "it was used since");
+        assert!(!Arc::ptr_eq(&cache.slot(ids[1]), &slots[1]), "it was not");
+        assert_eq!(cache.0.lock().by_id.len(), CACHED_MAX);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_at_once_shares_one_reading() {
+        let data = tempfile::tempdir().unwrap();
+        let root = archive::recordings_dir(data.path());
+        let limits = Limits { reserve_bytes: 0, ..Limits::default() };
+        let recorder = Arc::new(Recorder::open(&root, limits).unwrap());
+        let archive = Archive::new(data.path(), Arc::clone(&recorder));
+        for ago_days in [0, 1, 300] {
+            let meta = crate::archive::tests::meta(ago_days);
+            let id = meta.id;
+            let handle = recorder.start(meta, Arc::new(|_| ())).unwrap();
+            handle.finish().await.unwrap();
+            let (a, b, c) = tokio::join!(archive.recording(id), archive.recording(id), archive.recording(id));
+            let [a, b, c] = [a, b, c].map(|found| found.unwrap().expect("it is found, whenever its lesson began"));
+            assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&b, &c));
+        }
+        let unknown = RecordingId::generate();
+        assert!(archive.recording(unknown).await.unwrap().is_none());
+        assert!(!archive.cache.0.lock().by_id.contains_key(&unknown), "what is not there takes no room");
+    }
 }

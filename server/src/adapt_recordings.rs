@@ -2,20 +2,25 @@
 
 use crate::archive::{self, State};
 use async_trait::async_trait;
+use lectern_auth::PlaceTree;
 use lectern_library::{Library, TextLine};
-use lectern_media::{PlaceId, RecordingId, RoomId, TrackId, UnixMillis};
+use lectern_media::{LessonId, RecordingId, RoomId, TrackId, UnixMillis};
 use lectern_protocol::api::{ClassEvent, RecordingStatus};
-use lectern_recorder::{KeyframePort, Recorder, RecordingHandle, RecordingMeta, StartError, State as Health, Status};
+use lectern_recorder::{
+    KeyframePort, Recorder, RecordingHandle, RecordingMeta, Sealed, StartError, State as Health, Status,
+};
 use lectern_sfu::Sfu;
 use lectern_signaling::ports::{LessonFacts, PortError, RecordingEvent, Recordings};
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 /// How often the catalogue learns how far a running recording is.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 /// How long an orderly end waits for the last bytes of one recording.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// How often recordings that ended without a seal are looked after: a full disk may have room by now.
+const SEAL_EVERY: Duration = Duration::from_secs(60);
 
 /// The recorder as signaling sees it.
 pub struct Recorders {
@@ -32,19 +37,60 @@ struct Running {
     follower: tokio::task::JoinHandle<()>,
 }
 
-/// What was written in class, for the search; the recording's own timeline has it all.
+/// What was written in class and the catalogue does not know yet; the recording's own timeline has it all.
 #[derive(Debug, Default)]
 struct Lines {
-    all: Vec<TextLine>,
-    changed: bool,
+    /// Not told yet.
+    new: Vec<TextLine>,
+    /// How many were told.
+    told: usize,
+    /// Bytes of all.
+    bytes: usize,
+    /// The catalogue may have others, of a time before: these replace them.
+    replace: bool,
 }
 
-/// The media plane asks publishers for keyframes by itself while a tap stands, every four seconds and after each loss.
-struct TapAsks;
+impl Lines {
+    /// The lines of a recording that goes on, read from its files.
+    fn known(lines: Vec<TextLine>) -> Self {
+        let mut this = Self { replace: true, ..Self::default() };
+        lines.into_iter().for_each(|line| this.push(line));
+        this
+    }
 
-impl KeyframePort for TapAsks {
+    /// Adds a line, unless a recording's share in the catalogue is full.
+    fn push(&mut self, line: TextLine) {
+        let fits =
+            self.told + self.new.len() < TextLine::LINES_MAX && self.bytes + line.text.len() <= TextLine::BYTES_MAX;
+        if fits {
+            self.bytes += line.text.len();
+            self.new.push(line);
+        } else {
+            metrics::counter!("lectern_server_lines_unsearchable_total", "reason" => "too_many").increment(1);
+        }
+    }
+}
+
+/// Where a recording stands that runs.
+const fn running(status: Status) -> State {
+    State { duration_ms: status.durable_ms, size_bytes: status.bytes, status: RecordingStatus::Live }
+}
+
+fn sealed_state(sealed: &Sealed) -> State {
+    let s = &sealed.summary;
+    State { duration_ms: s.duration_ms, size_bytes: s.size_bytes, status: s.status }
+}
+
+/// The media plane asks publishers every four seconds by itself while a tap stands; the recorder knows when it lost its
+/// place, or begins anew behind a tap that does not.
+struct AskPublisher(Sfu);
+
+impl KeyframePort for AskPublisher {
     fn request_keyframe(&self, track: TrackId) {
-        tracing::trace!(%track, "the recorder waits for a keyframe");
+        if let Err(error) = self.0.request_keyframe(track) {
+            metrics::counter!("lectern_server_keyframe_requests_refused_total", "reason" => "busy").increment(1);
+            tracing::debug!(%track, %error, "a keyframe was not asked for");
+        }
     }
 }
 
@@ -59,25 +105,31 @@ impl Recorders {
     }
 
     /// Taps the room, registers the recording and follows it.
-    async fn run(self: &Arc<Self>, handle: RecordingHandle, lines: Vec<TextLine>) -> Result<RecordingId, PortError> {
-        let meta = handle.meta().clone();
-        let (id, room, status) = (meta.id, meta.room, handle.status());
-        self.sfu.tap(room, handle.tap()).map_err(|e| fault("tap the room", e))?;
-        let (handle, lines) = (Arc::new(handle), Arc::new(Mutex::new(Lines { all: lines, changed: true })));
-        let this = Arc::clone(self);
-        let follower = tokio::spawn(this.follow(meta, status, Arc::clone(&lines)));
-        self.running.lock().insert(id, Running { handle, lines, follower });
+    async fn run(self: &Arc<Self>, handle: RecordingHandle, lines: Lines) -> Result<RecordingId, PortError> {
+        let id = handle.id();
+        if let Err(error) = self.sfu.tap(handle.meta().room, handle.tap()) {
+            let (dir, mut status) = (handle.dir().to_owned(), handle.status());
+            drop(handle);
+            // However the wait ends: only a thread that is gone may be followed by a recovery.
+            if ended(&mut status).await {
+                self.reclaim(id, &dir).await;
+            }
+            return Err(fault("tap the room", error));
+        }
+        let (handle, lines) = (Arc::new(handle), Arc::new(Mutex::new(lines)));
+        // Under the lock, so that a follower whose recording dies at once finds what it has to take out.
+        let mut all = self.running.lock();
+        let follower = tokio::spawn(Arc::clone(self).follow(Arc::clone(&handle), Arc::clone(&lines)));
+        all.insert(id, Running { handle, lines, follower });
         Ok(id)
     }
 
-    /// Tells the room when recording fails or goes on, and the catalogue how far it is.
-    async fn follow(
-        self: Arc<Self>,
-        meta: RecordingMeta,
-        mut status: watch::Receiver<Status>,
-        lines: Arc<Mutex<Lines>>,
-    ) {
-        let room = meta.room;
+    /// Tells the room when recording fails, goes on or is lost, and the catalogue how far it is.
+    async fn follow(self: Arc<Self>, handle: Arc<RecordingHandle>, lines: Arc<Mutex<Lines>>) {
+        let (meta, mut status) = (handle.meta().clone(), handle.status());
+        let (room, dir) = (meta.room, handle.dir().to_owned());
+        // Only the one in `running` keeps the recording going.
+        drop(handle);
         let mut tell = tokio::time::interval(TELL_EVERY);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = false;
@@ -85,16 +137,11 @@ impl Recorders {
             tokio::select! {
                 changed = status.changed() => {
                     if changed.is_err() {
-                        return;
+                        return self.lost(&meta, &dir).await;
                     }
                 }
                 _ = tell.tick() => {
-                    let now = *status.borrow();
-                    let state = State {
-                        duration_ms: now.durable_ms,
-                        size_bytes: now.bytes,
-                        status: RecordingStatus::Live,
-                    };
+                    let state = running(*status.borrow());
                     self.register(&meta, state, &lines).await;
                 }
             }
@@ -115,53 +162,121 @@ impl Recorders {
         }
     }
 
+    /// The recording's thread died. What it wrote is recovered, so that the room can go on with it.
+    async fn lost(&self, meta: &RecordingMeta, dir: &Path) {
+        if self.running.lock().remove(&meta.id).is_none() {
+            // Whoever ends it has it, and sees the same.
+            return;
+        }
+        metrics::counter!("lectern_server_recordings_lost_total", "reason" => "thread_died").increment(1);
+        tracing::error!(recording = %meta.id, room = %meta.room, "a recording broke down; the class goes on");
+        self.reclaim(meta.id, dir).await;
+        (self.tell)(RecordingEvent::Lost { room: meta.room });
+    }
+
     /// Brings the catalogue up to date. A catalogue that can't be written is no reason to stop recording: a rebuild
     /// finds what is on disk.
     async fn register(&self, meta: &RecordingMeta, state: State, lines: &Mutex<Lines>) {
-        let Some(entry) = archive::entry(meta, self.root(), state) else { return };
+        let Some(entry) = archive::entry(meta, &self.library.tree(), state) else { return };
         let id = entry.id;
-        let changed = {
-            let mut lines = lines.lock();
-            std::mem::take(&mut lines.changed).then(|| lines.all.clone())
+        let (replace, told, new) = {
+            let lines = lines.lock();
+            (lines.replace, lines.told, lines.new.clone())
         };
-        let mut result = self.library.put_recording(entry).await;
-        if let (Ok(()), Some(changed)) = (&result, changed) {
-            result = self.library.put_lines(id, changed).await;
-        }
-        if let Err(error) = result {
-            metrics::counter!("lectern_server_catalogue_writes_failed_total", "reason" => "recording").increment(1);
-            tracing::error!(recording = %id, %error, "the catalogue did not learn of a recording");
-            lines.lock().changed = true;
+        let count = new.len();
+        let written = async {
+            self.library.put_recording(entry).await?;
+            match (replace, count) {
+                (true, _) => self.library.put_lines(id, new).await,
+                (false, 0) => Ok(()),
+                (false, _) => self.library.add_lines(id, told, new).await,
+            }
+        };
+        match written.await {
+            Ok(()) => {
+                let mut lines = lines.lock();
+                lines.new.drain(..count);
+                lines.told += count;
+                lines.replace = false;
+            }
+            Err(error) => {
+                metrics::counter!("lectern_server_catalogue_writes_failed_total", "reason" => "recording").increment(1);
+                tracing::error!(recording = %id, %error, "the catalogue did not learn of a recording");
+            }
         }
     }
 
-    fn root(&self) -> Option<PlaceId> {
-        self.library.tree().root()
+    fn take(&self, id: RecordingId) -> Option<Running> {
+        self.running.lock().remove(&id)
     }
 
-    fn take(&self, id: RecordingId) -> Result<Running, PortError> {
-        self.running.lock().remove(&id).ok_or_else(|| fault("end a recording", format!("{id} does not run")))
+    /// The running recording of a lesson.
+    fn of_lesson(&self, lesson: LessonId) -> Option<RecordingId> {
+        self.running.lock().iter().find(|(_, r)| r.handle.meta().lesson == lesson).map(|(id, _)| *id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tap_of(&self, id: RecordingId) -> Option<lectern_media::tap::TapHandle> {
+        self.running.lock().get(&id).map(|running| running.handle.tap())
+    }
+
+    fn keyframes(&self) -> Arc<dyn KeyframePort> {
+        Arc::new(AskPublisher(self.sfu.clone()))
+    }
+
+    /// Recovers a recording that ended without a seal.
+    async fn reclaim(&self, id: RecordingId, dir: &Path) {
+        let (recorder, dir) = (Arc::clone(&self.recorder), dir.to_owned());
+        if let Err(error) = tokio::task::spawn_blocking(move || recorder.reclaim(id, &dir)).await {
+            tracing::error!(recording = %id, %error, "recovering a recording failed");
+        }
+    }
+
+    /// Seals a recording that does not run, and registers it.
+    async fn seal(&self, id: RecordingId, meta: &RecordingMeta) -> Result<(), PortError> {
+        let recorder = Arc::clone(&self.recorder);
+        let work = tokio::task::spawn_blocking(move || {
+            let sealed = recorder.seal(id)?;
+            let lines = archive::find(&sealed.summary.dir).map(|found| found.lines);
+            Ok::<_, StartError>((sealed, lines))
+        });
+        let (sealed, lines) =
+            work.await.map_err(|e| fault("seal a recording", e))?.map_err(|e| fault("seal a recording", e))?;
+        let lines = match lines {
+            Ok(lines) => Lines::known(lines),
+            Err(error) => {
+                tracing::error!(recording = %id, %error, "what was written in class can't be read");
+                Lines::default()
+            }
+        };
+        self.register(meta, sealed_state(&sealed), &Mutex::new(lines)).await;
+        Ok(())
+    }
+
+    /// Looks after recordings that ended without a seal, now and every minute, for as long as the server runs.
+    pub async fn keep_sealing(self: Arc<Self>) {
+        let mut again = tokio::time::interval(SEAL_EVERY);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            again.tick().await;
+            self.seal_abandoned().await;
+        }
     }
 
     /// Seals what was left unfinished by lessons that are over by now, and registers it.
-    pub async fn seal_abandoned(self: &Arc<Self>) {
+    pub async fn seal_abandoned(&self) {
+        let recorder = Arc::clone(&self.recorder);
+        if let Err(error) = tokio::task::spawn_blocking(move || recorder.reclaim_left()).await {
+            tracing::error!(%error, "recovering recordings failed");
+        }
         for unsealed in self.recorder.unsealed() {
-            let (id, meta) = (unsealed.meta.id, unsealed.meta.clone());
+            let (id, meta) = (unsealed.meta.id, unsealed.meta);
             if self.running.lock().contains_key(&id) || self.is_live(&meta).await {
                 continue;
             }
-            let recorder = Arc::clone(&self.recorder);
-            match tokio::task::spawn_blocking(move || recorder.seal(id)).await {
-                Ok(Ok(sealed)) => {
-                    let s = &sealed.summary;
-                    let state = State { duration_ms: s.duration_ms, size_bytes: s.size_bytes, status: s.status };
-                    let lines =
-                        archive::summary(&s.dir, self.root()).ok().flatten().map(|s| s.lines).unwrap_or_default();
-                    self.register(&meta, state, &Mutex::new(Lines { all: lines, changed: true })).await;
-                    tracing::info!(recording = %id, "sealed a recording whose lesson is over");
-                }
-                Ok(Err(error)) => tracing::error!(recording = %id, %error, "could not seal an unfinished recording"),
-                Err(error) => tracing::error!(recording = %id, %error, "sealing failed"),
+            match self.seal(id, &meta).await {
+                Ok(()) => tracing::info!(recording = %id, "sealed a recording whose lesson is over"),
+                Err(error) => tracing::error!(recording = %id, %error, "could not seal an unfinished recording"),
             }
         }
     }
@@ -178,33 +293,42 @@ pub struct RecordingsPort(pub Arc<Recorders>);
 #[async_trait]
 impl Recordings for RecordingsPort {
     async fn start(&self, facts: &LessonFacts) -> Result<RecordingId, PortError> {
-        let meta = meta(facts);
+        const WHAT: &str = "start a recording";
         let lesson = facts.lesson;
-        let recorder = Arc::clone(&self.0.recorder);
-        let started = tokio::task::spawn_blocking(move || match recorder.start(meta, Arc::new(TapAsks)) {
+        if let Some(running) = self.0.of_lesson(lesson) {
+            return Ok(running);
+        }
+        let meta = meta(facts, &self.0.library.tree());
+        let (recorder, keyframes) = (Arc::clone(&self.0.recorder), self.0.keyframes());
+        let started = tokio::task::spawn_blocking(move || match recorder.start(meta, Arc::clone(&keyframes)) {
             // The server died between starting the recording and writing that down: one lesson, one recording.
             Err(StartError::Unfinished { recording, .. }) => {
-                recorder.resume(lesson, Arc::new(TapAsks))?.ok_or(StartError::Unknown(recording))
+                let handle = recorder.resume(lesson, keyframes)?.ok_or(StartError::Unknown(recording))?;
+                let lines = written_before(handle.dir());
+                Ok((handle, lines))
             }
-            other => other,
+            other => other.map(|handle| (handle, Lines::default())),
         });
-        let handle =
-            started.await.map_err(|e| fault("start a recording", e))?.map_err(|e| fault("start a recording", e))?;
-        self.0.run(handle, vec![]).await
+        let (handle, lines) = started.await.map_err(|e| fault(WHAT, e))?.map_err(|e| fault(WHAT, e))?;
+        self.0.run(handle, lines).await
     }
 
     async fn resume(&self, room: RoomId, recording: RecordingId) -> Result<(), PortError> {
-        let what = "go on with a recording";
-        let unsealed = self.0.recorder.unsealed().into_iter().find(|s| s.meta.id == recording && s.meta.room == room);
-        let unsealed = unsealed.ok_or_else(|| fault(what, format!("{recording} is not on disk or is sealed")))?;
-        let recorder = Arc::clone(&self.0.recorder);
-        let root = self.0.root();
+        const WHAT: &str = "go on with a recording";
+        if self.0.running.lock().contains_key(&recording) {
+            return Ok(());
+        }
+        let (recorder, keyframes) = (Arc::clone(&self.0.recorder), self.0.keyframes());
         let resumed = tokio::task::spawn_blocking(move || {
-            let lines = archive::summary(&unsealed.dir, root).ok().flatten().map(|s| s.lines).unwrap_or_default();
-            recorder.resume(unsealed.meta.lesson, Arc::new(TapAsks)).map(|handle| (handle, lines))
+            recorder.reclaim_left();
+            let found = recorder.unsealed().into_iter().find(|s| s.meta.id == recording && s.meta.room == room);
+            let found = found.ok_or_else(|| fault(WHAT, format!("{recording} is not on disk or is sealed")))?;
+            let lines = written_before(&found.dir);
+            let handle = recorder.resume(found.meta.lesson, keyframes).map_err(|e| fault(WHAT, e))?;
+            let handle = handle.ok_or_else(|| fault(WHAT, format!("{recording} cannot be resumed")))?;
+            Ok((handle, lines))
         });
-        let (handle, lines) = resumed.await.map_err(|e| fault(what, e))?.map_err(|e| fault(what, e))?;
-        let handle = handle.ok_or_else(|| fault(what, format!("{recording} cannot be resumed")))?;
+        let (handle, lines) = resumed.await.map_err(|e| fault(WHAT, e))??;
         self.0.run(handle, lines).await.map(|_| ())
     }
 
@@ -214,45 +338,68 @@ impl Recordings for RecordingsPort {
         // A full queue is counted by the recorder.
         running.handle.event(at, event.clone());
         if let Some(line) = archive::line(running.handle.meta().started, at, event) {
-            let mut lines = running.lines.lock();
-            if lines.all.len() < TextLine::LINES_MAX {
-                lines.all.push(line);
-                lines.changed = true;
-            }
+            running.lines.lock().push(line);
         }
     }
 
     async fn suspend(&self, recording: RecordingId) -> Result<(), PortError> {
-        let running = self.0.take(recording)?;
+        let running =
+            self.0.take(recording).ok_or_else(|| fault("close a recording", format!("{recording} does not run")))?;
         let mut status = running.handle.status();
         stop(running.follower).await;
         drop(running.handle);
-        let ended = status.wait_for(|s| s.state == Health::Ended);
-        match tokio::time::timeout(CLOSE_WITHIN, ended).await {
-            // A closed channel means that the recording's thread is gone, which is as good.
-            Ok(_) => Ok(()),
-            Err(_) => Err(fault("close a recording", "its last bytes were not written in time")),
+        if ended(&mut status).await {
+            Ok(())
+        } else {
+            Err(fault("close a recording", "its last bytes were not written in time"))
         }
     }
 
     async fn finish(&self, recording: RecordingId) -> Result<(), PortError> {
-        let running = self.0.take(recording)?;
-        let meta = running.handle.meta().clone();
-        let sealed = running.handle.finish().await.map_err(|e| fault("finish a recording", e));
-        stop(running.follower).await;
-        let status = *running.handle.status().borrow();
-        let state = match &sealed {
-            Ok(s) => {
-                State { duration_ms: s.summary.duration_ms, size_bytes: s.summary.size_bytes, status: s.summary.status }
-            }
-            Err(_) => {
-                State { duration_ms: status.durable_ms, size_bytes: status.bytes, status: RecordingStatus::Partial }
-            }
+        const WHAT: &str = "finish a recording";
+        let Some(running) = self.0.take(recording) else {
+            // It broke down, and the lesson ended before it went on.
+            let unsealed = self.0.recorder.unsealed().into_iter().find(|s| s.meta.id == recording);
+            let unsealed = unsealed.ok_or_else(|| fault(WHAT, format!("{recording} does not run")))?;
+            return self.0.seal(recording, &unsealed.meta).await;
         };
-        running.lines.lock().changed = true;
-        self.0.register(&meta, state, &running.lines).await;
-        sealed.map(|_| ())
+        let meta = running.handle.meta().clone();
+        let sealed = running.handle.finish().await;
+        stop(running.follower).await;
+        match sealed {
+            Ok(sealed) => {
+                self.0.register(&meta, sealed_state(&sealed), &running.lines).await;
+                Ok(())
+            }
+            Err(error) => {
+                metrics::counter!("lectern_server_recordings_unsealed_total", "reason" => "finish").increment(1);
+                // Nobody waits for more of it; it is sealed as soon as the disk allows.
+                let state =
+                    State { status: RecordingStatus::Partial, ..self::running(*running.handle.status().borrow()) };
+                self.0.register(&meta, state, &running.lines).await;
+                self.0.reclaim(recording, running.handle.dir()).await;
+                // A thread that died leaves nothing in the way; a full disk does, until there is room.
+                self.0.seal(recording, &meta).await.map_err(|_| fault(WHAT, error))
+            }
+        }
     }
+}
+
+/// What was written in class before a recording was cut off.
+fn written_before(dir: &Path) -> Lines {
+    match archive::find(dir) {
+        Ok(found) => Lines::known(found.lines),
+        Err(error) => {
+            tracing::error!(dir = %dir.display(), %error, "what was written in class before can't be read");
+            Lines::default()
+        }
+    }
+}
+
+/// Waits for a recording's thread to end; tells whether it did in time.
+async fn ended(status: &mut watch::Receiver<Status>) -> bool {
+    // A closed channel means that the thread is gone, which is as good.
+    tokio::time::timeout(CLOSE_WITHIN, status.wait_for(|s| s.state == Health::Ended)).await.is_ok()
 }
 
 /// Ends a follower for certain, so that it can't tell the catalogue of a running recording after the end.
@@ -263,13 +410,16 @@ async fn stop(follower: tokio::task::JoinHandle<()>) {
     }
 }
 
-fn meta(facts: &LessonFacts) -> RecordingMeta {
+fn meta(facts: &LessonFacts, tree: &PlaceTree) -> RecordingMeta {
+    let mut places: Vec<_> = tree.upward(facts.place).cloned().collect();
+    places.reverse();
     RecordingMeta {
         id: RecordingId::generate(),
         lesson: facts.lesson,
         room: facts.room,
         class: Some(facts.class),
         place: Some(facts.place),
+        places,
         teacher_account: Some(facts.teacher),
         title: facts.title.clone(),
         subject: facts.subject.clone(),
@@ -285,141 +435,4 @@ fn fault(what: &'static str, cause: impl std::fmt::Display) -> PortError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use lectern_library::{Class, ClassEntry, LessonChange, LibraryOptions};
-    use lectern_media::{AccountId, ParticipantId};
-    use lectern_protocol::{
-        api::{ClassMode, Repeat},
-        ws::LessonState,
-    };
-    use lectern_recorder::Limits;
-    use lectern_sfu::SfuConfig;
-    use lectern_signaling::ports::RecordingFiles as _;
-    use std::{net::SocketAddr, path::Path};
-
-    struct Bench {
-        dir: tempfile::TempDir,
-        library: Arc<Library>,
-        sfu: Sfu,
-        facts: LessonFacts,
-    }
-
-    impl Bench {
-        async fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let library =
-                Arc::new(Library::open(&dir.path().join("catalogue"), LibraryOptions::default()).await.unwrap());
-            library.first_run(UnixMillis::now()).await.unwrap();
-            let now = UnixMillis::now();
-            let entry = ClassEntry {
-                title: "分数乘法".into(),
-                subject: "数学".into(),
-                grade: "六年级".into(),
-                teacher: AccountId::generate(),
-                place: library.tree().root().unwrap(),
-                mode: ClassMode::Dedicated,
-                starts: now,
-                duration_min: 40,
-                repeat: Repeat::Once,
-                until: None,
-                waiting_room: false,
-                record: true,
-            };
-            let class = library.create_classes(vec![Class::new(entry, now)]).await.unwrap().remove(0);
-            let lesson = library.store().lessons_at(vec![(class.id, now)]).await.unwrap().remove(0);
-            let live = LessonChange { state: Some(LessonState::Live), opened: Some(now), ..LessonChange::default() };
-            library.store().change_lesson(lesson.id, live).await.unwrap();
-            let facts = LessonFacts {
-                class: class.id,
-                lesson: lesson.id,
-                room: class.room,
-                title: class.entry.title.clone(),
-                subject: class.entry.subject.clone(),
-                grade: class.entry.grade.clone(),
-                teacher: class.entry.teacher,
-                teacher_name: "王老师".into(),
-                place: class.entry.place,
-                school: "东山村小学".into(),
-                opened: now,
-            };
-            let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
-            let sfu = Sfu::start(SfuConfig { listen, ..SfuConfig::default() }).unwrap();
-            Self { dir, library, sfu, facts }
-        }
-
-        /// A recorder as a process has it: dropped and opened anew, it finds what the one before left.
-        fn port(&self) -> RecordingsPort {
-            let limits = Limits { reserve_bytes: 0, ..Limits::default() };
-            let recorder = Arc::new(Recorder::open(archive::recordings_dir(self.dir.path()), limits).unwrap());
-            RecordingsPort(Recorders::new(recorder, self.sfu.clone(), Arc::clone(&self.library), |_| ()))
-        }
-
-        async fn known(&self, id: RecordingId) -> lectern_library::Recording {
-            self.library.store().recording(id).await.unwrap().expect("the catalogue knows it")
-        }
-
-        fn data(&self) -> &Path {
-            self.dir.path()
-        }
-    }
-
-    fn chat(text: &str) -> ClassEvent {
-        ClassEvent::Chat { participant: ParticipantId::generate(), name: "小明".into(), text: text.into() }
-    }
-
-    #[tokio::test]
-    async fn a_recording_through_a_restart_to_its_end() {
-        let b = Bench::new().await;
-        let port = b.port();
-        let id = port.start(&b.facts).await.unwrap();
-        port.event(id, UnixMillis::now(), &ClassEvent::Opened {});
-        port.event(id, UnixMillis::now(), &chat("老师好"));
-        port.suspend(id).await.unwrap();
-        drop(port);
-
-        let port = b.port();
-        port.resume(b.facts.room, id).await.unwrap();
-        port.event(id, UnixMillis::now(), &chat("再见"));
-        port.finish(id).await.unwrap();
-        let known = b.known(id).await;
-        assert_eq!((known.status, known.title.as_str()), (RecordingStatus::Done, "分数乘法"));
-        let lines = b.library.store().recordings(None, 9).await.unwrap().remove(0).lines;
-        assert_eq!(lines.iter().map(|l| l.text.as_str()).collect::<Vec<_>>(), ["老师好", "再见"]);
-
-        let archive = crate::adapt_files::Archive::new(b.data());
-        let facts = archive.facts(id).await.unwrap().expect("it can be read");
-        assert_eq!(facts.events.iter().filter(|e| matches!(e.event, ClassEvent::Chat { .. })).count(), 2);
-        assert!(archive.open(id, "nothing.m3u8").await.unwrap().is_none());
-        assert!(archive.facts(RecordingId::generate()).await.unwrap().is_none());
-        archive.remove(id).await.unwrap();
-        assert!(archive.facts(id).await.unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_start_after_a_crash_goes_on_with_the_same_recording() {
-        let b = Bench::new().await;
-        let port = b.port();
-        let id = port.start(&b.facts).await.unwrap();
-        port.suspend(id).await.unwrap();
-        drop(port);
-        assert_eq!(b.port().start(&b.facts).await.unwrap(), id, "one lesson, one recording");
-    }
-
-    #[tokio::test]
-    async fn what_a_lesson_left_unfinished_is_sealed_when_it_is_over() {
-        let b = Bench::new().await;
-        let port = b.port();
-        let id = port.start(&b.facts).await.unwrap();
-        port.suspend(id).await.unwrap();
-        drop(port);
-        let port = b.port();
-        port.0.seal_abandoned().await;
-        assert_eq!(port.0.recorder.unsealed().len(), 1, "the lesson is live: it will be resumed");
-        let over = LessonChange { state: Some(LessonState::Over), ..LessonChange::default() };
-        b.library.store().change_lesson(b.facts.lesson, over).await.unwrap();
-        port.0.seal_abandoned().await;
-        assert!(port.0.recorder.unsealed().is_empty());
-        assert_ne!(b.known(id).await.status, RecordingStatus::Live);
-    }
-}
+mod tests;

@@ -1,12 +1,18 @@
 //! What recordings on disk are to the catalogue: their facts and the words said in them.
 
 use anyhow::Context as _;
+use lectern_auth::{Level, PlaceNode, PlaceTree};
 use lectern_base::{Config, DataDir};
-use lectern_library::{Library, LibraryOptions, Recording, RecordingSummary, TextLine};
+use lectern_library::{
+    Conflict, Library, LibraryOptions, Recording, RecordingSummary, SledStore, StoreError, TextLine,
+};
 use lectern_media::{AccountId, ClassId, PlaceId, UnixMillis};
 use lectern_protocol::api::{ClassEvent, RecordingStatus};
 use lectern_recorder::{RecordingMeta, vod};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// Where recordings lie.
 pub fn recordings_dir(data: &Path) -> PathBuf {
@@ -26,13 +32,19 @@ pub async fn open_library(config: &Config, data: &DataDir) -> anyhow::Result<Lib
     Library::open(&catalogue_dir(data.path()), options).await.context("could not open the catalogue")
 }
 
-/// What the catalogue keeps of a recording. A recording without a place belongs to the root.
-pub fn entry(meta: &RecordingMeta, root: Option<PlaceId>, state: State) -> Option<Recording> {
-    Some(Recording {
+/// What the catalogue keeps of a recording. One without a place, or whose place is not in the tree (which would make it
+/// nobody's), belongs to the root. `None` while there is no tree.
+pub fn entry(meta: &RecordingMeta, tree: &PlaceTree, state: State) -> Option<Recording> {
+    let place = meta.place.filter(|place| tree.get(*place).is_some()).or(tree.root())?;
+    Some(entry_at(meta, place, state))
+}
+
+fn entry_at(meta: &RecordingMeta, place: PlaceId, state: State) -> Recording {
+    Recording {
         id: meta.id,
         lesson: meta.lesson,
         class: meta.class.unwrap_or(ClassId(meta.lesson.0)),
-        place: meta.place.or(root)?,
+        place,
         // Nobody has an account with the lesson's number, so nobody owns such a recording.
         teacher: meta.teacher_account.unwrap_or(AccountId(meta.lesson.0)),
         title: meta.title.clone(),
@@ -45,7 +57,7 @@ pub fn entry(meta: &RecordingMeta, root: Option<PlaceId>, state: State) -> Optio
         status: state.status,
         size_bytes: state.size_bytes,
         deleted: None,
-    })
+    }
 }
 
 /// How far a recording is.
@@ -72,8 +84,16 @@ fn sentence(event: &ClassEvent) -> Option<&str> {
     }
 }
 
-/// A recording's catalogue entry, read from its files.
-pub fn summary(dir: &Path, root: Option<PlaceId>) -> Result<Option<RecordingSummary>, vod::VodError> {
+/// What a recording's files say of it.
+pub struct Found {
+    meta: RecordingMeta,
+    state: State,
+    /// What was written in class.
+    pub lines: Vec<TextLine>,
+}
+
+/// Reads a recording's files.
+pub fn find(dir: &Path) -> Result<Found, vod::VodError> {
     let recording = vod::Recording::load(dir)?;
     let facts = recording.facts();
     let state = State { duration_ms: facts.duration_ms, size_bytes: facts.size_bytes, status: facts.status };
@@ -81,17 +101,23 @@ pub fn summary(dir: &Path, root: Option<PlaceId>) -> Result<Option<RecordingSumm
         .events
         .iter()
         .filter_map(|e| sentence(&e.event).map(|text| TextLine { at_ms: e.at_ms, text: text.to_owned() }));
-    Ok(entry(&facts.meta, root, state).map(|recording| RecordingSummary { recording, lines: lines.collect() }))
+    Ok(Found { meta: facts.meta.clone(), state, lines: lines.collect() })
 }
 
-/// Makes the catalogue's recordings exactly those on disk.
-pub async fn rebuild(config: &Config, data: &DataDir) -> anyhow::Result<usize> {
-    let library = open_library(config, data).await?;
-    let root = library.tree().root();
+/// Makes the catalogue's recordings exactly those on disk, and the places that they name and the tree lacks. With `anew`,
+/// a journal that can't be used is put aside first.
+pub async fn rebuild(config: &Config, data: &DataDir, anew: bool) -> anyhow::Result<Rebuilt> {
+    let aside = if anew { SledStore::set_aside(&catalogue_dir(data.path()), UnixMillis::now())? } else { None };
+    let library = open_library(config, data).await.map_err(|error| {
+        let damaged = error.downcast_ref().is_some_and(|e| matches!(e, StoreError::Damaged { .. }));
+        let hint = "without a back-up, `lectern library rebuild --new` begins a new catalogue and finds the recordings \
+                    again; people, places and the timetable of the old one are lost";
+        if damaged { error.context(hint) } else { error }
+    })?;
     let dir = recordings_dir(data.path());
     let found = tokio::task::spawn_blocking(move || {
-        let read = |s: lectern_recorder::RecordingSummary| match summary(&s.dir, root) {
-            Ok(found) => found,
+        let read = |s: lectern_recorder::RecordingSummary| match find(&s.dir) {
+            Ok(found) => Some(found),
             Err(error) => {
                 tracing::error!(dir = %s.dir.display(), %error, "left out: it cannot be read");
                 None
@@ -100,7 +126,82 @@ pub async fn rebuild(config: &Config, data: &DataDir) -> anyhow::Result<usize> {
         lectern_recorder::scan(&dir).into_iter().filter_map(read).collect::<Vec<_>>()
     })
     .await?;
-    let count = library.rebuild_recordings(found).await.context("could not write the catalogue")?;
+    let places = library.tree().iter().count();
+    let at = replant(&library, found.iter().map(|f| &f.meta)).await.context("could not make the places again")?;
+    let root = library.plant_root().await.context("could not make the root of the tree")?;
+    let places = library.tree().iter().count() - places;
+    let summaries = found.into_iter().map(|found| {
+        let place = found.meta.place.map_or(root, |place| at.get(&place).copied().unwrap_or(root));
+        RecordingSummary { recording: entry_at(&found.meta, place, found.state), lines: found.lines }
+    });
+    let recordings = library.rebuild_recordings(summaries).await.context("could not write the catalogue")?;
     library.store().close().await;
-    Ok(count)
+    Ok(Rebuilt { recordings, places, aside })
 }
+
+/// What a rebuild did.
+pub struct Rebuilt {
+    /// Recordings in the catalogue now.
+    pub recordings: usize,
+    /// Places that were made.
+    pub places: usize,
+    /// Where the old journal is, if it was put aside.
+    pub aside: Option<PathBuf>,
+}
+
+/// Makes the places that recordings name and the tree lacks, as they were when each was recorded; tells where each
+/// recording's place is now. A place keeps its number, so that a catalogue restored from a back-up later still fits.
+async fn replant(
+    library: &Library,
+    metas: impl Iterator<Item = &RecordingMeta>,
+) -> Result<HashMap<PlaceId, PlaceId>, StoreError> {
+    // The newest names win, and what is known with all above it comes before what is not.
+    let mut metas: Vec<&RecordingMeta> = metas.filter(|m| m.place.is_some()).collect();
+    metas.sort_by_key(|m| (m.places.is_empty(), std::cmp::Reverse(m.started)));
+    let mut at = HashMap::new();
+    for meta in metas {
+        let Some(place) = meta.place.filter(|place| !at.contains_key(place)) else { continue };
+        let school = PlaceNode { id: place, parent: None, level: Level::School, name: meta.school.clone() };
+        let known = library.tree().get(place).is_some();
+        let path = match meta.places.last() {
+            _ if known => vec![],
+            Some(last) if last.id == place => meta.places.clone(),
+            // Recorded by an older version: all that is known is the school's name.
+            _ if !meta.school.is_empty() => vec![school],
+            _ => vec![],
+        };
+        let mut above = None;
+        for node in path {
+            let tree = library.tree();
+            above = match (tree.get(node.id), tree.root()) {
+                (Some(known), _) => Some(known.id),
+                (None, None) if node.level == Level::Nation => put(library, node, None).await?,
+                // Another root than then: what lay under that one lies under this one.
+                (None, Some(root)) if node.level == Level::Nation => Some(root),
+                (None, _) => {
+                    let parent = match above {
+                        Some(above) => above,
+                        None => library.plant_root().await?,
+                    };
+                    // Where it does not fit, the recording belongs to the place above.
+                    put(library, node, Some(parent)).await?.or(Some(parent))
+                }
+            };
+        }
+        at.extend(if known { Some(place) } else { above }.map(|now| (place, now)));
+    }
+    Ok(at)
+}
+
+/// Makes a place, if it fits there.
+async fn put(library: &Library, node: PlaceNode, parent: Option<PlaceId>) -> Result<Option<PlaceId>, StoreError> {
+    let id = node.id;
+    match library.put_place(PlaceNode { parent, ..node }).await {
+        Ok(()) => Ok(Some(id)),
+        Err(StoreError::Conflict(Conflict::PlaceDoesNotFit)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -9,6 +9,7 @@ use crate::{
 use anyhow::Context as _;
 use lectern_base::{
     Config, DataDir,
+    config::Tls,
     metrics::{self, Upkeep},
 };
 use lectern_library::Library;
@@ -17,6 +18,7 @@ use lectern_sfu::{Sfu, SfuConfig};
 use lectern_signaling::{
     app::{App, AppState, Settings},
     hub::{HubConfig, Rooms},
+    limit::Limits,
     ports::{MediaPlane, Recordings},
 };
 use std::{
@@ -52,6 +54,7 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
     // The recorder reports to the rooms, and the rooms start the recorder: the way back is known last.
     let rooms: Arc<OnceLock<Rooms>> = Arc::default();
     let back = Arc::clone(&rooms);
+    let files = Arc::new(Archive::new(data.path(), Arc::clone(&recorder)));
     let recorders = Recorders::new(recorder, sfu.clone(), Arc::clone(&library), move |event| {
         if let Some(rooms) = back.get() {
             rooms.recording_event(event);
@@ -70,22 +73,30 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
     let hub = rooms.get_or_init(|| hub).clone();
     forward_events(&sfu, hub.clone())?;
 
+    let proxied = config.http.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let app = App::new(AppState {
         settings: Settings {
             // A reverse proxy speaks TLS for us.
-            tls: tls || config.http.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+            tls: tls || proxied,
+            hsts: match config.http.tls {
+                Tls::Files => true,
+                Tls::LocalCa => false,
+                Tls::Off => proxied,
+            },
             origins: config.http.public_url.iter().cloned().collect(),
             guests: config.class.guests,
             ice_servers: config.media.ice_servers.clone(),
             local_ca,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            metrics_from: config.http.metrics_from.clone(),
         },
         keys,
         library: Arc::clone(&library),
         media,
         recordings,
-        files: Arc::new(Archive::new(data.path())),
+        files,
         rooms: hub,
-        limits: Default::default(),
+        limits: Limits::new(&config.limits),
         sign_in: Default::default(),
         sessions: Default::default(),
         metrics: Box::new(move || metrics.render()),

@@ -66,10 +66,15 @@ enum RecorderCommand {
 
 #[derive(Debug, Subcommand)]
 enum LibraryCommand {
-    /// Makes the catalogue's recordings exactly those on disk, while the server is stopped.
+    /// Makes the catalogue's recordings exactly those on disk, and places that they name and the tree lacks, while the
+    /// server is stopped.
     Rebuild {
         #[command(flatten)]
         place: Place,
+        /// Begins a new catalogue because the old one is damaged and there is no back-up. The old journal is kept under
+        /// another name; its people and timetable are not read.
+        #[arg(long)]
+        new: bool,
     },
 }
 
@@ -134,10 +139,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Recorder(RecorderCommand::Check { dir, json }) => check_recordings(&dir, json),
-        Command::Library(LibraryCommand::Rebuild { place }) => {
+        Command::Library(LibraryCommand::Rebuild { place, new }) => {
             let (config, data) = place.open()?;
-            let count = runtime()?.block_on(archive::rebuild(&config, &data))?;
-            println!("the catalogue holds {count} recordings, as on disk");
+            let archive::Rebuilt { recordings, places, aside } =
+                runtime()?.block_on(archive::rebuild(&config, &data, new))?;
+            if let Some(aside) = aside {
+                println!("the old journal is kept as {}", aside.display());
+                println!("nobody has an account now: the next start makes the first one and prints who may sign in");
+            }
+            if places > 0 {
+                println!("{places} places were made again, as the recordings name them");
+            }
+            println!("the catalogue holds {recordings} recordings, as on disk");
             Ok(ExitCode::SUCCESS)
         }
         Command::User(command) => runtime()?.block_on(people::run(command)).map(|()| ExitCode::SUCCESS),

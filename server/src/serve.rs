@@ -40,14 +40,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         0 => {}
         resumed => tracing::info!(resumed, "lessons that were live go on"),
     }
-    let recorders = server.recorders.clone();
-    tokio::spawn(async move { recorders.seal_abandoned().await });
     let house = tokio::spawn(http::keep_house(server.app.clone(), {
         let shutdown = shutdown.clone();
         async move { shutdown.begun().await }
     }));
 
     let first = server.library.first_run(UnixMillis::now()).await.context("could not make the first account")?;
+    tokio::spawn(server.recorders.clone().keep_sealing());
     let handle = Handle::new();
     let mut serving = JoinSet::new();
     let router = http::router(server.app.clone());

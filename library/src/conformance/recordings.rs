@@ -75,6 +75,27 @@ pub(super) async fn facts_and_lines(bench: &dyn Bench) {
     assert_eq!(kept(r.id).await, 4, "text is bounded too");
 }
 
+pub(super) async fn added_lines(bench: &dyn Bench) {
+    let (store, _, school, _) = settled(bench).await;
+    let r = recording(school.id, LessonId::generate());
+    assert!(matches!(store.add_lines(r.id, 0, vec![]).await, Err(StoreError::NotFound)));
+    store.put_recording(r.clone()).await.unwrap();
+    let lines =
+        |range: std::ops::Range<u64>| -> Vec<TextLine> { range.map(|i| line(i, &format!("第{i}句"))).collect() };
+    store.put_lines(r.id, lines(0..2)).await.unwrap();
+    store.add_lines(r.id, 2, lines(2..4)).await.unwrap();
+    // Made again with more, because its answer was lost.
+    store.add_lines(r.id, 2, lines(2..5)).await.unwrap();
+    store.add_lines(r.id, 5, lines(5..12)).await.unwrap();
+    let store = bench.reopened(store).await;
+    let read = async || store.recordings(None, 10).await.unwrap().remove(0).lines;
+    assert_eq!(read().await, lines(0..12));
+    store.add_lines(r.id, TextLine::LINES_MAX, lines(0..1)).await.unwrap();
+    assert_eq!(read().await.len(), 12, "beyond the limit nothing is kept");
+    store.put_lines(r.id, lines(0..1)).await.unwrap();
+    assert_eq!(read().await, lines(0..1), "replaced as a whole");
+}
+
 pub(super) async fn deletion(bench: &dyn Bench) {
     let (store, _, school, teacher) = settled(bench).await;
     let class = Class::new(entry(school.id, teacher.id), NOW);
@@ -89,9 +110,23 @@ pub(super) async fn deletion(bench: &dyn Bench) {
     assert_eq!(kept.deleted, Some(NOW), "new facts don't take a deletion back");
     assert_eq!(store.mark_deleted(r.id, None).await.unwrap().deleted, None);
     assert!(!store.purge_recording(r.id).await.unwrap(), "restored, so not purged");
+    assert!(!store.begin_purge(r.id).await.unwrap(), "nor begun to be");
     store.mark_deleted(r.id, Some(NOW)).await.unwrap();
+    store.add_lines(r.id, 0, vec![line(1, "再见")]).await.unwrap();
+    let position = Position { position_ms: 5, at: NOW };
+    store.set_position(teacher.id, r.id, position).await.unwrap();
+    assert!(store.begin_purge(r.id).await.unwrap() && store.begin_purge(r.id).await.unwrap());
+    let store = bench.reopened(store).await;
+    assert!(matches!(store.mark_deleted(r.id, None).await, Err(StoreError::NotFound)), "now it is final");
     assert!(store.purge_recording(r.id).await.unwrap());
     assert!(!store.purge_recording(r.id).await.unwrap());
+    assert!(store.positions(teacher.id, vec![r.id]).await.unwrap().is_empty(), "positions go with it");
+    store.put_recording(r.clone()).await.unwrap();
+    assert_eq!(store.recordings(None, 10).await.unwrap()[0].lines, [], "and lines");
+    store.mark_deleted(r.id, Some(NOW)).await.unwrap();
+    store.mark_deleted(r.id, None).await.unwrap();
+    store.mark_deleted(r.id, Some(NOW)).await.unwrap();
+    assert!(store.purge_recording(r.id).await.unwrap());
     assert_eq!(store.recording(r.id).await.unwrap(), None);
     assert_eq!(store.lesson(lesson.id).await.unwrap().unwrap().recording, None, "the lesson forgets it");
     assert!(matches!(store.mark_deleted(r.id, None).await, Err(StoreError::NotFound)));

@@ -91,6 +91,17 @@ impl Library {
         blocking(move || index.write().put_lines(id, lines)).await
     }
 
+    /// Adds searchable lines behind the first `from` of a recording. Costs what the new lines cost, however many there are.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or if the store can't be written.
+    pub async fn add_lines(&self, id: RecordingId, from: usize, lines: Vec<TextLine>) -> Result<()> {
+        let _alone = self.reloading.lock().await;
+        self.store.add_lines(id, from, lines.clone()).await?;
+        let index = Arc::clone(&self.index);
+        blocking(move || index.write().add_lines(id, from, lines)).await
+    }
+
     /// A recording that these rights may do `action` to, unless it is deleted.
     ///
     /// # Errors
@@ -120,8 +131,16 @@ impl Library {
         Ok(recording)
     }
 
-    /// Forgets a recording that is marked as deleted; tells whether it was. Its files are the recorder's to remove,
-    /// after this returned true.
+    /// Makes a deletion final; tells whether there was one. Its files are the recorder's to remove after this returned
+    /// true, and then it is forgotten by [`Library::purge_recording`].
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub async fn begin_purge(&self, id: RecordingId) -> Result<bool> {
+        self.store.begin_purge(id).await
+    }
+
+    /// Forgets a recording that is marked as deleted; tells whether it was.
     ///
     /// # Errors
     /// If the store can't be written.

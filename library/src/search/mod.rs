@@ -175,6 +175,23 @@ impl SearchIndex {
         }
     }
 
+    /// Adds lines behind the first `from` of a recording; those that are there already are not added twice.
+    pub fn add_lines(&mut self, id: RecordingId, from: usize, mut lines: Vec<TextLine>) {
+        let Some(&slot) = self.by_id.get(&id) else { return };
+        let Some(doc) = self.docs[slot as usize].as_mut() else { return };
+        let there = doc.lines.len().saturating_sub(from).min(lines.len());
+        lines.drain(..there);
+        lines.truncate(TextLine::LINES_MAX.saturating_sub(doc.lines.len()));
+        for term in lines.iter().flat_map(|line| terms(&line.text)) {
+            let postings = self.postings.entry(term.into_boxed_str()).or_default();
+            match postings.binary_search_by_key(&slot, |p| p.doc) {
+                Ok(at) => postings[at].fields |= TEXT.bit,
+                Err(at) => postings.insert(at, Posting { doc: slot, fields: TEXT.bit }),
+            }
+        }
+        doc.lines.extend(lines);
+    }
+
     /// Replaces the lines of a recording.
     pub fn put_lines(&mut self, id: RecordingId, lines: Vec<TextLine>) {
         if let Some(recording) = self.get(id).cloned() {

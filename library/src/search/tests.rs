@@ -145,8 +145,33 @@ fn changes_are_found_and_what_they_replace_is_not() {
 }
 
 #[test]
+fn lines_are_added_once_and_found_with_those_before() {
+    let mut index = library();
+    let id = index.search("静夜思", |_| true, None, 1).1[0].recording.id;
+    let new = vec![line(10_000, "静夜思是谁写的"), line(11_000, "李白")];
+    index.add_lines(id, 1, new.clone());
+    index.add_lines(id, 1, new.clone());
+    index.add_lines(id, 2, vec![new[1].clone(), line(12_000, "床前明月光")]);
+    let slot = index.by_id[&id];
+    let text: Vec<_> = index.doc(slot).unwrap().lines.iter().map(|l| l.text.as_str()).collect();
+    assert_eq!(text, ["举头望明月是什么意思", "静夜思是谁写的", "李白", "床前明月光"]);
+    for query in ["望明月", "谁写", "李白", "明月光"] {
+        assert_eq!(titles(&index, query), ["静夜思"], "{query}");
+    }
+    let more = &index.search("静夜思", |_| true, None, 1).1[0];
+    assert_eq!(more.hit, Some(new[0].clone()), "the title's words are in the text, too");
+    // As if all had been there from the beginning.
+    let (recording, lines) = (more.recording.clone(), index.doc(slot).unwrap().lines.clone());
+    let postings = format!("{:?}", index.postings);
+    index.put(recording, lines);
+    assert_eq!(format!("{:?}", index.postings), postings);
+}
+
+#[test]
 fn removing_everything_leaves_nothing() {
     let mut index = library();
+    let id = index.search("静夜思", |_| true, None, 1).1[0].recording.id;
+    index.add_lines(id, 1, vec![line(9_500, "疑是地上霜")]);
     let ids: Vec<_> = index.by_id.keys().copied().collect();
     ids.into_iter().for_each(|id| index.remove(id));
     assert!(index.is_empty() && index.postings.is_empty() && index.newest.is_empty());

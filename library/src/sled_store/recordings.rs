@@ -1,6 +1,6 @@
 //! Recordings and positions on the embedded engine.
 
-use super::{SledStore, get, writer::Tx};
+use super::{SledStore, get, index::Index, writer::Tx};
 use crate::{
     error::{Result, StoreError},
     model::{Lesson, Position, Recording, RecordingSummary, TextLine},
@@ -14,8 +14,45 @@ fn key(id: RecordingId) -> String {
     format!("recording/{id}")
 }
 
+/// The lines of a recording as a whole; `lines/<id>/<from>` holds those that were added behind the first `from`.
 fn lines_key(id: RecordingId) -> String {
     format!("lines/{id}")
+}
+
+fn added_key(id: RecordingId, from: usize) -> String {
+    format!("lines/{id}/{from:08}")
+}
+
+fn purging_key(id: RecordingId) -> String {
+    format!("purging/{id}")
+}
+
+fn position_key(recording: RecordingId, account: AccountId) -> String {
+    format!("position/{recording}/{account}")
+}
+
+/// Removes what was added from the line `from` on.
+fn remove_added(tx: &mut Tx<'_>, id: RecordingId, from: usize) -> Result<()> {
+    let first = added_key(id, from);
+    for key in tx.keys(&format!("lines/{id}/"))?.into_iter().filter(|key| *key >= first) {
+        tx.remove(key);
+    }
+    Ok(())
+}
+
+fn remove_lines(tx: &mut Tx<'_>, id: RecordingId) -> Result<()> {
+    tx.remove(lines_key(id));
+    remove_added(tx, id, 0)
+}
+
+/// Every line of a recording, within the limits.
+fn lines(index: &Index, id: RecordingId) -> Result<Vec<TextLine>> {
+    let mut lines: Vec<TextLine> = get(index, &lines_key(id))?.unwrap_or_default();
+    for entry in index.scan(&format!("lines/{id}/"), None) {
+        let (key, value) = entry?;
+        lines.extend(super::record::<Vec<TextLine>>(&key, &value)?);
+    }
+    Ok(bounded(lines))
 }
 
 /// The first lines that fit the limits.
@@ -74,7 +111,21 @@ impl Recordings for SledStore {
                 if !tx.has(&key(recording))? {
                     return Err(StoreError::NotFound);
                 }
+                remove_added(tx, recording, 0)?;
                 tx.put(lines_key(recording), &bounded(lines))
+            })
+            .await
+    }
+
+    async fn add_lines(&self, recording: RecordingId, from: usize, mut lines: Vec<TextLine>) -> Result<()> {
+        lines.truncate(TextLine::LINES_MAX.saturating_sub(from));
+        self.writer
+            .write(move |tx| {
+                if !tx.has(&key(recording))? {
+                    return Err(StoreError::NotFound);
+                }
+                remove_added(tx, recording, from)?;
+                if lines.is_empty() { Ok(()) } else { tx.put(added_key(recording, from), &bounded(lines)) }
             })
             .await
     }
@@ -94,7 +145,7 @@ impl Recordings for SledStore {
             let summaries = recordings.map(|entry| {
                 let (key, value) = entry?;
                 let recording: Recording = super::record(&key, &value)?;
-                let lines = get(index, &lines_key(recording.id))?.unwrap_or_default();
+                let lines = lines(index, recording.id)?;
                 Ok(RecordingSummary { recording, lines })
             });
             summaries.collect()
@@ -106,9 +157,26 @@ impl Recordings for SledStore {
         self.writer
             .write(move |tx| {
                 let mut recording: Recording = tx.get(&key(id))?.ok_or(StoreError::NotFound)?;
+                if tx.has(&purging_key(id))? {
+                    return Err(StoreError::NotFound);
+                }
                 recording.deleted = deleted;
                 tx.put(key(id), &recording)?;
                 Ok(recording)
+            })
+            .await
+    }
+
+    async fn begin_purge(&self, id: RecordingId) -> Result<bool> {
+        self.writer
+            .write(move |tx| {
+                if tx.get::<Recording>(&key(id))?.is_none_or(|r| r.deleted.is_none()) {
+                    return Ok(false);
+                }
+                if !tx.has(&purging_key(id))? {
+                    tx.put(purging_key(id), &true)?;
+                }
+                Ok(true)
             })
             .await
     }
@@ -121,7 +189,11 @@ impl Recordings for SledStore {
                 };
                 unlink_lesson(tx, &recording)?;
                 tx.remove(key(id));
-                tx.remove(lines_key(id));
+                tx.remove(purging_key(id));
+                remove_lines(tx, id)?;
+                for position in tx.keys(&format!("position/{id}/"))? {
+                    tx.remove(position);
+                }
                 Ok(true)
             })
             .await
@@ -135,7 +207,8 @@ impl Recordings for SledStore {
                 for old in tx.keys("recording/")?.into_iter().filter(|k| !keep.contains(k)) {
                     if let Some(recording) = tx.get::<Recording>(&old)? {
                         unlink_lesson(tx, &recording)?;
-                        tx.remove(lines_key(recording.id));
+                        tx.remove(purging_key(recording.id));
+                        remove_lines(tx, recording.id)?;
                     }
                     tx.remove(old);
                 }
@@ -148,6 +221,7 @@ impl Recordings for SledStore {
                 .write(move |tx| {
                     for summary in chunk {
                         link_lesson(tx, &summary.recording)?;
+                        remove_added(tx, summary.recording.id, 0)?;
                         tx.put(lines_key(summary.recording.id), &bounded(summary.lines))?;
                         tx.put(key(summary.recording.id), &summary.recording)?;
                     }
@@ -164,7 +238,7 @@ impl Recordings for SledStore {
                 if !tx.has(&key(recording))? {
                     return Err(StoreError::NotFound);
                 }
-                tx.put(format!("position/{account}/{recording}"), &position)
+                tx.put(position_key(recording, account), &position)
             })
             .await
     }
@@ -176,7 +250,7 @@ impl Recordings for SledStore {
     ) -> Result<HashMap<RecordingId, Position>> {
         self.read(move |index| {
             let found = recordings.iter().map(|id| {
-                let position = get(index, &format!("position/{account}/{id}"))?;
+                let position = get(index, &position_key(*id, account))?;
                 Ok(position.map(|p| (*id, p)))
             });
             found.filter_map(Result::transpose).collect()

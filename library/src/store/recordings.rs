@@ -20,6 +20,13 @@ pub trait Recordings {
     /// [`crate::StoreError::NotFound`].
     async fn put_lines(&self, recording: RecordingId, lines: Vec<TextLine>) -> Result<()>;
 
+    /// Adds lines behind the first `from` of a recording; what was added from there on before is replaced, so that a call
+    /// whose answer was lost can be made again. What is beyond the limits of [`Recordings::put_lines`] is left out.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn add_lines(&self, recording: RecordingId, from: usize, lines: Vec<TextLine>) -> Result<()>;
+
     /// A recording, deleted or not.
     async fn recording(&self, id: RecordingId) -> Result<Option<Recording>>;
 
@@ -32,11 +39,15 @@ pub trait Recordings {
     /// Marks as deleted, or takes that back.
     ///
     /// # Errors
-    /// [`crate::StoreError::NotFound`].
+    /// [`crate::StoreError::NotFound`], also once [`Recordings::begin_purge`] has returned true.
     async fn mark_deleted(&self, id: RecordingId, deleted: Option<UnixMillis>) -> Result<Recording>;
 
-    /// Forgets a recording that is marked as deleted, with its lines and its lesson's reference; tells whether it was
-    /// (a restored one is kept).
+    /// Makes a deletion final: from now on it can't be taken back, and the files may go. Tells whether it was marked as
+    /// deleted (a restored one is kept).
+    async fn begin_purge(&self, id: RecordingId) -> Result<bool>;
+
+    /// Forgets a recording that is marked as deleted, with its lines, the positions in it and its lesson's reference; tells
+    /// whether it was.
     async fn purge_recording(&self, id: RecordingId) -> Result<bool>;
 
     /// Makes the catalogue's recordings exactly these. Positions stay.

@@ -287,6 +287,7 @@ pub fn meta(ago_ms: i64) -> RecordingMeta {
         room: RoomId::generate(),
         class: None,
         place: None,
+        places: vec![],
         teacher_account: None,
         title: "三年级数学：分数".into(),
         subject: "数学".into(),

@@ -2,7 +2,8 @@
 //! links go.
 
 use crate::app::App;
-use lectern_media::UnixMillis;
+use lectern_library::StoreError;
+use lectern_media::{RecordingId, UnixMillis};
 use std::{future::Future, time::Duration};
 
 /// How long a deletion can be taken back.
@@ -33,18 +34,28 @@ pub async fn keep_house(app: App, stop: impl Future<Output = ()>) {
     }
 }
 
-/// Makes deletions final that were not taken back in time: first the catalogue forgets, then the files go. If the
-/// machine stops in between, the files are found again by a rebuild rather than lost by a slip.
+/// Makes deletions final that were not taken back in time: first the catalogue refuses to take them back, then the files
+/// go, then the catalogue forgets. Whatever fails, or however the machine stops in between, the entry that is left is dealt
+/// with at the next turn: nothing that was deleted comes back.
 pub async fn purge_deleted(app: &App, now: UnixMillis) {
     let before = UnixMillis(now.0 - UNDO_FOR.as_millis() as i64);
     for id in app.library.deleted_before(before) {
-        match app.library.purge_recording(id).await {
-            Ok(true) => match app.files.remove(id).await {
-                Ok(()) => tracing::info!(recording = %id, "removed a deleted recording"),
-                Err(error) => tracing::warn!(recording = %id, %error, "could not remove a recording's files"),
-            },
+        match purge(app, id).await {
+            Ok(true) => tracing::info!(recording = %id, "removed a deleted recording"),
             Ok(false) => {}
-            Err(error) => tracing::warn!(recording = %id, %error, "could not purge a recording"),
+            Err((what, error)) => {
+                metrics::counter!("lectern_http_purges_failed_total", "reason" => what).increment(1);
+                tracing::warn!(recording = %id, what, %error, "could not remove a deleted recording yet");
+            }
         }
     }
+}
+
+async fn purge(app: &App, id: RecordingId) -> Result<bool, (&'static str, String)> {
+    let catalogue = |e: StoreError| ("catalogue", e.to_string());
+    if !app.library.begin_purge(id).await.map_err(catalogue)? {
+        return Ok(false);
+    }
+    app.files.remove(id).await.map_err(|e| ("files", e.to_string()))?;
+    app.library.purge_recording(id).await.map_err(catalogue)
 }
