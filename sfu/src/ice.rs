@@ -174,6 +174,11 @@ impl IceAgent {
         }
     }
 
+    /// Whether a valid check or an authenticated packet came within the last `time`.
+    pub(crate) fn heard_within(&self, now: Instant, time: Duration) -> bool {
+        self.last_valid.is_some_and(|at| now.saturating_duration_since(at) < time)
+    }
+
     /// Takes one STUN packet that came from `from`, and appends the answer, if there is one, to the empty `answer`.
     pub(crate) fn handle(
         &mut self,

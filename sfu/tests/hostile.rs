@@ -75,6 +75,37 @@ async fn a_spray_of_garbage_harms_nobody_and_is_counted() {
     sfu.shutdown().await;
 }
 
+/// Anyone can send a check with someone else's address on it: nothing may follow from one that proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn unproven_checks_from_a_publishers_address_do_not_take_it_away() {
+    metrics::install();
+    let (sfu, _events) = start(2);
+    let port = sfu.local_addrs()[0];
+    // The kernel gives each client to one of the two shards, the id each room: four rooms are likely to have both cases.
+    for _ in 0..4 {
+        let room = RoomId::generate();
+        let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+        let mut viewer = Viewer::connect(&sfu, room).await;
+        viewer.watch(&sfu, &publisher, 720);
+        run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| frames(v[0]) >= 5).await;
+        let (before, mut turns) = (frames(&viewer), 0);
+        run_until("frames go on", &mut publisher, &mut [&mut viewer], |p, v| {
+            for shard in [b"00ffffaaa:b\0", b"01ffffaaa:b\0"] {
+                let stun =
+                    [&[0, 1, 0, 16][..], &0x2112_a442u32.to_be_bytes(), &[7; 12], &[0, 6, 0, 11], shard].concat();
+                p.client.socket.send_to(&stun, port).unwrap();
+                v[0].client.socket.send_to(&stun, port).unwrap();
+            }
+            turns += 1;
+            turns > 100 && frames(v[0]) >= before + 30
+        })
+        .await;
+        viewer.client.received.clear();
+    }
+    assert!(metrics::count(REFUSED, "unknown_peer") > 100);
+    sfu.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn replayed_packets_are_refused_and_counted() {
     metrics::install();

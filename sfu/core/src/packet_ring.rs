@@ -91,6 +91,13 @@ impl PacketRing {
         numbers.filter_map(|n| self.get(ExtSeq(n)))
     }
 
+    /// Everything kept from `from` on, in order of sequence numbers: what a line is sent that can begin at a keyframe whose
+    /// start came after packets behind it.
+    pub fn since(&self, from: ExtSeq) -> impl Iterator<Item = SourcePacket<'_>> + '_ {
+        let end = self.highest.map_or(0, |h| h.0 + 1);
+        (from.0.max(end.saturating_sub(self.entries.len() as u64))..end).filter_map(|n| self.get(ExtSeq(n)))
+    }
+
     /// The highest sequence number pushed.
     #[must_use]
     pub const fn highest(&self) -> Option<ExtSeq> {

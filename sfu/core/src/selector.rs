@@ -13,6 +13,9 @@ pub const DOWN_GRACE: Duration = Duration::from_millis(600);
 const RISE_PAUSE_MIN: Duration = Duration::from_secs(3);
 /// The longest such pause.
 const RISE_PAUSE_MAX: Duration = Duration::from_secs(24);
+/// How long a line refuses keyframes that show an earlier moment than it has shown. One comes late now and then; a sender
+/// whose layers are never in step is taken as it is.
+const BEHIND_MAX: Duration = Duration::from_secs(2);
 /// A step down within this time of a step up doubles the pause: the line did not carry it.
 const RISE_FAILED: Duration = Duration::from_secs(10);
 
@@ -64,6 +67,8 @@ pub struct Selector {
     rise_after: Option<Instant>,
     rose_at: Option<Instant>,
     waiting_since: Option<Instant>,
+    /// Since when keyframes were refused because they would step back.
+    behind_since: Option<Instant>,
 }
 
 impl Default for Selector {
@@ -78,6 +83,7 @@ impl Default for Selector {
             rise_after: None,
             rose_at: None,
             waiting_since: None,
+            behind_since: None,
         }
     }
 }
@@ -98,7 +104,7 @@ impl Selector {
             self.rise_after = Some(now + self.rise_pause);
         }
         self.target = target;
-        self.leave_at = None;
+        (self.leave_at, self.behind_since) = (None, None);
         match new {
             None => (self.current, self.waiting_since) = (None, None),
             Some(_) if old.is_none() => self.waiting_since = Some(now),
@@ -115,12 +121,12 @@ impl Selector {
     /// Another source, or a decoder that lost its way: wait for a keyframe.
     pub fn restart(&mut self, now: Instant) {
         self.current = None;
-        self.leave_at = None;
+        (self.leave_at, self.behind_since) = (None, None);
         self.waiting_since = self.target.layer().map(|_| now);
     }
 
-    /// Decides about one packet of the line's source.
-    pub fn select(&mut self, now: Instant, meta: &PacketMeta) -> Selection {
+    /// Decides about one packet of the line's source. `behind`: it shows an earlier moment than the line has shown.
+    pub fn select(&mut self, now: Instant, meta: &PacketMeta, behind: bool) -> Selection {
         let target = match self.target {
             Target::Hidden => return Selection::Ignore(DropReason::NotSubscribed),
             Target::Paused => return Selection::Ignore(DropReason::Paused),
@@ -129,18 +135,25 @@ impl Selector {
         if self.leave_at.is_some_and(|at| now >= at) {
             self.restart(now);
         }
-        let key = meta.shape.is_keyframe_start();
-        match self.current {
-            Some(current) if current == meta.layer => self.select_temporal(meta),
-            _ if !key => Selection::Ignore(match self.current {
-                None if meta.layer <= target => DropReason::AwaitingKeyframe,
-                _ => DropReason::OtherLayer,
-            }),
-            // A keyframe of a layer on the way to the target, or of any layer the line may carry while it has no picture.
-            Some(current) if between(current, target, meta.layer) => self.switch(meta, target),
-            None if meta.layer <= target => self.switch(meta, target),
-            _ => Selection::Ignore(DropReason::OtherLayer),
+        if self.current == Some(meta.layer) {
+            return self.select_temporal(meta);
         }
+        // A layer on the way to the target, or any the line may carry while it has no picture.
+        let fits = match self.current {
+            Some(current) => between(current, target, meta.layer),
+            None => meta.layer <= target,
+        };
+        if !meta.shape.is_keyframe_start() {
+            let waits = self.current.is_none() && fits;
+            return Selection::Ignore(if waits { DropReason::AwaitingKeyframe } else { DropReason::OtherLayer });
+        }
+        if !fits {
+            return Selection::Ignore(DropReason::OtherLayer);
+        }
+        if behind && now < *self.behind_since.get_or_insert(now) + BEHIND_MAX {
+            return Selection::Ignore(DropReason::BehindShown);
+        }
+        self.switch(meta, target)
     }
 
     /// The layer of which the line needs a keyframe, if it does.
@@ -176,7 +189,7 @@ impl Selector {
 
     fn switch(&mut self, meta: &PacketMeta, target: Layer) -> Selection {
         self.current = Some(meta.layer);
-        self.waiting_since = None;
+        (self.waiting_since, self.behind_since) = (None, None);
         self.temporal = self.temporal_max;
         if meta.layer <= target {
             self.leave_at = None;
@@ -214,7 +227,7 @@ mod tests {
 
     fn offer(s: &mut Selector, now: Instant, layer: u8, tid: u8, key: bool) -> Selection {
         let payload = vp8_temporal(1, 1, tid, key, true, 10);
-        s.select(now, &packet(now, layer, 1, 1, true, &payload).meta)
+        s.select(now, &packet(now, layer, 1, 1, true, &payload).meta, false)
     }
 
     const L: fn(u8) -> Target = |n| Target::Layer(Layer(n));

@@ -215,7 +215,7 @@ impl Plane {
             sub.on_rtcp(now, b.bytes(), |_| {}).unwrap();
             sub.tick(now, |s| if s == CAMERA { offers } else { Offers::default() }, |_| {});
             let mut buf = [0; 200];
-            sub.sender_reports(now, NtpTime(1 << 50), &mut Builder::new(&mut buf)).unwrap();
+            sub.sender_reports(now, NtpTime(1 << 50), &mut Builder::new(&mut buf));
         }
         let mut lost = [0; 64];
         let mut buf = [0; 1_400];

@@ -107,22 +107,43 @@ impl Shard {
         for old in &mut publisher.lines {
             let kept = lines.iter().any(|l| l.mid == old.mid && l.carries_the_same(old));
             old.wanted &= kept;
-            if !kept && let Some(track) = old.track.take() {
+            if !kept && let Some(track) = old.track {
                 ended.push(track);
-            }
-        }
-        for line in lines {
-            match publisher.lines.iter().position(|l| l.mid == line.mid) {
-                Some(at) if publisher.lines[at].track.is_some() => {}
-                Some(at) => {
-                    publisher.forget_line(at);
-                    publisher.lines[at] = line;
-                }
-                None => publisher.lines.push(line),
             }
         }
         for track in ended {
             self.end_track(now, track);
+        }
+        let Some(Peer { role: Role::Publisher(publisher), .. }) = self.peers.get_mut(key) else { return };
+        for line in lines {
+            match publisher.lines.iter().position(|l| l.mid == line.mid) {
+                Some(at) if publisher.lines[at].track.is_some() => {}
+                Some(at) => {
+                    publisher.reuse_line(at);
+                    publisher.lines[at] = line;
+                }
+                // A place whose track ended is free: a browser gives the section of a stopped sender a new id.
+                None => match publisher.lines.iter().position(|l| l.track.is_none() && !l.wanted) {
+                    Some(at) => {
+                        publisher.retire_line(at);
+                        publisher.lines[at] = line;
+                    }
+                    None => publisher.lines.push(line),
+                },
+            }
+        }
+        self.retire_sources(key);
+    }
+
+    /// Frees the places of sources that are over in the SRTP context.
+    pub(super) fn retire_sources(&mut self, key: Key) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Role::Publisher(publisher) = &mut peer.role else { return };
+        let mut opener = peer.transport.srtp.as_mut().map(|s| &mut s.opener);
+        for ssrc in publisher.take_over() {
+            if let Some(opener) = &mut opener {
+                opener.retire(ssrc);
+            }
         }
     }
 

@@ -32,9 +32,15 @@ pub(super) enum Refusal {
     HandoverFull,
     /// The event stream's reader is too slow.
     EventsFull,
+    /// A valid check from an address that another, living peer is reached at.
+    PathTaken,
+    /// RTP of a source whose encoder was restarted under another, or whose track ended.
+    RetiredSource,
+    /// RTP of a new source for a layer that began with another a moment ago.
+    RestartTooSoon,
 }
 
-const REFUSALS: [(Refusal, &str); 10] = [
+const REFUSALS: [(Refusal, &str); 13] = [
     (Refusal::BadLength, "bad_length"),
     (Refusal::UnknownProtocol, "unknown_protocol"),
     (Refusal::UnknownPeer, "unknown_peer"),
@@ -45,16 +51,19 @@ const REFUSALS: [(Refusal, &str); 10] = [
     (Refusal::MalformedRtp, "rtp_malformed"),
     (Refusal::HandoverFull, "handover_full"),
     (Refusal::EventsFull, "events_full"),
+    (Refusal::PathTaken, "path_taken"),
+    (Refusal::RetiredSource, "retired_source"),
+    (Refusal::RestartTooSoon, "restart_too_soon"),
 ];
 
 const SRTP: [(SrtpError, &str); 7] = [
     (SrtpError::Truncated, "srtp_truncated"),
     (SrtpError::Authentication, "srtp_authentication"),
     (SrtpError::Replayed, "srtp_replayed"),
-    (SrtpError::TooManySources, "srtp_too_many_sources"),
     (SrtpError::NotEncrypted, "srtp_not_encrypted"),
     (SrtpError::NoRoom, "srtp_no_room"),
     (SrtpError::KeyExhausted, "srtp_key_exhausted"),
+    (SrtpError::SealedBefore, "srtp_sealed_before"),
 ];
 
 /// A number that grows on the path, and the handle that is told of it later.

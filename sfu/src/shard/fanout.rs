@@ -4,7 +4,7 @@ use super::{
     Peer, Role, Shard,
     ingress::Asks,
     slots::Key,
-    tracks::{PENDING_HOLD, PENDING_MAX},
+    tracks::{PENDING_HOLD, PENDING_MAX, TrackLayer},
     viewer::Io,
 };
 use lectern_media::{ExtSeq, Layer, TrackId, TrackKind, UnixMillis};
@@ -43,6 +43,7 @@ impl Shard {
             n += 1;
         }
         (state.pending.since, state.pending.complete) = (None, false);
+        let late_start = state.pending.late_start.take();
         let ring = &state.ring;
         for i in 0..n {
             lens[i] = ring.get(seqs[i]).map_or(0, |p| p.payload.len());
@@ -54,8 +55,15 @@ impl Shard {
             let Role::Viewer(viewer) = &mut peer.role else { continue };
             let io = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters);
             let Some(mut io) = io else { continue };
-            let mut packets = (0..n).filter_map(|i| Some((ring.get(seqs[i])?, pads[i])));
-            viewer.forward(now, line, &mut packets, &mut io);
+            let waits = viewer.subscriber.layer(line) != Some(layer) && viewer.subscriber.awaits_keyframe(line);
+            match late_start.filter(|_| waits) {
+                // It refused what came before the start; all of it is here.
+                Some(from) => viewer.forward(now, line, &mut ring.since(from).map(|p| (p, 0)), &mut io),
+                None => {
+                    let mut packets = (0..n).filter_map(|i| Some((ring.get(seqs[i])?, pads[i])));
+                    viewer.forward(now, line, &mut packets, &mut io);
+                }
+            }
             if viewer.subscriber.next_timeout().is_some() && !viewer.pacing {
                 viewer.pacing = true;
                 self.pacing.push(viewer_key);
@@ -143,7 +151,7 @@ impl Shard {
         let peer = self.peers.get_mut(viewer_key)?;
         let Role::Viewer(viewer) = &mut peer.role else { return None };
         let layer = viewer.subscriber.target(line)?;
-        let ring = &track.layers.get(layer.index())?.ring;
+        let TrackLayer { ring, pending, .. } = track.layers.get(layer.index())?;
         if ring.since_keyframe(now).next().is_none() {
             return (viewer.subscriber.layer(line).is_none() && track.info.codec.kind() == TrackKind::Video)
                 .then_some(layer);
@@ -151,7 +159,11 @@ impl Shard {
         if track.info.codec.kind() == TrackKind::Video
             && let Some(mut io) = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters)
         {
-            let mut packets = ring.since_keyframe(now).map(|p: SourcePacket<'_>| (p, 0));
+            // What still waits to be fanned out reaches this line, too, with the others.
+            let mut packets = ring
+                .since_keyframe(now)
+                .filter(|p| !pending.seqs.contains(&p.meta.seq))
+                .map(|p: SourcePacket<'_>| (p, 0));
             viewer.forward(now, line, &mut packets, &mut io);
         }
         self.note_pacing(viewer_key);

@@ -9,6 +9,7 @@ use crossbeam_queue::ArrayQueue;
 use lectern_media::{PeerId, RoomId, TrackId, tap::TapHandle};
 use std::{
     io,
+    net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering, fence},
     time::Duration,
 };
@@ -18,6 +19,8 @@ use tokio::sync::oneshot;
 const COMMANDS_MAX: usize = 4_096;
 /// Datagrams on their way from another shard.
 const HANDOVERS_MAX: usize = 512;
+/// Addresses that other shards told of. One that finds no place is told again with the client's next check.
+const CLAIMS_MAX: usize = 1_024;
 
 /// What the handle asks of a shard.
 pub(crate) enum Command {
@@ -69,6 +72,8 @@ pub(crate) enum Command {
 /// A datagram that the kernel gave to the wrong shard.
 pub(super) struct Handover {
     pub path: Path,
+    /// The shard that received it.
+    pub from: u8,
     len: usize,
     data: [u8; DATAGRAM_LEN_MAX],
 }
@@ -83,6 +88,7 @@ impl Handover {
 pub(crate) struct Inbox {
     commands: ArrayQueue<Command>,
     handovers: ArrayQueue<Handover>,
+    claims: ArrayQueue<((u8, SocketAddr), u8)>,
     waker: Waker,
     /// Whether the shard waits, or is about to: only then must it be woken, which costs a system call.
     sleeping: AtomicBool,
@@ -94,6 +100,7 @@ impl Inbox {
         Ok(Self {
             commands: ArrayQueue::new(COMMANDS_MAX),
             handovers: ArrayQueue::new(HANDOVERS_MAX),
+            claims: ArrayQueue::new(CLAIMS_MAX),
             waker: Waker::new()?,
             sleeping: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -141,12 +148,22 @@ impl Inbox {
     }
 
     /// Hands a datagram over; `false` if the queue is full.
-    pub(super) fn hand_over(&self, path: Path, bytes: &[u8]) -> bool {
+    pub(super) fn hand_over(&self, path: Path, from: u8, bytes: &[u8]) -> bool {
         let mut data = [0; DATAGRAM_LEN_MAX];
         data[..bytes.len()].copy_from_slice(bytes);
-        let taken = self.handovers.push(Handover { path, len: bytes.len(), data }).is_ok();
+        let taken = self.handovers.push(Handover { path, from, len: bytes.len(), data }).is_ok();
         self.wake();
         taken
+    }
+
+    /// Tells that packets from `at` (port and address) belong to a peer of `shard`, which has verified it; `false` if the
+    /// queue is full. Wakes nobody: it is read before the next packet.
+    pub(super) fn claim(&self, at: (u8, SocketAddr), shard: u8) -> bool {
+        self.claims.push((at, shard)).is_ok()
+    }
+
+    pub(super) fn next_claim(&self) -> Option<((u8, SocketAddr), u8)> {
+        self.claims.pop()
     }
 
     pub(super) fn next_handover(&self) -> Option<Handover> {

@@ -15,12 +15,11 @@ use crate::{
     udp::{Path, RecvBatch},
 };
 use lectern_media::{RtpView, TrackKind, UnixMillis};
+use lectern_sfu_core::subscriber::LINES_MAX;
 use std::time::Instant;
 
 /// Batches taken from one socket in one turn, so that timers and commands are not starved by a flood.
 const BATCHES_MAX: usize = 4;
-/// Addresses of other shards' peers that are remembered; beyond, all are forgotten and learnt again.
-const FOREIGN_MAX: usize = 20_000;
 /// Datagrams taken over from other shards in one turn.
 const HANDOVERS_MAX: usize = 256;
 
@@ -46,13 +45,14 @@ fn protocol(data: &[u8]) -> Option<Protocol> {
 impl Shard {
     /// Takes in what the sockets and other shards have for us.
     pub(super) fn receive(&mut self, now: Instant, inbox: &Inbox, batch: &mut RecvBatch) {
+        self.learn_foreign(now);
         for port in 0..self.ports.len() {
             for _ in 0..BATCHES_MAX {
                 let Ok(n) = batch.receive(&self.ports[port]) else { break };
                 self.counters.packets_in.add(n as u64);
                 for i in 0..n {
                     match batch.datagram(i, port as u8) {
-                        Some((path, data)) => self.on_datagram(now, &path, data, true),
+                        Some((path, data)) => self.on_datagram(now, &path, data, None),
                         None => self.counters.refuse(Refusal::BadLength),
                     }
                 }
@@ -64,13 +64,13 @@ impl Shard {
         }
         for _ in 0..HANDOVERS_MAX {
             let Some(mut handover) = inbox.next_handover() else { break };
-            let path = handover.path;
-            self.on_datagram(now, &path, handover.bytes_mut(), false);
+            let (path, from) = (handover.path, handover.from);
+            self.on_datagram(now, &path, handover.bytes_mut(), Some(from));
         }
     }
 
-    /// Takes one datagram. `may_hand_over`: it came from a socket, and so may belong to another shard.
-    fn on_datagram(&mut self, now: Instant, path: &Path, data: &mut [u8], may_hand_over: bool) {
+    /// Takes one datagram, from a socket (and so it may belong to another shard) or handed over by the shard `from`.
+    fn on_datagram(&mut self, now: Instant, path: &Path, data: &mut [u8], from: Option<u8>) {
         self.counters.bytes_in.add(data.len() as u64);
         let Some(protocol) = protocol(data) else {
             let why = if data.is_empty() { Refusal::BadLength } else { Refusal::UnknownProtocol };
@@ -78,9 +78,14 @@ impl Shard {
         };
         // A check says itself whom it is for: the address may have a new owner.
         if let Protocol::Stun = protocol {
-            return self.on_stun(now, path, data, may_hand_over);
+            return self.on_stun(now, path, data, from);
         }
-        match self.by_path.get(&(path.port, path.remote)) {
+        let at = (path.port, path.remote);
+        if !self.by_path.contains_key(&at) {
+            // Its owner may have told of it since this turn began.
+            self.learn_foreign(now);
+        }
+        match self.by_path.get(&at) {
             Some(Owner::Peer(key)) => {
                 let key = *key;
                 match protocol {
@@ -89,29 +94,26 @@ impl Shard {
                     _ => self.on_rtp(now, key, data),
                 }
             }
-            Some(Owner::Shard(shard)) if may_hand_over => self.hand_over(*shard, path, data),
+            Some(Owner::Shard(shard, _)) if from.is_none() => self.hand_over(*shard, path, data),
             _ => self.counters.refuse(Refusal::UnknownPeer),
         }
     }
 
     fn hand_over(&mut self, shard: u8, path: &Path, data: &[u8]) {
         match self.shared.inboxes.get(usize::from(shard)) {
-            Some(inbox) if inbox.hand_over(*path, data) => self.counters.handed_over.add(1),
+            Some(inbox) if inbox.hand_over(*path, self.id, data) => self.counters.handed_over.add(1),
             _ => self.counters.refuse(Refusal::HandoverFull),
         }
     }
 
-    fn on_stun(&mut self, now: Instant, path: &Path, data: &[u8], may_hand_over: bool) {
+    fn on_stun(&mut self, now: Instant, path: &Path, data: &[u8], from: Option<u8>) {
         // Our ufrags begin with the shard and the peer's place (see `commands::new_credentials`).
         let ufrag = local_ufrag(data);
         let place = ufrag.and_then(|u| Some((u8::from_str_radix(u.get(..2)?, 16).ok()?, u.get(2..6)?)));
         let Some((shard, place)) = place else { return self.counters.refuse(Refusal::UnknownPeer) };
         if shard != self.id {
-            if may_hand_over && usize::from(shard) < self.shared.inboxes.len() {
-                if self.by_path.len() > FOREIGN_MAX {
-                    self.by_path.retain(|_, o| matches!(o, Owner::Peer(_)));
-                }
-                self.by_path.insert((path.port, path.remote), Owner::Shard(shard));
+            // Nothing is verified yet: its owner tells when this address is its peer's.
+            if from.is_none() && usize::from(shard) < self.shared.inboxes.len() {
                 self.hand_over(shard, path, data);
             } else {
                 self.counters.refuse(Refusal::UnknownPeer);
@@ -125,6 +127,17 @@ impl Shard {
         answer.clear();
         let Some(peer) = self.peers.get_mut(key) else { return };
         let change = peer.transport.on_stun(now, path, data, &mut answer);
+        // An indication proves nothing and is not answered.
+        if change.is_ok() && !answer.is_empty() {
+            // The address is the client's: DTLS may come from it even before it is nominated. Known before the answer
+            // leaves, for the client may be quick.
+            self.learn_path(now, key, path);
+            if let Some(inbox) = from.and_then(|shard| self.shared.inboxes.get(usize::from(shard)))
+                && !inbox.claim((path.port, path.remote), self.id)
+            {
+                self.counters.refuse(Refusal::HandoverFull);
+            }
+        }
         if let Some(port) = self.ports.get_mut(usize::from(path.port)).filter(|_| !answer.is_empty()) {
             let sent = port.send(path, &answer, answer.len());
             self.counters.sent(1, answer.len(), &sent);
@@ -132,8 +145,6 @@ impl Shard {
         self.stun_answer = answer;
         match change {
             Ok(change) => {
-                // The address is the client's: DTLS may come from it even before it is nominated.
-                self.learn_path(key, path);
                 if change == Change::Moved && self.peers.get(key).is_some_and(|p| p.connected) {
                     self.tell_connected(key);
                 }
@@ -194,6 +205,8 @@ impl Shard {
         let accepted = match publisher.receive(now, &view) {
             Ok(accepted) => accepted,
             Err(Unaccepted::UnknownSource) => return self.counters.refuse(Refusal::UnknownSource),
+            Err(Unaccepted::Retired) => return self.counters.refuse(Refusal::RetiredSource),
+            Err(Unaccepted::TooSoon) => return self.counters.refuse(Refusal::RestartTooSoon),
             Err(Unaccepted::Dropped(reason)) => return self.counters.ingest_dropped(reason),
         };
         if accepted.restarted {
@@ -205,8 +218,11 @@ impl Shard {
         let kind = track.info.codec.kind();
         let Some(layer) = track.layers.get_mut(meta.layer.index()) else { return };
         layer.ring.push(&accepted.packet);
+        if accepted.packet.is_keyframe_start() && kind == TrackKind::Video && Some(meta.seq) < layer.highest {
+            let earlier = layer.pending.late_start.filter(|s| *s < meta.seq);
+            layer.pending.late_start = earlier.or(Some(meta.seq));
+        }
         layer.highest = layer.highest.max(Some(meta.seq));
-        layer.last_packet = Some(now);
         if accepted.packet.is_keyframe_start() && kind == TrackKind::Video {
             layer.keyframes.on_keyframe();
             if let Some(size) = meta.shape.resolution() {
@@ -273,11 +289,16 @@ impl Shard {
     }
 }
 
-/// Keyframe wishes collected while a viewer is borrowed. Bounded: more than one per line and layer says nothing new.
-#[derive(Default)]
+/// Keyframe wishes collected while a viewer is borrowed: one for each line.
 pub(super) struct Asks {
-    items: [Option<(lectern_sfu_core::SourceId, lectern_media::Layer)>; 16],
+    items: [Option<(lectern_sfu_core::SourceId, lectern_media::Layer)>; LINES_MAX],
     len: usize,
+}
+
+impl Default for Asks {
+    fn default() -> Self {
+        Self { items: [None; LINES_MAX], len: 0 }
+    }
 }
 
 impl Asks {

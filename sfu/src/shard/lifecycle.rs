@@ -68,10 +68,14 @@ impl Shard {
             }
         }
         if let Some(Peer { role: Role::Publisher(p), .. }) = self.peers.get_mut(track.publisher) {
-            for line in p.lines.iter_mut().filter(|l| l.track == Some(key)) {
-                (line.track, line.wanted) = (None, false);
+            for at in 0..p.lines.len() {
+                if p.lines[at].track == Some(key) {
+                    p.retire_line(at);
+                    (p.lines[at].track, p.lines[at].wanted) = (None, false);
+                }
             }
         }
+        self.retire_sources(track.publisher);
         let room = self.rooms_by_id.get(&track.room).and_then(|k| self.rooms.get_mut(*k));
         let mut silence = false;
         if let Some(room) = room {

@@ -55,6 +55,8 @@ const BACKLOG_MAX: usize = 16_384;
 
 /// The most addresses of one peer. A laptop with Wi-Fi, a cable and a VPN, IPv4 and IPv6 each, has six.
 const PATHS_MAX: usize = 16;
+/// Addresses of other shards' peers that are remembered; beyond, all are forgotten and learnt again.
+const FOREIGN_MAX: usize = 20_000;
 
 /// What all shards and the handle share.
 pub(crate) struct Shared {
@@ -136,13 +138,17 @@ pub(crate) struct Shard {
     next_track_tick: Instant,
 }
 
-/// Who is behind an address.
+/// Who is behind an address. Each owner has proved by an ICE check that it is.
 #[derive(Debug, Clone, Copy)]
 enum Owner {
     Peer(Key),
-    /// A peer of another shard, whose packets the kernel gives to us.
-    Shard(u8),
+    /// A peer of another shard, whose packets the kernel gives to us, and when that shard last said so.
+    Shard(u8, Instant),
 }
+
+/// An address stays with its owner for this long after a sign of life, whoever else claims it: a participant who forges
+/// someone's address, with checks that are valid for itself, must not get that one's packets. Checks come every 5 s.
+const CLAIM: Duration = Duration::from_secs(12);
 
 impl Shard {
     pub(crate) fn new(id: u8, ports: Vec<UdpPort>, shared: Arc<Shared>) -> Self {
@@ -232,12 +238,18 @@ impl Shard {
 
     /// Notes that ICE has verified `path` for a peer: packets from there are the peer's. The oldest of too many is
     /// forgotten, so that a client cannot fill the table.
-    fn learn_path(&mut self, key: Key, path: &Path) {
+    fn learn_path(&mut self, now: Instant, key: Key, path: &Path) {
         let at = (path.port, path.remote);
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if matches!(self.by_path.get(&at), Some(Owner::Peer(k)) if *k == key) {
-            return;
+        let taken = match self.by_path.get(&at) {
+            Some(Owner::Peer(owner)) if *owner == key => return,
+            Some(Owner::Peer(owner)) => self.peers.get(*owner).is_some_and(|p| p.transport.holds(now, path, CLAIM)),
+            Some(Owner::Shard(_, since)) => now < *since + CLAIM,
+            None => false,
+        };
+        if taken {
+            return self.counters.refuse(Refusal::PathTaken);
         }
+        let Some(peer) = self.peers.get_mut(key) else { return };
         if peer.paths.len() >= PATHS_MAX {
             let used = peer.transport.path.map(|p| (p.port, p.remote));
             if let Some(oldest) = peer.paths.iter().position(|p| Some(*p) != used) {
@@ -247,8 +259,30 @@ impl Shard {
                 }
             }
         }
-        peer.paths.push(at);
+        if !peer.paths.contains(&at) {
+            peer.paths.push(at);
+        }
         self.by_path.insert(at, Owner::Peer(key));
+    }
+
+    /// Notes what other shards have told: addresses of their peers, verified there, whose packets the kernel gives to us.
+    fn learn_foreign(&mut self, now: Instant) {
+        let inbox = Arc::clone(&self.shared.inboxes[usize::from(self.id)]);
+        while let Some((at, shard)) = inbox.next_claim() {
+            let taken = match self.by_path.get(&at) {
+                Some(Owner::Peer(_)) => true,
+                Some(Owner::Shard(owner, since)) => *owner != shard && now < *since + CLAIM,
+                None => false,
+            };
+            if taken {
+                self.counters.refuse(Refusal::PathTaken);
+                continue;
+            }
+            if self.by_path.len() > FOREIGN_MAX {
+                self.by_path.retain(|_, o| matches!(o, Owner::Peer(_)));
+            }
+            self.by_path.insert(at, Owner::Shard(shard, now));
+        }
     }
 
     fn end(&mut self, now: Instant) {

@@ -8,15 +8,18 @@ use crate::sdp::{ExtensionKind, Extensions, OfferedCodec};
 use lectern_media::{ExtTimestamp, Layer, PayloadType, RtpView, Ssrc, TrackSource};
 use lectern_sfu_core::{
     DropReason, SourcePacket,
-    ingest::{StreamConfig, StreamIngest},
+    ingest::{StreamConfig, StreamIngest, StreamStats},
     rtcp::{BufferFull, Builder, Compound, Packet, RtcpError},
     time::NtpTime,
     twcc::ArrivalLog,
 };
 use std::time::{Duration, Instant};
 
-/// The most streams of one publisher, retransmission streams included. Beyond, the oldest silent one is forgotten.
-const STREAMS_MAX: usize = 48;
+/// The most sources of one publisher that are known, retransmission streams and retired ones included. Beyond, those that
+/// matter least are forgotten: retired ones first, then the longest silent.
+const STREAMS_MAX: usize = 64;
+/// The least time between two restarts of one layer: each costs every viewer of it a keyframe.
+const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 /// How often receiver reports are sent (RFC 3550 asks for at most 5 s; encoders use them as a loss signal).
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// The most numbers asked for in one NACK.
@@ -48,10 +51,28 @@ impl PublishedLine {
 }
 
 /// What an SSRC turned out to be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    Media { stream: usize },
-    Rtx { line: usize, layer: Layer },
+    Media {
+        stream: usize,
+    },
+    Rtx {
+        line: usize,
+        layer: Layer,
+    },
+    /// Its encoder was restarted under another SSRC, or the line's track ended: what still comes of it is refused.
+    Retired {
+        line: usize,
+    },
+}
+
+/// An SSRC that is known.
+#[derive(Debug)]
+struct Known {
+    ssrc: Ssrc,
+    role: Role,
+    /// When its last packet came.
+    heard: Instant,
 }
 
 /// One layer's stream.
@@ -59,7 +80,10 @@ pub(super) struct Stream {
     pub line: usize,
     pub layer: Layer,
     pub ingest: StreamIngest,
-    last_packet: Instant,
+    /// When it took the layer over.
+    began: Instant,
+    /// What of its counters was told to the metrics.
+    pub told: StreamStats,
 }
 
 /// Where an accepted packet belongs.
@@ -74,6 +98,10 @@ pub(super) struct Accepted<'a> {
 pub(super) enum Unaccepted {
     /// Its SSRC belongs to no line.
     UnknownSource,
+    /// Its SSRC is one of those that are over.
+    Retired,
+    /// Its layer was begun by another SSRC a moment ago.
+    TooSoon,
     /// The core refused it.
     Dropped(DropReason),
 }
@@ -97,7 +125,9 @@ pub(super) enum Told {
 pub(super) struct Publisher {
     pub lines: Vec<PublishedLine>,
     pub streams: Vec<Stream>,
-    roles: Vec<(Ssrc, Role)>,
+    roles: Vec<Known>,
+    /// SSRCs that are over, for the shell to tell the SRTP context.
+    over: Vec<Ssrc>,
     arrivals: ArrivalLog,
     /// Our SSRC as sender of RTCP.
     ssrc: Ssrc,
@@ -113,6 +143,7 @@ impl Publisher {
             lines,
             streams: Vec::with_capacity(8),
             roles: Vec::with_capacity(16),
+            over: Vec::new(),
             arrivals: ArrivalLog::default(),
             ssrc,
             next_report: now + REPORT_INTERVAL,
@@ -123,10 +154,11 @@ impl Publisher {
 
     /// Takes an opened RTP packet.
     pub(super) fn receive<'a>(&mut self, now: Instant, view: &RtpView<'a>) -> Result<Accepted<'a>, Unaccepted> {
-        let (role, restarted) = self.role(now, view).ok_or(Unaccepted::UnknownSource)?;
+        let (role, restarted) = self.role(now, view)?;
         let line = match role {
             Role::Media { stream } => self.streams[stream].line,
             Role::Rtx { line, .. } => line,
+            Role::Retired { .. } => return Err(Unaccepted::Retired),
         };
         let twcc = self.lines[line].extensions.get(ExtensionKind::TransportCc);
         if let Some(&[hi, lo]) = twcc.and_then(|id| view.extension(id)).and_then(|v| v.first_chunk::<2>()) {
@@ -134,27 +166,25 @@ impl Publisher {
         }
         let track = self.lines[line].track.ok_or(Unaccepted::UnknownSource)?;
         let packet = match role {
-            Role::Media { stream } => {
-                let stream = &mut self.streams[stream];
-                stream.last_packet = now;
-                stream.ingest.receive(now, view)
-            }
+            Role::Media { stream } => self.streams[stream].ingest.receive(now, view),
             Role::Rtx { line, layer } => {
                 let stream = self.streams.iter_mut().find(|s| s.line == line && s.layer == layer);
                 stream.ok_or(Unaccepted::UnknownSource)?.ingest.receive_rtx(now, view)
             }
+            Role::Retired { .. } => return Err(Unaccepted::Retired),
         };
         let packet = packet.map_err(Unaccepted::Dropped)?;
         Ok(Accepted { track, packet, restarted })
     }
 
     /// What the packet's SSRC is: known, or learnt now.
-    fn role(&mut self, now: Instant, view: &RtpView<'_>) -> Option<(Role, bool)> {
+    fn role(&mut self, now: Instant, view: &RtpView<'_>) -> Result<(Role, bool), Unaccepted> {
         let ssrc = view.ssrc();
-        if let Some((_, role)) = self.roles.iter().find(|(s, _)| *s == ssrc) {
-            return Some((*role, false));
+        if let Some(known) = self.roles.iter_mut().find(|k| k.ssrc == ssrc) {
+            known.heard = now;
+            return Ok((known.role, false));
         }
-        let line = self.line_of(view)?;
+        let line = self.line_of(view).ok_or(Unaccepted::UnknownSource)?;
         let l = &self.lines[line];
         let pt = view.payload_type();
         let rid_layer = |kind| {
@@ -164,14 +194,15 @@ impl Publisher {
         if l.codec.rtx == Some(pt) {
             let layer = rid_layer(ExtensionKind::RepairedRid).or((l.rids.len() <= 1).then_some(Layer(0)));
             let by_offer = l.ssrcs.iter().position(|(_, rtx)| *rtx == Some(ssrc)).map(|i| Layer(i as u8));
-            let role = Role::Rtx { line, layer: layer.or(by_offer)? };
-            self.remember(ssrc, role);
-            return Some((role, false));
+            let role = Role::Rtx { line, layer: layer.or(by_offer).ok_or(Unaccepted::UnknownSource)? };
+            self.remember(now, ssrc, role);
+            return Ok((role, false));
         }
         if l.codec.payload_type != pt {
-            return None;
+            return Err(Unaccepted::UnknownSource);
         }
-        let layer = if l.rids.is_empty() { Layer(0) } else { rid_layer(ExtensionKind::Rid)? };
+        let layer = if l.rids.is_empty() { Some(Layer(0)) } else { rid_layer(ExtensionKind::Rid) };
+        let layer = layer.ok_or(Unaccepted::UnknownSource)?;
         let config = StreamConfig {
             ssrc,
             codec: l.codec.codec,
@@ -179,13 +210,19 @@ impl Publisher {
             nack: l.codec.nack,
             audio_level_id: l.extensions.get(ExtensionKind::AudioLevel),
         };
-        let fresh = Stream { line, layer, ingest: StreamIngest::new(config), last_packet: now };
         // A second SSRC for the same layer is an encoder that was restarted; the old one will not come back.
         let before = self.streams.iter().position(|s| s.line == line && s.layer == layer);
+        if before.is_some_and(|at| now < self.streams[at].began + RESTART_INTERVAL) {
+            return Err(Unaccepted::TooSoon);
+        }
+        let told = StreamStats::default();
+        let fresh = Stream { line, layer, ingest: StreamIngest::new(config), began: now, told };
         let stream = match before {
             Some(at) => {
                 let old = self.streams[at].ingest.config().ssrc;
-                self.roles.retain(|(s, _)| *s != old);
+                if let Some(known) = self.roles.iter_mut().find(|k| k.ssrc == old) {
+                    known.role = Role::Retired { line };
+                }
                 self.streams[at] = fresh;
                 at
             }
@@ -195,8 +232,8 @@ impl Publisher {
             }
         };
         let role = Role::Media { stream };
-        self.remember(ssrc, role);
-        Some((role, before.is_some()))
+        self.remember(now, ssrc, role);
+        Ok((role, before.is_some()))
     }
 
     /// The line of a packet whose SSRC is new: by MID, else by the offer's SSRCs, else by a payload type that only one
@@ -227,16 +264,19 @@ impl Publisher {
         }
     }
 
-    fn remember(&mut self, ssrc: Ssrc, role: Role) {
+    fn remember(&mut self, now: Instant, ssrc: Ssrc, role: Role) {
         if self.roles.len() >= STREAMS_MAX {
-            // Retransmission streams are learnt again with their next packet.
-            if let Some(at) = self.roles.iter().position(|(_, r)| matches!(r, Role::Rtx { .. })) {
-                self.roles.remove(at);
-            } else {
-                return;
-            }
+            // A stream that carries a layer stays: there are as many as there are layers.
+            let rank = |r: Role| match r {
+                Role::Retired { .. } => Some(0),
+                Role::Rtx { .. } => Some(1),
+                Role::Media { .. } => None,
+            };
+            let least = self.roles.iter().enumerate().filter_map(|(at, k)| Some((rank(k.role)?, k.heard, at))).min();
+            let Some((_, _, at)) = least else { return };
+            self.roles.swap_remove(at);
         }
-        self.roles.push((ssrc, role));
+        self.roles.push(Known { ssrc, role, heard: now });
     }
 
     /// Takes an opened compound RTCP packet.
@@ -301,8 +341,13 @@ impl Publisher {
             if s.ingest.next_timeout().is_none_or(|at| at > now) {
                 continue;
             }
+            // Only what can be written counts as asked for; the rest is due again with the next turn.
+            let room = (out.room_bytes() / 4).saturating_sub(3).min(NACK_MAX);
+            if room == 0 {
+                break;
+            }
             let mut lost = [0; NACK_MAX];
-            let poll = s.ingest.poll_nack(now, RTT, &mut lost);
+            let poll = s.ingest.poll_nack(now, RTT, &mut lost[..room]);
             if poll.keyframe_needed
                 && let Some(track) = self.lines[s.line].track
             {
@@ -329,23 +374,39 @@ impl Publisher {
         Ok(true)
     }
 
-    /// Forgets the streams of a line that is used anew.
-    pub(super) fn forget_line(&mut self, line: usize) {
-        let gone = |role: &Role, streams: &[Stream]| match role {
-            Role::Media { stream } => streams[*stream].line == line,
-            Role::Rtx { line: l, .. } => *l == line,
-        };
-        let streams = &self.streams;
-        self.roles.retain(|(_, r)| !gone(r, streams));
+    /// A line's track ended: its streams are dropped, and what still comes of them is refused until the line is offered
+    /// anew.
+    pub(super) fn retire_line(&mut self, line: usize) {
+        for known in &mut self.roles {
+            let of_line = match known.role {
+                Role::Media { stream } => self.streams[stream].line == line,
+                Role::Rtx { line: l, .. } | Role::Retired { line: l } => l == line,
+            };
+            if of_line {
+                known.role = Role::Retired { line };
+                self.over.push(known.ssrc);
+            }
+        }
         // Places of the remaining streams change: roles follow by SSRC.
         self.streams.retain(|s| s.line != line);
-        for (ssrc, role) in &mut self.roles {
+        for known in &mut self.roles {
             if let (Role::Media { stream }, Some(at)) =
-                (role, self.streams.iter().position(|s| s.ingest.config().ssrc == *ssrc))
+                (&mut known.role, self.streams.iter().position(|s| s.ingest.config().ssrc == known.ssrc))
             {
                 *stream = at;
             }
         }
+    }
+
+    /// A line is used anew: its old sources may come back (a sender that is given a track again keeps its SSRC).
+    pub(super) fn reuse_line(&mut self, line: usize) {
+        self.retire_line(line);
+        self.roles.retain(|k| k.role != Role::Retired { line });
+    }
+
+    /// SSRCs that are over since the last call.
+    pub(super) fn take_over(&mut self) -> impl Iterator<Item = Ssrc> + '_ {
+        self.over.drain(..)
     }
 
     /// The streams of a track.

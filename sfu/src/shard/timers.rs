@@ -67,7 +67,7 @@ impl Shard {
                 continue;
             }
             let mut builder = Builder::new(&mut self.out.space()[..RTCP_LEN_MAX]);
-            let mut given_up = [None; 4];
+            let mut given_up = [None; 64];
             let feedback = publisher.feedback(now, &mut builder, |track, layer| {
                 if let Some(free) = given_up.iter_mut().find(|g| g.is_none()) {
                     *free = Some((track, layer));
@@ -144,11 +144,13 @@ impl Shard {
         }
         let mut builder = Builder::new(&mut self.out.space()[..RTCP_LEN_MAX]);
         let wall = NtpTime::from(UnixMillis::now());
-        // A full buffer leaves lines for the next time.
-        let reported = viewer.subscriber.sender_reports(now, wall, &mut builder).unwrap_or(0);
+        let reports = viewer.subscriber.sender_reports(now, wall, &mut builder);
         let len = builder.len_bytes();
-        if reported > 0 {
-            viewer.next_report = now + SENDER_REPORT;
+        if reports.written > 0 {
+            // What did not fit goes with the next tick.
+            if !reports.more {
+                viewer.next_report = now + SENDER_REPORT;
+            }
             peer.transport.send_rtcp(len, &mut self.out, &mut self.ports, &mut self.counters);
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Pending {
     pub since: Option<Instant>,
     /// The frame is complete, or there is nothing to wait for.
     pub complete: bool,
+    /// The start of a keyframe that came after packets behind it: lines that begin there have refused those.
+    pub late_start: Option<ExtSeq>,
 }
 
 /// One layer of a track.
@@ -39,7 +41,6 @@ pub(super) struct TrackLayer {
     pub keyframes: KeyframeRequests,
     pub pending: Pending,
     pub offer: LayerOffer,
-    pub last_packet: Option<Instant>,
     /// The highest number that arrived.
     pub highest: Option<ExtSeq>,
 }
@@ -81,9 +82,10 @@ impl Track {
     /// Forgets what a layer carried: its numbers begin anew.
     pub(super) fn reset_layer(&mut self, layer: Layer) {
         if let Some(l) = self.layers.get_mut(layer.index()) {
-            let keyframes = l.keyframes;
-            *l = TrackLayer::new(self.info.source.kind());
-            l.keyframes = keyframes;
+            l.ring.clear();
+            l.pending.seqs.clear();
+            (l.pending.since, l.pending.complete, l.pending.late_start) = (None, false, None);
+            (l.offer, l.highest) = (LayerOffer::default(), None);
         }
     }
 
@@ -103,7 +105,6 @@ impl TrackLayer {
             keyframes: KeyframeRequests::default(),
             pending: Pending { seqs: Vec::with_capacity(PENDING_MAX), ..Pending::default() },
             offer: LayerOffer::default(),
-            last_packet: None,
             highest: None,
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     sdp::Fingerprint,
     udp::{Path, UdpPort},
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a packet or a timer changed for the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,12 @@ impl Transport {
             Some(DtlsEvent::Closed) => Ok(Change::Gone),
             None => Ok(Change::None),
         }
+    }
+
+    /// Whether packets from `path` are the peer's as far as anyone can tell: it is reached there and was heard of within
+    /// the last `time`.
+    pub(super) fn holds(&self, now: Instant, path: &Path, time: Duration) -> bool {
+        self.path.is_some_and(|p| p.remote == path.remote && p.port == path.port) && self.ice.heard_within(now, time)
     }
 
     /// Whether a DTLS datagram from here belongs to the peer: ICE has verified the address.

@@ -5,6 +5,7 @@ use crate::{
     api::Assignment,
     dtls::Srtp,
     sdp::{ExtensionKind, OfferLine},
+    srtp::{Replay, SrtpError},
     udp::{Path, UdpPort},
 };
 use lectern_media::{ExtSeq, Layer, PayloadType, RtpView, Ssrc, TrackId, TrackKind};
@@ -37,8 +38,8 @@ pub(super) struct ViewerLine {
     /// The track it is attached to.
     pub track: Option<Key>,
     pub told: LineState,
-    /// The extended numbers last sent, media and RTX: they hold the roll-over counters.
-    sent: [Option<ExtSeq>; 2],
+    /// What was sealed, media and RTX.
+    sealed: [Sealed; 2],
 }
 
 /// A peer that receives.
@@ -116,7 +117,7 @@ impl Viewer {
             wish: HIDDEN,
             track: None,
             told: LineState::default(),
-            sent: [None; 2],
+            sealed: [Sealed::new(), Sealed::new()],
         });
         true
     }
@@ -174,14 +175,35 @@ impl Viewer {
         let (header_len, wire, ssrc) = (view.header_len_bytes(), view.seq(), view.ssrc().0);
         let place = ssrc.wrapping_sub(self.ssrc_base);
         let Some(line) = self.lines.get_mut((place / 2) as usize) else { return };
-        let last = &mut line.sent[(place % 2) as usize];
-        // The first packet has roll-over counter zero (RFC 3711 §3.3.1).
-        let seq = last.map_or(ExtSeq(u64::from(wire)), |l| l.extend(wire));
-        *last = Some(last.map_or(seq, |l| l.max(seq)));
+        let Some(seq) = line.sealed[(place % 2) as usize].take(wire) else {
+            return io.counters.srtp(SrtpError::SealedBefore);
+        };
         match io.srtp.sealer.seal_rtp(buf, header_len, len, seq) {
             Ok(sealed) => io.out.commit(sealed, io.path, io.ports, io.counters),
             Err(e) => io.counters.srtp(e),
         }
+    }
+}
+
+/// The numbers sealed on one SSRC. Sealing one twice with other contents would give the key away (RFC 7714 §10.1), so that
+/// a fault elsewhere ends here.
+#[derive(Debug)]
+struct Sealed(Replay);
+
+impl Sealed {
+    const fn new() -> Self {
+        Self(Replay::new())
+    }
+
+    /// The number with its roll-over counter; `None` if it was given out before, or is too old to tell.
+    fn take(&mut self, wire: u16) -> Option<ExtSeq> {
+        // The first packet has roll-over counter zero (RFC 3711 §3.3.1).
+        let seq = self.0.highest().map_or(ExtSeq(u64::from(wire)), |h| ExtSeq(h).extend(wire));
+        if !self.0.is_fresh(seq.0) {
+            return None;
+        }
+        self.0.accept(seq.0);
+        Some(seq)
     }
 }
 
@@ -203,5 +225,30 @@ impl<'a> Io<'a> {
         counters: &'a mut Counters,
     ) -> Option<Self> {
         Some(Self { srtp: transport.srtp.as_deref()?, path: transport.path.as_ref()?, out, ports, counters })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_is_sealed_twice() {
+        let mut sealed = Sealed::new();
+        for (i, (wire, want)) in [
+            (65_534, Some(65_534)),
+            (1, Some(65_537)),
+            (65_535, Some(65_535)), // overtaken
+            (65_535, None),
+            (1, None),
+            (0, Some(65_536)),
+            (2_000, Some(67_536)),
+            (1, None), // too old to tell
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(sealed.take(wire), want.map(ExtSeq), "step {i}");
+        }
     }
 }

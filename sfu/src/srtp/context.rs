@@ -1,9 +1,9 @@
 //! One direction's session keys, and sealing or opening with them.
 
 use super::{
-    KEY_LEN, Profile, SSRC_COUNT_MAX, SrtpError,
+    KEY_LEN, Profile, SrtpError,
     kdf::{Label, MasterKey},
-    replay::Replay,
+    sources::Sources,
 };
 use aws_lc_rs::{
     aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -11,7 +11,7 @@ use aws_lc_rs::{
     hmac,
     iv::FixedLength,
 };
-use lectern_media::{ExtSeq, RtpView};
+use lectern_media::{ExtSeq, RtpView, Ssrc};
 
 /// RFC 3711 §9.2: 2^48 RTP and 2^31 RTCP packets with one key.
 const RTP_INDEX_MAX: u64 = (1 << 48) - 1;
@@ -219,21 +219,19 @@ pub(crate) struct Opener {
     profile: Profile,
     rtp: Keys,
     rtcp: Keys,
-    sources: Vec<(u32, Replay)>,
-    rtcp_sources: Vec<(u32, Replay)>,
+    sources: Sources,
+    rtcp_sources: Sources,
 }
 
 impl Opener {
     pub(crate) fn new(profile: Profile, master: &MasterKey) -> Self {
         let keys = |rtcp| Keys::derive(profile, master, rtcp);
-        // Reserved now, so that a new source does not allocate in mid-stream.
-        Self {
-            profile,
-            rtp: keys(false),
-            rtcp: keys(true),
-            sources: Vec::with_capacity(8),
-            rtcp_sources: Vec::with_capacity(4),
-        }
+        Self { profile, rtp: keys(false), rtcp: keys(true), sources: Sources::new(8), rtcp_sources: Sources::new(4) }
+    }
+
+    /// A source's track ended: its place is free for another. What it sent before stays refused.
+    pub(crate) fn retire(&mut self, ssrc: Ssrc) {
+        self.sources.retire(ssrc.0);
     }
 
     /// Opens the SRTP packet `buf` in place.
@@ -246,17 +244,14 @@ impl Opener {
         let len = buf.len().checked_sub(self.profile.tag_len()).filter(|n| *n >= header_len);
         let len = len.ok_or(SrtpError::Truncated)?;
 
-        let at = self.sources.iter().position(|(s, _)| *s == ssrc);
-        let index = match at.and_then(|at| self.sources[at].1.highest()) {
+        let (place, highest) = self.sources.find(ssrc);
+        let index = match highest {
             Some(highest) => ExtSeq(highest).extend(wire),
             // RFC 3711 §3.3.1: a receiver that joins starts at roll-over counter zero.
             None => ExtSeq(u64::from(wire)),
         };
-        if at.is_some_and(|at| !self.sources[at].1.is_fresh(index.0)) {
+        if !self.sources.is_fresh(place, index.0) {
             return Err(SrtpError::Replayed);
-        }
-        if at.is_none() && self.sources.len() >= SSRC_COUNT_MAX {
-            return Err(SrtpError::TooManySources);
         }
 
         match &self.rtp {
@@ -271,7 +266,7 @@ impl Opener {
                 keys.crypt(ssrc, index.0, &mut buf[header_len..len])?;
             }
         }
-        source(&mut self.sources, ssrc, at).accept(index.0);
+        self.sources.accept(ssrc, place, index.0);
         Ok(Opened { len, seq: index })
     }
 
@@ -293,12 +288,9 @@ impl Opener {
             return Err(SrtpError::NotEncrypted);
         }
         let index = trailer & !E_FLAG;
-        let at = self.rtcp_sources.iter().position(|(s, _)| *s == ssrc);
-        if at.is_some_and(|at| !self.rtcp_sources[at].1.is_fresh(u64::from(index))) {
+        let (place, _) = self.rtcp_sources.find(ssrc);
+        if !self.rtcp_sources.is_fresh(place, u64::from(index)) {
             return Err(SrtpError::Replayed);
-        }
-        if at.is_none() && self.rtcp_sources.len() >= SSRC_COUNT_MAX {
-            return Err(SrtpError::TooManySources);
         }
         match &self.rtcp {
             Keys::Gcm { key, salt } => {
@@ -315,21 +307,13 @@ impl Opener {
                 keys.crypt(ssrc, u64::from(index), &mut buf[RTCP_CLEAR_LEN..len])?;
             }
         }
-        source(&mut self.rtcp_sources, ssrc, at).accept(u64::from(index));
+        self.rtcp_sources.accept(ssrc, place, u64::from(index));
         Ok(len)
     }
 }
 
 fn check_tag(want: &[u8; 10], got: &[u8]) -> Result<(), SrtpError> {
     aws_lc_rs::constant_time::verify_slices_are_equal(want, got).map_err(|_| SrtpError::Authentication)
-}
-
-fn source(sources: &mut Vec<(u32, Replay)>, ssrc: u32, at: Option<usize>) -> &mut Replay {
-    let at = at.unwrap_or_else(|| {
-        sources.push((ssrc, Replay::new()));
-        sources.len() - 1
-    });
-    &mut sources[at].1
 }
 
 #[cfg(test)]
@@ -417,13 +401,19 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_has_a_bounded_number_of_sources() {
-        let (sealer, mut opener) = pair(Profile::AeadAes128Gcm);
-        for ssrc in 0..SSRC_COUNT_MAX as u32 {
-            opener.open_rtp(&mut seal(&sealer, ExtSeq(1), ssrc)).unwrap();
+    fn sources_come_and_go_and_come_back_with_their_roll_over_counter() {
+        for profile in PROFILES {
+            let (sealer, mut opener) = pair(profile);
+            for ssrc in 0..200 {
+                for seq in [40_000, 65_535, 80_000] {
+                    opener.open_rtp(&mut seal(&sealer, ExtSeq(seq), ssrc)).unwrap();
+                }
+                opener.retire(Ssrc(ssrc));
+            }
+            assert_eq!(opener.open_rtp(&mut seal(&sealer, ExtSeq(80_000), 3)), Err(SrtpError::Replayed));
+            let back = opener.open_rtp(&mut seal(&sealer, ExtSeq(80_001), 3));
+            assert_eq!(back.map(|o| o.seq), Ok(ExtSeq(80_001)));
         }
-        assert_eq!(opener.open_rtp(&mut seal(&sealer, ExtSeq(1), 999)), Err(SrtpError::TooManySources));
-        assert!(opener.open_rtp(&mut seal(&sealer, ExtSeq(2), 3)).is_ok(), "known sources go on");
     }
 
     #[test]

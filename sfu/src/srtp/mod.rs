@@ -6,11 +6,13 @@
 mod context;
 mod kdf;
 mod replay;
+mod sources;
 #[cfg(test)]
 mod vectors;
 
 pub(crate) use context::{Opener, Sealer};
 pub(crate) use kdf::MasterKey;
+pub(crate) use replay::Replay;
 
 /// What protects a connection's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +46,11 @@ pub(crate) const KEY_LEN: usize = 16;
 /// The most bytes that sealing an RTCP packet adds: the larger tag and the index word.
 #[cfg(test)]
 pub(crate) const RTCP_OVERHEAD_MAX: usize = 16 + 4;
-/// How many synchronisation sources one peer may send. A publisher with two cameras of three layers each, their RTX and
-/// two microphones has 14; the rest is room for encoder restarts, which change the SSRC.
+/// How many synchronisation sources of one peer are followed at a time. A publisher with two cameras of three layers each,
+/// their RTX and two microphones has 14. Of one more, the longest silent is retired.
 pub(crate) const SSRC_COUNT_MAX: usize = 64;
+/// How many retired sources are remembered, 16 bytes each: what they sent before stays refused.
+pub(crate) const RETIRED_MAX: usize = 1_024;
 
 /// Why a packet was not opened or sealed. Each is a counted reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,9 +64,6 @@ pub enum SrtpError {
     /// Received before, or older than the replay window.
     #[error("replayed, or older than the replay window")]
     Replayed,
-    /// More synchronisation sources than a peer may have.
-    #[error("too many synchronisation sources")]
-    TooManySources,
     /// An SRTCP packet without encryption (E = 0), which WebRTC does not use.
     #[error("SRTCP without encryption")]
     NotEncrypted,
@@ -72,4 +73,7 @@ pub enum SrtpError {
     /// A key's packet limit is reached (RFC 3711 §9.2).
     #[error("the key's packet limit is reached")]
     KeyExhausted,
+    /// A packet of this number was sealed before: a fault of ours that must not reach the wire (RFC 7714 §10.1).
+    #[error("the number was sealed before")]
+    SealedBefore,
 }

@@ -7,23 +7,28 @@ const WORDS: usize = (WINDOW / 64) as usize;
 
 /// Which of the last [`WINDOW`] indices were seen.
 #[derive(Debug, Clone)]
-pub(super) struct Replay {
+pub(crate) struct Replay {
     highest: Option<u64>,
     seen: [u64; WORDS],
 }
 
 impl Replay {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { highest: None, seen: [0; WORDS] }
     }
 
+    /// A source that was followed before, up to `highest`: nothing up to there is accepted any more.
+    pub(super) const fn resumed(highest: u64) -> Self {
+        Self { highest: Some(highest), seen: [u64::MAX; WORDS] }
+    }
+
     /// The highest index accepted so far.
-    pub(super) const fn highest(&self) -> Option<u64> {
+    pub(crate) const fn highest(&self) -> Option<u64> {
         self.highest
     }
 
     /// Whether `index` may still be accepted.
-    pub(super) fn is_fresh(&self, index: u64) -> bool {
+    pub(crate) fn is_fresh(&self, index: u64) -> bool {
         let Some(highest) = self.highest else { return true };
         if index > highest {
             return true;
@@ -32,7 +37,7 @@ impl Replay {
     }
 
     /// Notes an authenticated `index` that [`is_fresh`](Self::is_fresh).
-    pub(super) fn accept(&mut self, index: u64) {
+    pub(crate) fn accept(&mut self, index: u64) {
         match self.highest {
             Some(highest) if index > highest => {
                 if index - highest >= WINDOW {

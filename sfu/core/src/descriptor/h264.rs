@@ -13,6 +13,8 @@ const NAL_FU_A: u8 = 28;
 pub struct H264Shape {
     /// A decoder can start here: an SPS (alone or aggregated), or the start of an IDR slice.
     pub keyframe: bool,
+    /// It holds a sequence parameter set, or the start of one.
+    pub sps: bool,
     /// The size from an SPS in this packet.
     pub resolution: Option<Resolution>,
 }
@@ -35,7 +37,8 @@ impl H264Shape {
                 let fu = *payload.get(1).ok_or(DescriptorError::Truncated)?;
                 // RFC 6184 §5.8: the start bit and the type of the fragmented unit.
                 let (start, kind) = (fu & 0x80 != 0, fu & 0x1f);
-                Ok(Self { keyframe: start && matches!(kind, NAL_IDR | NAL_SPS), resolution: None })
+                let (sps, idr) = (start && kind == NAL_SPS, start && kind == NAL_IDR);
+                Ok(Self { keyframe: sps || idr, sps, resolution: None })
             }
             other => Err(DescriptorError::NalType(other)),
         }
@@ -45,15 +48,15 @@ impl H264Shape {
 /// One complete NAL unit.
 fn unit(nal: &[u8]) -> H264Shape {
     match nal[0] & 0x1f {
-        NAL_SPS => H264Shape { keyframe: true, resolution: sps_size(&nal[1..]) },
-        NAL_IDR => H264Shape { keyframe: true, resolution: None },
-        _ => H264Shape { keyframe: false, resolution: None },
+        NAL_SPS => H264Shape { keyframe: true, sps: true, resolution: sps_size(&nal[1..]) },
+        NAL_IDR => H264Shape { keyframe: true, sps: false, resolution: None },
+        _ => H264Shape { keyframe: false, sps: false, resolution: None },
     }
 }
 
 /// The units of a STAP-A (RFC 6184 §5.7.1), each behind a 16-bit length.
 fn aggregate(mut rest: &[u8]) -> Result<H264Shape, DescriptorError> {
-    let mut all = H264Shape { keyframe: false, resolution: None };
+    let mut all = H264Shape { keyframe: false, sps: false, resolution: None };
     if rest.is_empty() {
         return Err(DescriptorError::Truncated);
     }
@@ -67,6 +70,7 @@ fn aggregate(mut rest: &[u8]) -> Result<H264Shape, DescriptorError> {
         }
         let one = unit(nal);
         all.keyframe |= one.keyframe;
+        all.sps |= one.sps;
         all.resolution = all.resolution.or(one.resolution);
     }
     Ok(all)

@@ -190,7 +190,11 @@ impl Downtrack {
         }
         let mut afresh = false;
         let before = self.selector.current();
-        match self.selector.select(now, meta) {
+        let behind = meta.shape.is_keyframe_start()
+            && before != Some(meta.layer)
+            && self.carried == Some(source)
+            && self.rewriter.is_behind(meta);
+        match self.selector.select(now, meta, behind) {
             Selection::Forward => {}
             Selection::Switch => {
                 self.rewriter.switch(meta, self.carried == Some(source));
@@ -234,8 +238,8 @@ impl Downtrack {
             As::Media(pad) => (self.ssrc, pts.media, numbers.seq as u16, usize::from(pad)),
             As::Repair | As::Probe => match (self.rtx_ssrc, pts.rtx) {
                 (Some(ssrc), Some(pt)) => (ssrc, pt, self.rtx_seq, 0),
-                // RFC 4588 was not negotiated: a repair is the packet itself once more (RFC 4585 §6.2.1).
-                _ if how == As::Repair => (self.ssrc, pts.media, numbers.seq as u16, 0),
+                // The packet itself once more would have another transport-wide number and no padding: sealed under the
+                // number of the first, it would give the key away (RFC 7714 §10.1).
                 _ => return Err(DropReason::NoRtx),
             },
         };
@@ -514,18 +518,57 @@ mod tests {
             let seq = d.request(now, original.seq(), Duration::from_millis(50)).unwrap();
             let (noted, p) = d.find(seq as u32, &rings).unwrap();
             let mut out = [0; 1_500];
-            let n = d.write(&noted.numbers, &p, As::Repair, STAMP, &mut out).unwrap();
+            let written = d.write(&noted.numbers, &p, As::Repair, STAMP, &mut out);
+            if !rtx {
+                assert_eq!(written, Err(DropReason::NoRtx), "the packet itself must not be sealed a second time");
+                continue;
+            }
+            let n = written.unwrap();
             let again = RtpView::parse(&out[..n]).unwrap();
             assert_eq!((again.timestamp(), again.marker()), (original.timestamp(), original.marker()));
-            if rtx {
-                assert_eq!((again.ssrc(), again.payload_type()), (Ssrc(0xbbbb), PayloadType(97)));
-                assert_eq!(again.payload()[..2], original.seq().to_be_bytes(), "RFC 4588 §4");
-                assert_eq!(&again.payload()[2..], original.payload());
-            } else {
-                assert_eq!(&out[..n], &sent[4][..], "without RTX the packet itself comes again");
-            }
+            assert_eq!((again.ssrc(), again.payload_type()), (Ssrc(0xbbbb), PayloadType(97)));
+            assert_eq!(again.payload()[..2], original.seq().to_be_bytes(), "RFC 4588 §4");
+            assert_eq!(&again.payload()[2..], original.payload());
             assert_eq!(d.stats().retransmitted, 1);
         }
+    }
+
+    #[test]
+    fn a_picture_never_steps_back_in_time() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        let mut d = line(true);
+        d.set_target(t0, Target::Layer(Layer(2)), false);
+        let payloads = [vp8_payload(1, 1, false, true, 20), vp8_payload(1, 1, true, true, 20)];
+        // Both layers' clocks are known; that of layer 2 began 1,000,000 ticks later.
+        let offer = |d: &mut Downtrack, ms: u64, layer: u8, frame_ms: u64, key: bool| {
+            let base = if layer == 2 { 1_000_000 } else { 0 };
+            let mut p = packet(at(ms), layer, 500 + frame_ms, base + 90 * frame_ms, true, &payloads[usize::from(key)]);
+            p.meta.clock_offset = Some(90_000_000 - base as i64);
+            d.accept(at(ms), &p).map(|a| a.numbers.timestamp)
+        };
+        let first = offer(&mut d, 0, 0, 0, true).unwrap();
+        offer(&mut d, 33, 0, 33, false).unwrap();
+        offer(&mut d, 66, 0, 66, false).unwrap();
+        let late = offer(&mut d, 70, 2, 33, true);
+        assert_eq!(late, Err(DropReason::BehindShown), "the keyframe's start came after the next frame was shown");
+        assert_eq!(d.layer(), Some(Layer(0)), "the old layer goes on");
+        offer(&mut d, 99, 0, 99, false).unwrap();
+        let same = offer(&mut d, 101, 2, 99, true).unwrap();
+        assert_eq!((d.layer(), same - first), (Some(Layer(2)), 99 * 90 + 90), "the same moment is no step back");
+        // The viewer looks away for a moment: what the ring kept from before is no picture to begin with.
+        offer(&mut d, 132, 2, 132, false).unwrap();
+        d.set_source(at(140), None);
+        d.set_source(at(150), Some(SOURCE));
+        assert_eq!(offer(&mut d, 150, 2, 99, true), Err(DropReason::BehindShown));
+        assert!(offer(&mut d, 165, 2, 165, true).is_ok());
+        // A sender whose layers are never in step is taken as it is, after a while.
+        d.set_target(at(200), Target::Layer(Layer(0)), false);
+        d.set_target(at(210), Target::Layer(Layer(2)), false);
+        d.restart(at(210));
+        assert_eq!(offer(&mut d, 1_000, 2, 66, true), Err(DropReason::BehindShown));
+        assert_eq!(offer(&mut d, 2_900, 2, 67, true), Err(DropReason::BehindShown));
+        assert!(offer(&mut d, 3_000, 2, 68, true).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod sequence;
 pub use rate::RateMeter;
 
 use crate::{
-    descriptor::{PayloadShape, Resolution},
+    descriptor::{PayloadShape, Resolution, h264::H264Shape},
     drop::DropReason,
     packet::{AudioLevel, PAYLOAD_LEN_MAX, PacketMeta, SourcePacket},
     rtcp::{ReportBlock, SenderInfo},
@@ -82,8 +82,26 @@ pub struct StreamIngest {
     /// When the newest packet arrived.
     arrived: Option<Instant>,
     resolution: Option<Resolution>,
+    parameter_sets: ParameterSets,
     report: Option<Report>,
     stats: StreamStats,
+}
+
+/// Whether an H.264 stream repeats its SPS with every keyframe, as browsers do. Of such a one a decoder cannot begin at an
+/// IDR slice whose SPS is missing. Others send it once, and the IDR has to do.
+#[derive(Debug, Default)]
+struct ParameterSets {
+    frames: u8,
+    newest: Option<u32>,
+}
+
+impl ParameterSets {
+    fn judge(&mut self, shape: &mut H264Shape, timestamp: u32) {
+        if shape.sps && self.newest.replace(timestamp) != Some(timestamp) {
+            self.frames = self.frames.saturating_add(1);
+        }
+        shape.keyframe &= shape.sps || self.frames < 2;
+    }
 }
 
 /// The last sender report.
@@ -115,6 +133,7 @@ impl StreamIngest {
             rate: RateMeter::default(),
             arrived: None,
             resolution: None,
+            parameter_sets: ParameterSets::default(),
             report: None,
             stats: StreamStats::default(),
             config,
@@ -255,8 +274,11 @@ impl StreamIngest {
         if p.payload.len() > PAYLOAD_LEN_MAX {
             return Err(DropReason::TooLarge);
         }
-        let shape = PayloadShape::describe(self.config.codec, p.payload).map_err(|_| DropReason::Malformed)?;
+        let mut shape = PayloadShape::describe(self.config.codec, p.payload).map_err(|_| DropReason::Malformed)?;
         let fresh = self.window.accept(p.seq)?;
+        if let PayloadShape::H264(shape) = &mut shape {
+            self.parameter_sets.judge(shape, p.timestamp);
+        }
         self.timestamp = match fresh.previous_highest {
             None => ExtTimestamp((1 << 32) + u64::from(p.timestamp)),
             Some(_) => self.timestamp.extend(p.timestamp),
@@ -334,6 +356,22 @@ mod tests {
             assert_eq!(s.receive(t0, &RtpView::parse(&bytes).unwrap()).unwrap_err(), want);
         }
         assert_eq!(s.stats().packets, 3);
+    }
+
+    #[test]
+    fn once_the_sps_is_repeated_a_keyframe_begins_nowhere_else() {
+        let t0 = Instant::now();
+        let mut s = StreamIngest::new(StreamConfig { codec: Codec::H264, ..*stream().config() });
+        let (sps, idr) = (&[0x67, 66, 0xc0, 31][..], &[0x65, 0x88, 0x84][..]);
+        let mut starts = |seq, timestamp, payload: &[u8]| {
+            let bytes = rtp(seq, timestamp, payload);
+            s.receive(t0, &RtpView::parse(&bytes).unwrap()).unwrap().is_keyframe_start()
+        };
+        assert!(starts(1, 0, idr), "its SPS may have been lost, or told before");
+        assert!(starts(2, 3_000, sps) && starts(3, 3_000, sps) && starts(4, 3_000, idr), "one may be all there is");
+        assert!(starts(5, 6_000, sps));
+        assert!(!starts(6, 6_000, idr) && !starts(8, 9_000, idr), "a decoder can't begin without");
+        assert!(starts(7, 9_000, sps), "it came late");
     }
 
     #[test]

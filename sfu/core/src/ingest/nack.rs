@@ -28,13 +28,14 @@ struct Missing {
 pub(super) struct NackList {
     missing: Vec<Missing>,
     last_keyframe: ExtSeq,
-    keyframe_needed: bool,
+    /// Something was given up that a picture needs: a keyframe from this number on, and since when.
+    wanted: Option<(ExtSeq, Instant)>,
     given_up: u64,
 }
 
 impl NackList {
     pub fn new() -> Self {
-        Self { missing: Vec::with_capacity(MISSING_MAX), last_keyframe: ExtSeq(0), keyframe_needed: false, given_up: 0 }
+        Self { missing: Vec::with_capacity(MISSING_MAX), last_keyframe: ExtSeq(0), wanted: None, given_up: 0 }
     }
 
     /// Numbers from `from` to before `to` did not arrive.
@@ -43,7 +44,7 @@ impl NackList {
         if hole as usize > MISSING_MAX - self.missing.len() {
             self.given_up += hole + self.missing.len() as u64;
             self.missing.clear();
-            self.keyframe_needed = true;
+            self.want_keyframe(now, to);
             return;
         }
         let due = now + REORDER;
@@ -60,13 +61,14 @@ impl NackList {
     /// A keyframe begins at `seq`: what is missing before it no longer stops a picture.
     pub fn on_keyframe(&mut self, seq: ExtSeq) {
         self.last_keyframe = self.last_keyframe.max(seq);
-        self.keyframe_needed = false;
+        // One that was repaired from before the hole does not close it.
+        self.wanted = self.wanted.filter(|(from, _)| seq < *from);
     }
 
     /// Writes the numbers to ask for now and returns how many.
     pub fn poll(&mut self, now: Instant, rtt: Duration, lost: &mut [u16]) -> usize {
         let retry = (rtt + rtt / 4).max(RETRY_MIN);
-        let (mut n, mut given_up, mut needed) = (0, 0, false);
+        let (mut n, mut given_up, mut needed) = (0, 0, None);
         let last_keyframe = self.last_keyframe;
         self.missing.retain_mut(|m| {
             if m.due > now {
@@ -74,7 +76,9 @@ impl NackList {
             }
             if m.tries >= TRIES_MAX || now.saturating_duration_since(m.since) > AGE_MAX {
                 given_up += 1;
-                needed |= m.seq >= last_keyframe;
+                if m.seq >= last_keyframe {
+                    needed = Some(ExtSeq(m.seq.0 + 1));
+                }
                 return false;
             }
             if let Some(slot) = lost.get_mut(n) {
@@ -86,21 +90,29 @@ impl NackList {
             true
         });
         self.given_up += given_up;
-        self.keyframe_needed |= needed;
+        if let Some(from) = needed {
+            self.want_keyframe(now, from);
+        }
         n
     }
 
     /// Whether something was given up that a picture needs; asked once.
     pub fn take_keyframe_needed(&mut self) -> bool {
-        std::mem::take(&mut self.keyframe_needed)
+        self.wanted.take().is_some()
     }
 
+    /// When [`poll`](Self::poll) or [`take_keyframe_needed`](Self::take_keyframe_needed) has something to say.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.missing.iter().map(|m| m.due).min()
+        self.missing.iter().map(|m| m.due).chain(self.wanted.map(|(_, since)| since)).min()
     }
 
     pub const fn given_up(&self) -> u64 {
         self.given_up
+    }
+
+    fn want_keyframe(&mut self, now: Instant, from: ExtSeq) {
+        let (before, since) = self.wanted.unwrap_or((from, now));
+        self.wanted = Some((before.max(from), since));
     }
 }
 
@@ -155,10 +167,15 @@ mod tests {
 
     #[test]
     fn a_hole_larger_than_the_list_asks_for_a_keyframe_instead() {
+        let now = Instant::now();
         let mut list = NackList::new();
-        list.on_gap(Instant::now(), ExtSeq(0), ExtSeq(10_000));
-        assert_eq!(list.next_timeout(), None);
-        assert!(list.take_keyframe_needed());
-        assert!(!list.take_keyframe_needed(), "asked once");
+        list.on_gap(now, ExtSeq(100), ExtSeq(10_000));
+        assert_eq!(list.next_timeout(), Some(now), "whoever waits for the time hears of it");
+        list.on_keyframe(ExtSeq(90));
+        assert!(list.take_keyframe_needed(), "one from before the hole does not close it");
+        assert_eq!((list.next_timeout(), list.take_keyframe_needed()), (None, false), "asked once");
+        list.on_gap(now, ExtSeq(10_001), ExtSeq(20_000));
+        list.on_keyframe(ExtSeq(20_000));
+        assert_eq!((list.next_timeout(), list.take_keyframe_needed()), (None, false), "the packet behind it was one");
     }
 }

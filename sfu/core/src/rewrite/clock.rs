@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 /// A switch by wall clock that lands further than this from where arrival puts it is not believed.
 const DISBELIEF: Duration = Duration::from_secs(2);
+/// Layers of one moment differ by less than this on the sender's wall clock: its reports are not exact. Frames are further
+/// apart.
+const SAME_MOMENT: Duration = Duration::from_millis(12);
 /// The least step in time at a switch: one millisecond, so that no decoder sees two frames of one time.
 const STEP_MIN: Duration = Duration::from_millis(1);
 
@@ -16,6 +19,7 @@ pub const CLOCKLESS: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 struct Last {
     out: u64,
+    source: u64,
     arrival: Instant,
     clock_offset: Option<i64>,
     rate: ClockRate,
@@ -69,6 +73,19 @@ impl ClockMap {
         self.delta = by_clock.unwrap_or(by_arrival).max(floor).wrapping_sub(meta.timestamp.0);
     }
 
+    /// Whether `meta`, of the same source as the newest packet, shows an earlier moment than that: by the sender's wall clock,
+    /// and by arrival (packets kept from before) while that is not known of both.
+    #[must_use]
+    pub fn is_behind(&self, meta: &PacketMeta) -> bool {
+        let Some(last) = self.last else { return false };
+        let clocks = meta.clock_offset.zip(last.clock_offset).filter(|_| meta.codec.clock_rate() == last.rate);
+        let Some((offset, last_offset)) = clocks else { return meta.arrival < last.arrival };
+        let moment = meta.timestamp.0.wrapping_add_signed(offset) as i64;
+        let behind = (last.source.wrapping_add_signed(last_offset) as i64).wrapping_sub(moment);
+        let ticks = |d| last.rate.ticks(d) as i64;
+        (ticks(SAME_MOMENT)..ticks(DISBELIEF)).contains(&behind)
+    }
+
     /// The outgoing timestamp of a packet of the current layer.
     pub fn map(&mut self, meta: &PacketMeta) -> u32 {
         let out = meta.timestamp.0.wrapping_add(self.delta);
@@ -77,7 +94,8 @@ impl ClockMap {
         }
         if self.last.is_none_or(|l| out >= l.out) {
             let rate = meta.codec.clock_rate();
-            self.last = Some(Last { out, arrival: meta.arrival, clock_offset: meta.clock_offset, rate });
+            let source = meta.timestamp.0;
+            self.last = Some(Last { out, source, arrival: meta.arrival, clock_offset: meta.clock_offset, rate });
         }
         out as u32
     }

@@ -110,6 +110,12 @@ impl Rewriter {
         (self.seq.insert(), self.clock.last())
     }
 
+    /// Whether a packet of the source carried last shows an earlier moment than what was shown; see [`ClockMap::is_behind`].
+    #[must_use]
+    pub fn is_behind(&self, meta: &PacketMeta) -> bool {
+        self.clock.is_behind(meta)
+    }
+
     /// The newest outgoing timestamp.
     #[must_use]
     pub fn newest_timestamp(&self) -> u32 {

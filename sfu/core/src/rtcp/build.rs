@@ -47,6 +47,12 @@ impl<'a> Builder<'a> {
         self.len
     }
 
+    /// How many bytes are still free.
+    #[must_use]
+    pub const fn room_bytes(&self) -> usize {
+        self.buf.len() - self.len
+    }
+
     /// What is written.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

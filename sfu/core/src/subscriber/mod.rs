@@ -28,6 +28,7 @@ use crate::{
 use lectern_media::{Bitrate, Layer, Ssrc, TrackKind};
 use probing::Probing;
 use report::REPAIR_MIN_BYTES_PER_SEC;
+pub use report::Reports;
 use std::time::{Duration, Instant};
 
 /// The place of a line in its subscriber: the order of [`Subscriber::add_line`].
@@ -133,6 +134,8 @@ pub struct Subscriber {
     rtt: Option<Duration>,
     repair_bytes: f64,
     repair_at: Instant,
+    /// The line with which the next sender reports begin.
+    report_from: usize,
     probe: Option<Probing>,
     demands: Vec<Demand>,
     targets: Vec<Target>,
@@ -156,6 +159,7 @@ impl Subscriber {
             rtt: None,
             repair_bytes: REPAIR_MIN_BYTES_PER_SEC,
             repair_at: now,
+            report_from: 0,
             probe: None,
             demands: Vec::new(),
             targets: Vec::new(),
@@ -333,6 +337,12 @@ impl Subscriber {
     #[must_use]
     pub fn target(&self, line: LineId) -> Option<Layer> {
         self.line(line)?.track.selector().target().layer()
+    }
+
+    /// Whether a line waits for a keyframe of a layer, to begin or to change over.
+    #[must_use]
+    pub fn awaits_keyframe(&self, line: LineId) -> bool {
+        self.line(line).is_some_and(|l| l.track.selector().keyframe_wanted().is_some())
     }
 
     /// Whether a line is paused because the subscriber's line is too thin.

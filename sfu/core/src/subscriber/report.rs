@@ -5,7 +5,7 @@ use super::{Ask, PACKET_LEN_MAX, Subscriber};
 use crate::{
     drop::DropReason,
     pacer::Waiting,
-    rtcp::{BufferFull, Builder, Compound, Packet, ReportBlock, RtcpError, TransportCc},
+    rtcp::{Builder, Compound, Packet, ReportBlock, RtcpError, TransportCc},
     time::{NtpTime, from_compact_ntp},
 };
 use lectern_media::TrackKind;
@@ -14,6 +14,18 @@ use std::time::{Duration, Instant};
 /// The share of the estimate that repairs may take, and the least.
 const REPAIR_SHARE: f64 = 0.3;
 pub(super) const REPAIR_MIN_BYTES_PER_SEC: f64 = 8_000.0;
+
+/// A sender report without blocks, in bytes (RFC 3550 §6.4.1).
+const SENDER_REPORT_LEN: usize = 28;
+
+/// What [`Subscriber::sender_reports`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reports {
+    /// How many reports were appended.
+    pub written: usize,
+    /// The buffer was full before all lines were seen: call again soon.
+    pub more: bool,
+}
 
 impl Subscriber {
     /// Takes one opened compound RTCP packet of the subscriber. Repairs come out of
@@ -52,24 +64,31 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Appends sender reports for the lines that sent since the last call, and returns how many. They speak in the
-    /// publisher's time; in the server's, `wall`, only for publishers that never tell theirs.
-    ///
-    /// # Errors
-    /// [`BufferFull`]; the rest is reported next time.
-    pub fn sender_reports(&mut self, now: Instant, wall: NtpTime, out: &mut Builder<'_>) -> Result<usize, BufferFull> {
-        let mut n = 0;
-        for l in &mut self.lines {
+    /// Appends sender reports for the lines that sent since the last call. They speak in the publisher's time; in the
+    /// server's, `wall`, only for publishers that never tell theirs. What finds no room comes first with the next call.
+    pub fn sender_reports(&mut self, now: Instant, wall: NtpTime, out: &mut Builder<'_>) -> Reports {
+        let mut written = 0;
+        let first = std::mem::take(&mut self.report_from);
+        for at in first..self.lines.len() {
+            if out.room_bytes() < SENDER_REPORT_LEN {
+                self.report_from = at;
+                return Reports { written, more: true };
+            }
+            let l = &mut self.lines[at];
             let Some(info) = l.track.sender_info(now, wall) else { continue };
-            out.sender_report(&info, &[])?;
-            l.report = Some((info.ntp.middle(), now));
-            n += 1;
+            if out.sender_report(&info, &[]).is_ok() {
+                l.report = Some((info.ntp.middle(), now));
+                written += 1;
+            }
         }
-        Ok(n)
+        Reports { written, more: false }
     }
 
     /// Queues one repair.
     fn repair(&mut self, now: Instant, line: usize, wire: u16) {
+        if !self.lines[line].track.has_rtx() {
+            return self.refuse(DropReason::NoRtx);
+        }
         let rtt = self.rtt();
         let rate = (self.bwe.estimate().as_bps() as f64 / 8.0 * REPAIR_SHARE).max(REPAIR_MIN_BYTES_PER_SEC);
         let elapsed = now.saturating_duration_since(self.repair_at).as_secs_f64();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     allocate::LayerOffer,
+    descriptor::PayloadShape,
     downtrack::{ExtensionIds, PayloadTypes},
     packet_ring::{PacketRing, TrackRings},
     rtcp::{Builder, Compound, Packet, ReportBlock, SenderInfo},
@@ -108,6 +109,45 @@ fn losses_come_back_as_rtx_and_only_once_per_round_trip() {
 }
 
 #[test]
+fn every_line_is_reported_on_however_small_the_buffer() {
+    let t0 = Instant::now();
+    let mut sub = Subscriber::new(t0, SubscriberConfig::default());
+    let payload = [0x55; 80];
+    let lines = LINES_MAX as u32;
+    for n in 0..lines {
+        let pts = vec![PayloadTypes { codec: Codec::Opus, media: PayloadType(111), rtx: None }];
+        let config = LineConfig {
+            kind: TrackKind::Audio,
+            ssrc: Ssrc(n),
+            rtx_ssrc: None,
+            payload_types: pts,
+            extensions: ExtensionIds::default(),
+            mid: None,
+            seed: 7,
+        };
+        let line = sub.add_line(&config).unwrap();
+        sub.set_source(t0, line, Some(SourceId(n)));
+        let mut p = packet(t0, 0, 10, 0, true, &payload);
+        (p.meta.codec, p.meta.shape, p.meta.clock_offset) = (Codec::Opus, PayloadShape::Opus, Some(1 << 40));
+        sub.forward(t0, line, &p, 0, &mut [0; 1_500]).unwrap();
+    }
+    let mut reported = Vec::new();
+    let mut more = true;
+    while more {
+        let mut buf = [0; 1_180];
+        let mut b = Builder::new(&mut buf);
+        let reports = sub.sender_reports(t0, NtpTime(0), &mut b);
+        more = reports.more;
+        assert!(reports.written > 0);
+        for p in Compound::new(b.bytes()) {
+            let Ok(Packet::SenderReport(info, _)) = p else { panic!("a sender report was built") };
+            reported.push(info.ssrc.0);
+        }
+    }
+    assert_eq!(reported, (0..lines).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_round_trip_is_measured_by_sender_reports() {
     let t0 = Instant::now();
     let at = |ms| t0 + Duration::from_millis(ms);
@@ -117,8 +157,8 @@ fn the_round_trip_is_measured_by_sender_reports() {
     let mut buf = [0; 200];
     let mut b = Builder::new(&mut buf);
     let wall = NtpTime::from(UnixMillis(1_700_000_000_000));
-    assert_eq!(sub.sender_reports(at(1_000), wall, &mut b), Ok(1));
-    assert_eq!(sub.sender_reports(at(1_001), wall, &mut b), Ok(0), "nothing was sent since");
+    assert_eq!(sub.sender_reports(at(1_000), wall, &mut b).written, 1);
+    assert_eq!(sub.sender_reports(at(1_001), wall, &mut b).written, 0, "nothing was sent since");
     let Some(Ok(Packet::SenderReport(SenderInfo { ntp, packets, .. }, _))) = Compound::new(b.bytes()).next() else {
         panic!("a sender report was built");
     };

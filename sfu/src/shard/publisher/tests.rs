@@ -48,6 +48,8 @@ fn receive(p: &mut Publisher, now: Instant, bytes: &[u8]) -> Result<(Key, Layer,
     match p.receive(now, &RtpView::parse(bytes).unwrap()) {
         Ok(a) => Ok((a.track, a.packet.meta.layer, a.restarted)),
         Err(Unaccepted::UnknownSource) => Err("unknown source"),
+        Err(Unaccepted::Retired) => Err("retired"),
+        Err(Unaccepted::TooSoon) => Err("too soon"),
         Err(Unaccepted::Dropped(reason)) => Err(reason.label()),
     }
 }
@@ -106,10 +108,56 @@ fn what_belongs_to_no_line_is_refused() {
 fn a_second_ssrc_of_a_layer_is_a_restarted_encoder() {
     let now = Instant::now();
     let (mut p, [_, video]) = publisher(now);
-    let of = |ssrc| packet(ssrc, 107, 5, &[(MID, b"1"), (RID, b"q")], SLICE);
-    assert_eq!(receive(&mut p, now, &of(11)), Ok((video, Layer(0), false)));
-    assert_eq!(receive(&mut p, now, &of(31)), Ok((video, Layer(0), true)));
+    let of = |ssrc, seq| packet(ssrc, 107, seq, &[(MID, b"1"), (RID, b"q")], SLICE);
+    let later = now + RESTART_INTERVAL;
+    assert_eq!(receive(&mut p, now, &of(11, 5)), Ok((video, Layer(0), false)));
+    assert_eq!(receive(&mut p, now, &of(31, 5)), Err("too soon"), "one that has only begun");
+    assert_eq!(receive(&mut p, later, &of(31, 5)), Ok((video, Layer(0), true)));
     assert_eq!(p.streams.len(), 1, "the old stream is forgotten");
+    for (i, at) in [later, later + RESTART_INTERVAL, later + 60 * RESTART_INTERVAL].into_iter().enumerate() {
+        assert_eq!(receive(&mut p, at, &of(11, 6 + i as u16)), Err("retired"), "a late packet restarts nothing");
+    }
+    assert_eq!(receive(&mut p, later, &of(31, 6)), Ok((video, Layer(0), false)));
+}
+
+/// A screen is shared and stopped forty times beside a camera, each time with new sources; late packets of the last time
+/// come in between.
+#[test]
+fn forty_shares_on_one_peer_leave_the_camera_alone() {
+    let now = Instant::now();
+    let (mut p, [screen, video]) = publisher(now);
+    let of = |ssrc, seq| packet(ssrc, 111, seq, &[(MID, b"0")], b"opus");
+    let original = |seq: u16| [&seq.to_be_bytes()[..], SLICE].concat();
+    receive(&mut p, now, &packet(11, 107, 5, &[(MID, b"1"), (RID, b"q")], SLICE)).unwrap();
+    receive(&mut p, now, &packet(11, 107, 205, &[], SLICE)).unwrap();
+    let rtx = |seq, osn| packet(21, 108, seq, &[], &original(osn));
+    let first = packet(21, 108, 1, &[(MID, b"1"), (REPAIRED, b"q")], &original(6));
+    receive(&mut p, now, &first).unwrap();
+    let mut over = 0;
+    for n in 0..40u32 {
+        let ssrc = 1_000_000 + n;
+        assert_eq!(receive(&mut p, now, &of(ssrc, 1)), Ok((screen, Layer(0), false)), "share {n}");
+        p.retire_line(0);
+        p.lines[0].track = None;
+        assert_eq!(receive(&mut p, now, &of(ssrc, 2)), Err("retired"), "share {n}: what still comes of it");
+        over += p.take_over().filter(|s| *s == Ssrc(ssrc)).count();
+        p.retire_line(0);
+        p.lines[0].track = Some(screen);
+        assert_eq!(receive(&mut p, now, &of(ssrc, 3)), Err("retired"), "share {n}: late, into the next");
+        let (seq, osn) = (n as u16 + 2, n as u16 + 7);
+        assert_eq!(
+            receive(&mut p, now, &rtx(seq, osn)),
+            Ok((video, Layer(0), false)),
+            "share {n}: the camera's repairs"
+        );
+    }
+    assert_eq!((over, p.streams.len()), (40, 1), "each is told to the SRTP context");
+    p.reuse_line(0);
+    assert_eq!(
+        receive(&mut p, now, &of(1_000_039, 9)),
+        Ok((screen, Layer(0), false)),
+        "offered anew, it may come back"
+    );
 }
 
 #[test]
@@ -141,7 +189,7 @@ fn a_line_used_anew_forgets_its_streams_and_leaves_the_others() {
     let (mut p, [audio, video]) = publisher(now);
     receive(&mut p, now, &packet(11, 107, 5, &[(MID, b"1"), (RID, b"q")], SLICE)).unwrap();
     receive(&mut p, now, &packet(1001, 111, 1, &[(MID, b"0")], b"opus")).unwrap();
-    p.forget_line(1);
+    p.reuse_line(1);
     assert_eq!(p.streams.len(), 1);
     assert_eq!(receive(&mut p, now, &packet(1001, 111, 2, &[], b"opus")), Ok((audio, Layer(0), false)));
     let again = packet(12, 107, 5, &[(MID, b"1"), (RID, b"q")], SLICE);
