@@ -9,6 +9,7 @@ use lectern_media::{ParticipantId, RoomId, RtpView, UnixMillis};
 use lectern_protocol::{api, ws};
 use lectern_sfu::fuzz as sfu;
 use lectern_sfu_core::fuzz as core;
+use lectern_signaling::whip::sdp as device;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// All targets, lowest crate first.
@@ -25,6 +26,7 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "dtls", run: sfu::dtls, seeds: seeds::dtls, weight: 1 },
         Target { name: "srtp", run: sfu::srtp, seeds: seeds::rtp, weight: 1 },
         Target { name: "sdp", run: sfu::sdp, seeds: seeds::sdp, weight: 1 },
+        Target { name: "device_offer", run: device_offer, seeds: seeds::sdp, weight: 1 },
         Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages, weight: 1 },
         Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies, weight: 1 },
         Target { name: "grant", run: grant, seeds: || vec![signed_grant().0.into_bytes()], weight: 1 },
@@ -44,6 +46,21 @@ fn rtp(data: &[u8]) {
         assert!(packet.header_len_bytes() + packet.payload().len() <= data.len(), "a packet holds its parts");
         assert!(extensions <= packet.header_len_bytes(), "extensions are part of the header (RFC 8285)");
     }
+}
+
+/// What WHIP and WHEP read of an offer before the media plane sees it, and of a fragment.
+fn device_offer(data: &[u8]) {
+    let Ok(sdp) = std::str::from_utf8(data) else { return };
+    assert!(device::publish_lines(sdp).len() <= 4, "a device has a camera, a screen, and the sound of each");
+    assert!(device::watch_lines(sdp).len() <= 64, "an offer's lines are bounded");
+    if let Some(credentials) = device::credentials(sdp) {
+        assert!((4..=256).contains(&credentials.ufrag.len()), "ice-ufrag (RFC 8839 §5.4)");
+        assert!((22..=256).contains(&credentials.pwd.len()), "ice-pwd (RFC 8839 §5.4)");
+    }
+    let candidates = device::candidates(sdp);
+    assert_eq!(device::candidates(&candidates.join("\n")), candidates, "each once, whatever was between them");
+    let media = device::first_media(sdp);
+    assert_eq!(device::first_media(&media), media, "a fragment repeats what was read (RFC 8840 §9)");
 }
 
 const KEY: &str = "k1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
