@@ -2,6 +2,7 @@
 //!
 //! Belongs here: keys, defaults, what excludes what. Does not belong here: opening what a key names.
 
+use crate::network::Network;
 use figment::{
     Figment,
     providers::{Env, Format as _, Serialized, Toml},
@@ -14,7 +15,14 @@ use std::{
 };
 
 /// The sections, as they stand in the file and in the environment.
-const SECTIONS: [&str; 6] = ["http", "media", "storage", "class", "log", "time"];
+const SECTIONS: [&str; 7] = ["http", "media", "storage", "class", "limits", "log", "time"];
+
+/// Other variables that begin with `LECTERN_`: where the file is, and those of the load tester and of the tests, which start
+/// servers in their own environment. All others are slips of the keyboard.
+const OTHER_VARIABLES: [&str; 10] =
+    ["config", "binary", "chromium", "firefox", "python", "commit", "server", "token", "password", "bless"];
+/// And how others may begin.
+const OTHER_PREFIXES: [&str; 3] = ["e2e", "fuzz_", "power_cut_"];
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -28,6 +36,8 @@ pub struct Config {
     pub storage: Storage,
     /// Limits and habits of classes.
     pub class: Class,
+    /// How often one address may ask.
+    pub limits: Limits,
     /// Logs.
     pub log: Log,
     /// The clock on the wall.
@@ -53,6 +63,13 @@ pub struct Http {
     /// How people write the server's address, if not as it listens: `https://class.example.edu.cn`. Also the origin from
     /// which pages may connect when a reverse proxy stands in front.
     pub public_url: Option<String>,
+    /// The reverse proxies whose `X-Forwarded-For` is believed. Default: those on this machine.
+    #[serde(deserialize_with = "one_or_many")]
+    pub trusted_proxies: Vec<Network>,
+    /// Who may read `/metrics`. Default: this machine and private networks. A proxy that names nobody in
+    /// `X-Forwarded-For` reads them for whoever asks it.
+    #[serde(deserialize_with = "one_or_many")]
+    pub metrics_from: Vec<Network>,
 }
 
 /// How HTTP is protected.
@@ -111,6 +128,25 @@ pub struct Class {
     pub guests: bool,
 }
 
+/// `[limits]`: how often one address may ask, in one go and per second after that. A whole school may stand behind one
+/// address. This machine itself has no limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests to the API, WHIP and WHEP in one go. Default 600.
+    pub requests: u32,
+    /// And per second. Default 100.
+    pub requests_per_second: u32,
+    /// Joins by link in one go. Default 300.
+    pub joins: u32,
+    /// And per second. Default 20.
+    pub joins_per_second: u32,
+    /// New sockets in one go. Default 300.
+    pub sockets: u32,
+    /// And per second. Default 20.
+    pub sockets_per_second: u32,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -142,7 +178,16 @@ pub struct Time {
 impl Default for Http {
     fn default() -> Self {
         let listen = vec![SocketAddr::from(([127, 0, 0, 1], 7780))];
-        Self { listen, tls: Tls::Off, cert: None, key: None, names: vec![], public_url: None }
+        Self {
+            listen,
+            tls: Tls::Off,
+            cert: None,
+            key: None,
+            names: vec![],
+            public_url: None,
+            trusted_proxies: Network::list(&Network::LOOPBACK),
+            metrics_from: Network::list(&Network::PRIVATE),
+        }
     }
 }
 
@@ -165,6 +210,19 @@ impl Default for Storage {
 impl Default for Class {
     fn default() -> Self {
         Self { participants_max: 300, stage_max: 16, away_end_min: 15, lesson_hours_max: 8, guests: true }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests: 600,
+            requests_per_second: 100,
+            joins: 300,
+            joins_per_second: 20,
+            sockets: 300,
+            sockets_per_second: 20,
+        }
     }
 }
 
@@ -225,6 +283,10 @@ impl Config {
                 return Err(vec![ConfigError { key: String::new(), place: file.display().to_string(), fault }]);
             }
         };
+        let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
         let source = Source { file, text: &text };
         // Only the first underscore separates section and key: LECTERN_HTTP_PUBLIC_URL is http.public_url.
         let env = Env::prefixed("LECTERN_")
@@ -294,11 +356,44 @@ impl Config {
         if !(1..=24).contains(&self.class.lesson_hours_max) {
             faults.push(("class.lesson_hours_max", "is not between 1 and 24".into()));
         }
+        let limits = &self.limits;
+        for (key, value) in [
+            ("limits.requests", limits.requests),
+            ("limits.requests_per_second", limits.requests_per_second),
+            ("limits.joins", limits.joins),
+            ("limits.joins_per_second", limits.joins_per_second),
+            ("limits.sockets", limits.sockets),
+            ("limits.sockets_per_second", limits.sockets_per_second),
+        ] {
+            if !(1..=1_000_000).contains(&value) {
+                faults.push((key, "is not between 1 and 1000000".into()));
+            }
+        }
         if let Err(e) = crate::log::filter(&self.log.level) {
             faults.push(("log.level", e));
         }
         faults
     }
+}
+
+/// Variables that look like a key but are none: what is mistyped must not be ignored.
+fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<ConfigError> {
+    let mut unknown: Vec<_> = names
+        .filter(|name| {
+            let Some(rest) = name.strip_prefix("LECTERN_").map(str::to_ascii_lowercase) else { return false };
+            let is_key = rest.split_once('_').is_some_and(|(section, _)| SECTIONS.contains(&section));
+            let is_other =
+                OTHER_VARIABLES.contains(&rest.as_str()) || OTHER_PREFIXES.iter().any(|p| rest.starts_with(p));
+            !is_key && !is_other
+        })
+        .map(|name| ConfigError {
+            key: String::new(),
+            place: name,
+            fault: format!("is no key: it is LECTERN_SECTION_KEY, and the sections are {}", SECTIONS.join(", ")),
+        })
+        .collect();
+    unknown.sort_by(|a, b| a.place.cmp(&b.place));
+    unknown
 }
 
 /// Whether only this machine can reach the address.
@@ -417,12 +512,34 @@ mod tests {
             ("[http]\npublic_url = \"class.example\"\n", "lectern.toml:2: http.public_url: "),
             ("[class]\nstage_max = 0\n", "lectern.toml:2: class.stage_max: "),
             ("[class]\nlesson_hours_max = 0\n", "lectern.toml:2: class.lesson_hours_max: "),
+            ("[http]\ntrusted_proxies = \"10.0.0.0/40\"\n", "lectern.toml:2: http.trusted_proxies: "),
+            ("[limits]\njoins_per_second = 0\n", "lectern.toml:2: limits.joins_per_second: "),
             ("[log]\nlevel = \"lectern=loud\"\n", "lectern.toml:2: log.level: "),
             ("[http\n", "lectern.toml: line 1"),
         ] {
             let faults = load(text).expect_err(text);
             assert!(faults.iter().any(|f| f.starts_with(want)), "{text:?} gave {faults:?}, expected {want:?}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_variable_is_refused() {
+        let unknown = |names: &[&str]| -> Vec<String> {
+            unknown_variables(names.iter().map(|n| (*n).to_owned())).into_iter().map(|e| e.place).collect()
+        };
+        let good = ["PATH", "LECTERN_CLASS_GUESTS", "LECTERN_CONFIG", "LECTERN_E2E_KEEP", "LECTERN_LIMITS_JOINS"];
+        assert!(unknown(&good).is_empty());
+        let wrong = ["LECTERN_CLAS_GUESTS", "LECTERN_HTTP", "LECTERN_", "LECTERN_HTP_LISTEN"];
+        assert_eq!(unknown(&wrong), ["LECTERN_", "LECTERN_CLAS_GUESTS", "LECTERN_HTP_LISTEN", "LECTERN_HTTP"]);
+    }
+
+    #[test]
+    fn networks_and_limits() {
+        let config =
+            load("[http]\ntrusted_proxies = \"10.0.0.0/8, ::1\"\nmetrics_from = []\n[limits]\njoins = 5\n").unwrap();
+        assert_eq!(config.http.trusted_proxies, Network::list(&["10.0.0.0/8", "::1"]));
+        assert!(config.http.metrics_from.is_empty());
+        assert_eq!((config.limits.joins, config.limits.joins_per_second), (5, 20));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -64,7 +65,9 @@ impl DataDir {
     /// [`DataDirError`]
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |what| move |source| DataDirError::Io { dir: path.to_owned(), what, source };
-        fs::create_dir_all(path).map_err(failed("make the directory"))?;
+        // Names, chats and keys of a school: nobody else's to read. A directory that is there keeps what its owner chose.
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(path).map_err(failed("make the directory"))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -119,10 +122,14 @@ fn write_synced(dir: &Path, name: &str, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn one_process_at_a_time_and_nothing_newer() {
         let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("new");
+        drop(DataDir::open(&made).unwrap());
+        assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700, "nobody else may look");
         let first = DataDir::open(dir.path()).unwrap();
         assert!(matches!(DataDir::open(dir.path()), Err(DataDirError::InUse { .. })));
         drop(first);

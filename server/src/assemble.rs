@@ -38,6 +38,7 @@ pub struct Server {
     /// The recorder.
     pub recorders: Arc<Recorders>,
     /// Keeps the metrics small while the server runs.
+    #[expect(dead_code, reason = "held until the server ends")]
     pub upkeep: Upkeep,
 }
 

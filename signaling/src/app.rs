@@ -8,14 +8,18 @@ use crate::{
     whip::Sessions,
 };
 use lectern_auth::Keyring;
+use lectern_base::Network;
 use lectern_library::Library;
 use std::{ops::Deref, sync::Arc};
 
 /// Settings that signaling needs; the composition fills them from the configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// Whether clients reach us over TLS: decides cookie flags and HSTS.
+    /// Whether clients reach us over TLS: decides cookie flags.
     pub tls: bool,
+    /// Whether browsers shall insist on TLS from now on. Not with a local authority: a device that does not trust it (any
+    /// more) would lock its user out without a way to `/ca`.
+    pub hsts: bool,
     /// The origins from which pages may open a WebSocket (`https://class.example`), besides the request's own host.
     pub origins: Vec<String>,
     /// Whether people without an account may join by link.
@@ -24,6 +28,25 @@ pub struct Settings {
     pub ice_servers: Vec<String>,
     /// The local CA's certificate (PEM), if one is in use, for `/ca`.
     pub local_ca: Option<String>,
+    /// The reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Who may read the metrics.
+    pub metrics_from: Vec<Network>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tls: false,
+            hsts: false,
+            origins: vec![],
+            guests: false,
+            ice_servers: vec![],
+            local_ca: None,
+            trusted_proxies: Network::list(&Network::LOOPBACK),
+            metrics_from: Network::list(&Network::PRIVATE),
+        }
+    }
 }
 
 /// Everything a handler can reach.

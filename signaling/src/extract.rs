@@ -15,6 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use lectern_auth::{Action, Object, PlaceTree, Rights, TokenHash, TokenText, session::csrf_token};
+use lectern_base::Network;
 use lectern_media::{AccountId, UnixMillis};
 use serde::de::DeserializeOwned;
 use std::{
@@ -116,35 +117,35 @@ impl OptionalFromRequestParts<App> for Caller {
     }
 }
 
-/// The address a request came from. A reverse proxy on this machine names it in `X-Forwarded-For`; nobody else is believed.
+/// The address a request came from. Only trusted proxies are believed when they name another in `X-Forwarded-For`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddr(pub IpAddr);
 
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
+impl FromRequestParts<App> for ClientAddr {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
-        Ok(Self::of(&parts.extensions, &parts.headers))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        Ok(Self::of(&parts.extensions, &parts.headers, &app.settings.trusted_proxies))
     }
 }
 
 impl ClientAddr {
     /// The address in a request's extensions; requests made in-process come from localhost.
     #[must_use]
-    pub fn of(extensions: &axum::http::Extensions, headers: &HeaderMap) -> Self {
+    pub fn of(extensions: &axum::http::Extensions, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let ip = extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |c| c.0.ip());
         // One machine behind a dual-stack socket is one machine.
-        let ip = ip.to_canonical();
-        if !ip.is_loopback() {
-            return Self(ip);
+        let mut client = ip.to_canonical();
+        let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
+        let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
+        // Each proxy adds whom it heard at the end. What stands before the first that we don't trust, it claims itself.
+        let mut told = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        while is_trusted(client)
+            && let Some(before) = told.next().and_then(|text| text.trim().parse::<IpAddr>().ok())
+        {
+            client = before.to_canonical();
         }
-        // The last entry is the one that our own proxy wrote; those before it are what the client claims.
-        let told = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .next_back()
-            .and_then(|v| v.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
-        Self(told.map_or(ip, |ip| ip.to_canonical()))
+        Self(client)
     }
 }
 
@@ -199,4 +200,36 @@ pub fn bearer(headers: &HeaderMap) -> ApiResult<&str> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .ok_or_else(|| ApiError::new(Code::GrantInvalid, "send the token in the header Authorization: Bearer …"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{Extensions, HeaderValue};
+
+    #[test]
+    fn whose_request_it_is() {
+        let here = Network::list(&Network::LOOPBACK);
+        let chain = Network::list(&["127.0.0.0/8", "10.0.0.0/8"]);
+        // (whom we trust, who is connected, what the headers say, who it is)
+        for (trusted, peer, told, want) in [
+            (&here, "203.0.113.5", vec!["192.0.2.1"], "203.0.113.5"),
+            (&here, "127.0.0.1", vec![], "127.0.0.1"),
+            (&here, "::ffff:127.0.0.1", vec!["192.0.2.1"], "192.0.2.1"),
+            (&here, "127.0.0.1", vec!["6.6.6.6, 192.0.2.1"], "192.0.2.1"),
+            (&here, "127.0.0.1", vec!["6.6.6.6", "192.0.2.1"], "192.0.2.1"),
+            (&here, "127.0.0.1", vec!["127.0.0.1, 192.0.2.1"], "192.0.2.1"),
+            (&here, "127.0.0.1", vec!["192.0.2.1, 10.1.1.1"], "10.1.1.1"),
+            (&chain, "127.0.0.1", vec!["192.0.2.1, 10.1.1.1"], "192.0.2.1"),
+            (&chain, "10.1.1.1", vec!["6.6.6.6, 192.0.2.1, 10.2.2.2"], "192.0.2.1"),
+            (&chain, "10.1.1.1", vec!["unknown"], "10.1.1.1"),
+            (&vec![], "127.0.0.1", vec!["192.0.2.1"], "127.0.0.1"),
+        ] {
+            let mut extensions = Extensions::new();
+            extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+            let mut headers = HeaderMap::new();
+            told.iter().for_each(|t| drop(headers.append("x-forwarded-for", HeaderValue::from_static(t))));
+            assert_eq!(ClientAddr::of(&extensions, &headers, trusted).0.to_string(), want, "{peer} {told:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use crate::extract::ClientAddr;
 use lectern_auth::{Backoff, BackoffPolicy};
+use lectern_base::config;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -28,10 +29,19 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        Self::new(&config::Limits::default())
+    }
+}
+
+impl Limits {
+    /// The limits as configured.
+    #[must_use]
+    pub fn new(limits: &config::Limits) -> Self {
+        let of = |name, burst: u32, per_second: u32| AddressLimit::new(name, burst.into(), per_second.into());
         Self {
-            requests: AddressLimit::new("requests", 600.0, 100.0),
-            joins: AddressLimit::new("joins", 300.0, 20.0),
-            sockets: AddressLimit::new("sockets", 300.0, 20.0),
+            requests: of("requests", limits.requests, limits.requests_per_second),
+            joins: of("joins", limits.joins, limits.joins_per_second),
+            sockets: of("sockets", limits.sockets, limits.sockets_per_second),
             wrong_codes: Mutex::new(Backoff::new(BackoffPolicy::ADDRESS)),
         }
     }

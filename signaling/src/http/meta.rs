@@ -30,7 +30,7 @@ pub const ROUTES: &[Route] = &[
         Verb::Get,
         "/metrics",
         Right::Public,
-        "Metrics in Prometheus' text form, from this machine or a private network only.",
+        "Metrics in Prometheus' text form, for the networks of `http.metrics_from` only.",
         || get(metrics),
     ),
     Route::new(Verb::Get, "/api/v1/openapi.json", Right::Public, "This description.", || get(description)),
@@ -63,11 +63,7 @@ async fn readyz(State(app): State<App>) -> ApiResult<&'static str> {
 
 async fn metrics(State(app): State<App>, addr: ClientAddr) -> ApiResult<impl IntoResponse> {
     // How busy a school is, is nobody's business outside.
-    let private = match addr.0 {
-        std::net::IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        std::net::IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    if !private {
+    if !app.settings.metrics_from.iter().any(|network| network.contains(addr.0)) {
         return Err(ApiError::not_found("address"));
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (app.metrics)()))

@@ -186,7 +186,7 @@ fn status_class(status: StatusCode) -> &'static str {
 async fn limit_requests(State(app): State<App>, req: Request, next: Next) -> ApiResult<Response> {
     let path = req.uri().path();
     if path.starts_with("/api/") || path.starts_with("/whip/") || path.starts_with("/whep/") {
-        let addr = ClientAddr::of(req.extensions(), req.headers());
+        let addr = ClientAddr::of(req.extensions(), req.headers(), &app.settings.trusted_proxies);
         if let Err(wait) = app.limits.requests.take(addr, Instant::now()) {
             return Err(ApiError::retry(Code::TooOften, wait, "too many requests from this address"));
         }
@@ -201,8 +201,14 @@ const CSP: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsa
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 async fn secure_headers(State(app): State<App>, req: Request, next: Next) -> Response {
+    let path = req.uri().path();
+    let devices = path.starts_with("/whip/") || path.starts_with("/whep/");
     let mut response = next.run(req).await;
     let headers = response.headers_mut();
+    if devices {
+        // A refusal, too, or a page of another origin can't tell why.
+        whip::cors(headers);
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -216,7 +222,7 @@ async fn secure_headers(State(app): State<App>, req: Request, next: Next) -> Res
     );
     headers
         .insert(header::HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    if app.settings.tls {
+    if app.settings.hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response

@@ -256,7 +256,7 @@ fn links(app: &App, headers: &mut HeaderMap) {
 }
 
 /// Players and publishers live on pages of other origins, too; bearer tokens make that safe.
-fn cors(headers: &mut HeaderMap) {
+pub(crate) fn cors(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,

@@ -1,5 +1,6 @@
 //! The HTTP API from outside: every route with every kind of caller, and what people do with it.
 
+mod around;
 mod library;
 mod people;
 mod rights;
