@@ -85,5 +85,8 @@ fn main() {
         }
     }
     write("student.webm", &recording.webm(other.info.id).expect("WebM").read(0, usize::MAX >> 1).expect("read"));
-    write("camera.mp4", &recording.mp4(vod::Picture::Camera).expect("MP4").read(0, usize::MAX >> 1).expect("read"));
+    write(
+        "camera.mp4",
+        &recording.download(vod::Picture::Camera).expect("MP4").read(0, usize::MAX >> 1).expect("read"),
+    );
 }

@@ -114,12 +114,44 @@ fn every_frame_of_a_lesson_is_in_every_form_of_it() {
     let out = tmp.path().join("student.webm");
     std::fs::write(&out, webm.read(0, usize::MAX >> 1).unwrap()).unwrap();
     assert_eq!(decoded_frames(&out, "v:0"), other.frames.len());
-    let mp4 = recording.mp4(vod::Picture::Camera).unwrap();
+    let mp4 = recording.download(vod::Picture::Camera).unwrap();
     let out = tmp.path().join(&mp4.file_name);
     std::fs::write(&out, mp4.read(0, usize::MAX >> 1).unwrap()).unwrap();
     assert_eq!(decoded_frames(&out, "v:0"), camera.frames.len());
     let (tags, _) = tool("ffprobe", &["-v", "error", "-show_entries", "format_tags", out.to_str().unwrap()]);
     assert!(tags.contains("teacher's camera and the teacher's microphone") && tags.contains("三年级数学"), "{tags}");
+}
+
+/// Browsers refuse VP8 in MP4: such a lesson is one WebM, with its sound and the silence in it.
+#[test]
+fn a_vp8_lesson_is_downloaded_as_a_file_that_opens() {
+    let tmp = tempfile::tempdir().unwrap();
+    let teacher = ParticipantId::generate();
+    let camera = Source::new(TrackSource::Camera, Codec::Vp8, teacher, vp8(tmp.path(), 6, "320x180", 50), 3600);
+    let sound = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 2), 960);
+    let mut later = Source::new(TrackSource::Microphone, Codec::Opus, teacher, opus(tmp.path(), 2), 960);
+    later.start_ms = 3_000;
+    let sealed = record(&tmp.path().join("recordings"), 8_000, |handle| {
+        join(handle, teacher, "王老师", RoomRole::Teacher);
+        let started = handle.meta().started;
+        feed(
+            &handle.tap(),
+            merged(vec![camera.events(started, 80), sound.events(started, 80), later.events(started, 80)]),
+        );
+    });
+    let recording = vod::Recording::load(&sealed.summary.dir).unwrap();
+    assert_eq!(recording.facts().recorded_tracks().iter().filter(|t| t.codec == "vp8" && t.webm.is_some()).count(), 1);
+    let file = recording.download(vod::Picture::Camera).unwrap();
+    assert_eq!((file.content_type, file.file_name.ends_with(" camera.webm")), ("video/webm", true));
+    let out = tmp.path().join("lesson.webm");
+    std::fs::write(&out, file.read(0, usize::MAX >> 1).unwrap()).unwrap();
+    assert_eq!(decoded_frames(&out, "v:0"), camera.frames.len());
+    let packets = sound.frames.len() + later.frames.len();
+    let silence = decoded_frames(&out, "a:0") - packets;
+    assert!((45..=55).contains(&silence), "a second of silence between the two: {silence} packets");
+    let (said, _) =
+        tool("ffprobe", &["-v", "error", "-show_entries", "format_tags:format=duration", out.to_str().unwrap()]);
+    assert!(said.contains("teacher's camera and the teacher's microphone") && said.contains("王老师"), "{said}");
 }
 
 #[test]
@@ -192,7 +224,7 @@ fn another_size_is_another_part() {
         (1, 2),
         "{playlist}"
     );
-    let mp4 = recording.mp4(vod::Picture::Camera).unwrap();
+    let mp4 = recording.download(vod::Picture::Camera).unwrap();
     let out = tmp.path().join("both.mp4");
     std::fs::write(&out, mp4.read(0, usize::MAX >> 1).unwrap()).unwrap();
     assert_eq!(decoded_frames(&out, "v:0"), 250, "one file, parameter sets with each keyframe");

@@ -165,7 +165,7 @@ impl RecordingFiles for Archive {
     async fn download(&self, recording: RecordingId, choice: &DownloadChoice) -> Result<Option<Served>, PortError> {
         let tracks = choice.tracks.clone();
         self.read(recording, "put a download together", move |r| {
-            let whole = r.mp4(picture(r, &tracks)?)?;
+            let whole = r.download(picture(r, &tracks)?)?;
             Ok(assembled(whole, r.facts().status != RecordingStatus::Live))
         })
         .await
@@ -202,7 +202,7 @@ fn picture(r: &Recording, tracks: &[TrackId]) -> Result<Picture, VodError> {
     });
     named
         .or_else(|| r.pictures().into_iter().next())
-        .ok_or_else(|| VodError::NotFound("picture of the teacher that an MP4 can hold".into()))
+        .ok_or_else(|| VodError::NotFound("picture of the teacher".into()))
 }
 
 /// What stands at a path below `/vod/{recording}/`.

@@ -244,7 +244,11 @@ impl Facts {
                 name: t.role.name.clone(),
                 teacher: t.role.teacher,
                 source: t.info.source,
-                codec: t.parts.last().map_or_else(String::new, |p| p.config.rfc6381()),
+                // As the file that it is played from calls it: WebM knows no longer name.
+                codec: match t.parts.last() {
+                    Some(Part { config: TrackConfig::Vp8(_), .. }) => "vp8".into(),
+                    part => part.map_or_else(String::new, |p| p.config.rfc6381()),
+                },
                 from_ms: t.from_ms(),
                 to_ms: t.to_ms(),
                 playlist: t.plays_in_hls().then(|| format!("/vod/{rec}/{id}/index.m3u8")),

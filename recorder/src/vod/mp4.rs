@@ -1,4 +1,5 @@
-//! One plain MP4 for download, made on read: one picture and one sound, and it says so.
+//! One plain file for download, made on read: one picture and one sound, and it says so. MP4, or WebM where the picture is
+//! VP8, which hardly anything plays in MP4.
 
 use super::{
     Assembled, Recording, VodError,
@@ -41,9 +42,9 @@ impl Picture {
 
 /// Where a chunk's bytes are: some made here, then a range of a file.
 #[derive(Default)]
-struct Place {
-    bytes: Vec<u8>,
-    range: Option<(usize, u64, u64)>,
+pub(super) struct Place {
+    pub(super) bytes: Vec<u8>,
+    pub(super) range: Option<(usize, u64, u64)>,
 }
 
 impl Recording {
@@ -54,37 +55,24 @@ impl Recording {
         [Picture::Camera, Picture::Screen].into_iter().filter(has).collect()
     }
 
-    /// The teacher's `picture` and microphone as one MP4, the picture first shown where the recording begins. Without a
-    /// picture of that kind it is refused; without a microphone it is silent.
+    /// The teacher's `picture` and microphone as one file, the picture first shown where the recording begins: MP4, or WebM
+    /// if the picture is VP8. Without a picture of that kind it is refused; without a microphone it is silent.
     ///
     /// # Errors
     /// [`VodError::NotFound`] if there is no such picture.
-    pub fn mp4(&self, picture: Picture) -> Result<Assembled, VodError> {
+    pub fn download(&self, picture: Picture) -> Result<Assembled, VodError> {
         let pictures = self.line(Name::Teacher(LineSource(picture.source())))?;
         let sounds = self.line(Name::Teacher(LineSource(TrackSource::Microphone))).unwrap_or_default();
-        let mut out = Assembled::new(format!("{}.mp4", self.file_stem(picture.word())), "video/mp4");
-        let (mut tracks, mut places) = (Vec::new(), Vec::new());
-        for line in [&pictures, &sounds].into_iter().filter(|l| !l.is_empty()) {
-            let (track, place) = self.movie_track(line, &mut out)?;
-            tracks.push(track);
-            places.push(place);
+        let webm = pictures.first().is_some_and(|t| t.info.codec == Codec::Vp8);
+        let (ending, content_type) = if webm { ("webm", "video/webm") } else { ("mp4", "video/mp4") };
+        let mut out = Assembled::new(format!("{}.{ending}", self.file_stem(picture.word())), content_type);
+        let lines = [&pictures, &sounds].into_iter().filter(|l| !l.is_empty());
+        let tracks = lines.map(|line| self.movie_track(line, &mut out)).collect::<Result<Vec<_>, _>>()?;
+        let texts = self.texts(picture, !sounds.is_empty());
+        if webm {
+            return self.webm_movie(out, &texts, &pictures, tracks);
         }
-        let date = jiff::Timestamp::from_millisecond(self.facts.meta.started.0).unwrap_or_default();
-        let missing: u64 = self.facts.gaps.iter().filter(|g| g.track.is_none()).map(|g| g.to_ms - g.from_ms).sum();
-        let held = if sounds.is_empty() { "no sound" } else { "the teacher's microphone" };
-        let missing =
-            if missing > 0 { format!("; {:.1} s are missing", missing as f64 / 1000.0) } else { String::new() };
-        let meta = &self.facts.meta;
-        let texts = Texts {
-            title: meta.title.clone(),
-            artist: meta.teacher.clone(),
-            date: date.strftime("%Y-%m-%d").to_string(),
-            comment: format!(
-                "Holds the teacher's {} and {held}; not the students{missing}. Recording {}.",
-                picture.word(),
-                meta.id
-            ),
-        };
+        let (tracks, mut places): (Vec<_>, Vec<_>) = tracks.into_iter().unzip();
         let plan = movie::plan(&tracks, &texts);
         out.bytes(plan.head);
         for (track, chunk) in plan.order {
@@ -97,6 +85,26 @@ impl Recording {
             }
         }
         Ok(out)
+    }
+
+    /// What a download says of itself.
+    fn texts(&self, picture: Picture, sound: bool) -> Texts {
+        let date = jiff::Timestamp::from_millisecond(self.facts.meta.started.0).unwrap_or_default();
+        let missing: u64 = self.facts.gaps.iter().filter(|g| g.track.is_none()).map(|g| g.to_ms - g.from_ms).sum();
+        let held = if sound { "the teacher's microphone" } else { "no sound" };
+        let missing =
+            if missing > 0 { format!("; {:.1} s are missing", missing as f64 / 1000.0) } else { String::new() };
+        let meta = &self.facts.meta;
+        Texts {
+            title: meta.title.clone(),
+            artist: meta.teacher.clone(),
+            date: date.strftime("%Y-%m-%d").to_string(),
+            comment: format!(
+                "Holds the teacher's {} and {held}; not the students{missing}. Recording {}.",
+                picture.word(),
+                meta.id
+            ),
+        }
     }
 
     /// The chunks of a line of tracks; holes in sound are filled with silence. If the parameter sets change on the way, each

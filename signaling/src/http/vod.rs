@@ -1,4 +1,4 @@
-//! The bytes of recordings: what the player fetches below `/vod`, and the download as one MP4.
+//! The bytes of recordings: what the player fetches below `/vod`, and the download as one file.
 
 use super::{
     bytes::{answer, etag_of, range_of},
@@ -38,7 +38,7 @@ pub const ROUTES: &[Route] = &[
         Verb::Get,
         "/api/v1/recordings/{id}/download",
         Right::May(Action::DownloadRecording),
-        "The recording as one MP4",
+        "The recording as one file: MP4, or WebM if the picture is VP8",
         || get(download),
     ),
 ];
@@ -98,10 +98,11 @@ async fn download(
     let choice = DownloadChoice { tracks: tracks.collect::<ApiResult<_>>()? };
     let nothing = || ApiError::not_found("recording to download");
     let served = app.files.download(id, &choice).await?.ok_or_else(nothing)?;
+    let ending = if served.content_type == "video/webm" { "webm" } else { "mp4" };
     let etag = etag_of(&served, &id.to_string());
     let range = range_of(&headers, served.len_bytes, etag.as_deref())?;
     let mut response = answer(served, range, etag.as_deref()).await?;
-    let name = file_name(&app, &recording);
+    let name = file_name(&app, &recording, ending);
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
@@ -110,9 +111,9 @@ async fn download(
 }
 
 /// `2026-09-01 分数乘法 王芳.mp4`, percent-encoded (RFC 8187 §3.2).
-fn file_name(app: &App, r: &Recording) -> String {
+fn file_name(app: &App, r: &Recording, ending: &str) -> String {
     let started = Timestamp::from_millisecond(r.started.0).unwrap_or_default().to_zoned(app.library.zone().clone());
-    percent_encoded(&format!("{} {} {}.mp4", started.strftime("%Y-%m-%d"), r.title, r.teacher_name))
+    percent_encoded(&format!("{} {} {}.{ending}", started.strftime("%Y-%m-%d"), r.title, r.teacher_name))
 }
 
 fn percent_encoded(name: &str) -> String {
