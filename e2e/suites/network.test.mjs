@@ -25,6 +25,7 @@ let world;
 let teacher;
 let away;
 const figures = {};
+const aims = {};
 
 before(async () => {
   if (skip) return;
@@ -49,11 +50,12 @@ before(async () => {
 
 after(async () => {
   if (skip) return;
-  await record("network", figures);
-  await browser?.close({ failed: failed(), suite: "network" });
-  await away?.close({ failed: failed(), suite: "network" });
-  await server?.close({ keep: failed() });
-  ip("netns", "del", NETWORK.netns);
+  await record("network", figures, aims).finally(async () => {
+    await browser?.close({ failed: failed(), suite: "network" });
+    await away?.close({ failed: failed(), suite: "network" });
+    await server?.close({ keep: failed() });
+    ip("netns", "del", NETWORK.netns);
+  });
 });
 
 test("a student whose address changes in class is back by itself within seconds", { skip }, async () => {
@@ -66,7 +68,7 @@ test("a student whose address changes in class is back by itself within seconds"
   ip("-n", NETWORK.netns, "addr", "add", `${NETWORK.addresses[1]}/24`, "dev", "away1");
   ip("-n", NETWORK.netns, "route", "replace", "default", "via", NETWORK.here);
   // What was on its way when the address went is no sign of life.
-  const { frames } = await seesCamera(student, 0, { frames: 25, since: changed + 500, within: 30_000 });
+  const { frames } = await seesCamera(student, 0, { frames: 25, since: changed + 500 });
   await hears(student, { beeps: 2, since: frames[0][3] });
   figures.backMs = Math.round(frames[0][3] - changed);
   await until("the page says that it is connected", () => student.page.locator('[data-link="up"]').first().isVisible());
@@ -76,7 +78,7 @@ test("a student whose address changes in class is back by itself within seconds"
     return (await rows.count()) === 1 && "one";
   });
   assert.equal(people, "one");
-  assert.ok(figures.backMs < 15_000, `the picture was back after ${figures.backMs} ms`);
+  aims.backMs = [figures.backMs, "<=", 10_000];
   await student.context.close();
 });
 
@@ -90,6 +92,7 @@ test("where UDP is blocked, the page says so and what to do; chat and hands work
   const entered = Date.now();
   await says(student, "画面和声音传不过来：网络拦截了 UDP。", "聊天、提问、举手可以用。", "请换一个网络");
   figures.blockedSaidMs = Date.now() - entered;
+  aims.blockedSaidMs = [figures.blockedSaidMs, "<=", 15_000];
   await student.page.getByRole("button", { name: "举手" }).click();
   await until("the teacher's page shows the hand", () => teacher.page.getByRole("button", { name: "请 小红 发言" }).first().isVisible());
   // The school lets it through: the picture comes by itself.
