@@ -27,7 +27,7 @@ impl Role {
     pub const ALL: [Self; 5] = [Self::Administrator, Self::Teacher, Self::Student, Self::Staff, Self::Examiner];
 }
 
-/// A role held at a place.
+/// A role held at a place, and with it everywhere below; a student is one at exactly that place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RoleAt {
     /// What.

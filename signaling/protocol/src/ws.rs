@@ -11,7 +11,8 @@ use lectern_media::{Bitrate, Layer, LessonId, ParticipantId, RoomId, TrackId, Tr
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// The longest message accepted in either direction, in bytes: an SDP offer with thirty media lines fits twice.
+/// The longest message that the server takes, in bytes: an SDP offer with thirty media lines fits twice. What it sends may be
+/// longer: the snapshot of a full room with all that was said in it.
 pub const MESSAGE_LEN_BYTES_MAX: usize = 128 * 1024;
 
 /// A client's number for a request; the answer carries it back.

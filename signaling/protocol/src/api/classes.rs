@@ -78,7 +78,7 @@ body! {
 body! {
     /// One lesson of a day's list.
     pub struct LessonItem {
-        /// The lesson; made when it is first looked at or opened.
+        /// The lesson. A planned one has its id before anybody opens it, and keeps it unless its class is moved.
         pub id: LessonId,
         /// The class.
         pub class: ClassId,
@@ -140,7 +140,8 @@ body! {
         pub name: String,
         /// Join as a classroom screen.
         pub classroom: bool,
-        /// A participant id kept from before (the browser's session storage), to take one's place again after a reload.
+        /// The `resume` of the [`JoinGrant`] before (kept in the browser's session storage), to take one's place again under
+        /// the same name after a reload. What one is there is decided anew.
         pub resume: Option<String>,
     }
 }
@@ -148,7 +149,7 @@ body! {
 body! {
     /// A short-lived grant to enter a room.
     pub struct JoinGrant {
-        /// Goes into `Hello`, and as bearer token to WHIP and WHEP.
+        /// Goes into `Hello` of the WebSocket, and is good for nothing else: WHIP and WHEP take a [`DeviceToken`].
         pub grant: String,
         /// Who one will be.
         pub participant: ParticipantId,

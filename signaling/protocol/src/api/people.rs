@@ -26,7 +26,7 @@ words! {
 }
 
 words! {
-    /// A role is a right at a place and everything below it.
+    /// What somebody is at a place and everywhere below it; a student only at exactly that place.
     pub enum Role {
         /// Manages people, places and settings.
         Administrator,
@@ -72,7 +72,7 @@ body! {
     pub struct RoleAt {
         /// Role.
         pub role: Role,
-        /// Where, and everywhere below.
+        /// Where, and everywhere below; a student only at exactly this place.
         pub place: PlaceId,
     }
 }

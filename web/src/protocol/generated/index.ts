@@ -584,7 +584,7 @@ expires: UnixMillis, };
  */
 export type JoinGrant = { 
 /**
- * Goes into `Hello`, and as bearer token to WHIP and WHEP.
+ * Goes into `Hello` of the WebSocket, and is good for nothing else: WHIP and WHEP take a [`DeviceToken`].
  */
 grant: string, 
 /**
@@ -625,7 +625,8 @@ name: string,
  */
 classroom: boolean, 
 /**
- * A participant id kept from before (the browser's session storage), to take one's place again after a reload.
+ * The `resume` of the [`JoinGrant`] before (kept in the browser's session storage), to take one's place again under
+ * the same name after a reload. What one is there is decided anew.
  */
 resume: string | null, };
 
@@ -644,7 +645,7 @@ export type LessonId = string;
  */
 export type LessonItem = { 
 /**
- * The lesson; made when it is first looked at or opened.
+ * The lesson. A planned one has its id before anybody opens it, and keeps it unless its class is moved.
  */
 id: LessonId, 
 /**
@@ -1270,7 +1271,7 @@ export type RefusalCode = "not_teacher" | "not_on_stage" | "unknown" | "bad_offe
 export type Repeat = "once" | "weekly";
 
 /**
- * A role is a right at a place and everything below it.
+ * What somebody is at a place and everywhere below it; a student only at exactly that place.
  */
 export type Role = "administrator" | "teacher" | "student" | "staff" | "examiner";
 
@@ -1283,7 +1284,7 @@ export type RoleAt = {
  */
 role: Role, 
 /**
- * Where, and everywhere below.
+ * Where, and everywhere below; a student only at exactly this place.
  */
 place: PlaceId, };
 
