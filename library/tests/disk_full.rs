@@ -36,7 +36,9 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
         && sh("mount", &["--make-rprivate", "/"])
         && sh("mount", &["-t", "tmpfs", "-o", "size=6m", "tmpfs", mount]))
     {
-        eprintln!("no root: a full disk is not tested here");
+        // A test that never runs protects nothing.
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "not run under CI: no root or no loop devices");
+        println!("skipped: no root: a full disk is not tested here");
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

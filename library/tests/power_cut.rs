@@ -127,7 +127,9 @@ fn cut_power(synced: bool, cuts: usize) -> Option<Vec<usize>> {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().to_str().unwrap();
     if !own_mounts(dir) {
-        eprintln!("no root or no loop devices: power cuts are not tested here");
+        // A test that never runs protects nothing.
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "not run under CI: no root or no loop devices");
+        println!("skipped: no root or no loop devices: power cuts are not tested here");
         return None;
     }
     let (mut child, acknowledged) = start_writer(dir, synced);
