@@ -58,8 +58,6 @@ codes! {
     BadJson = "bad_json", BAD_REQUEST, "The body is not the JSON that is expected";
     /// One field has a value that cannot be taken; `field` names it.
     BadField = "bad_field", UNPROCESSABLE_ENTITY, "A field cannot be taken as it is";
-    /// A CSV file cannot be read at all.
-    BadFile = "bad_file", UNPROCESSABLE_ENTITY, "The file cannot be read";
     /// The password does not meet the rules.
     WeakPassword = "weak_password", UNPROCESSABLE_ENTITY, "The password does not meet the rules";
     /// The SDP cannot be parsed or used.
@@ -98,8 +96,6 @@ codes! {
     Conflict = "conflict", CONFLICT, "It cannot be done in the present state";
     /// The class is not open.
     ClassClosed = "class_closed", CONFLICT, "The class is not open";
-    /// The class has as many participants as it may have.
-    RoomFull = "room_full", SERVICE_UNAVAILABLE, "The class is full";
     /// The one-time link was used or has expired.
     LinkExpired = "link_expired", GONE, "The link is used up or has expired";
     /// `If-Match` does not fit.

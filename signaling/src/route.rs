@@ -22,6 +22,9 @@ pub enum Right {
     May(Action),
     /// A bearer grant for this purpose and the room in the path.
     Grant(Purpose),
+    /// Nothing yet: browsers can't give a WebSocket headers. The grant is in its first message, and the socket ends without
+    /// one; the handler looks at the origin itself.
+    Hello,
 }
 
 /// The methods in use.

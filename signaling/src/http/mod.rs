@@ -18,6 +18,7 @@ mod vod;
 mod web;
 mod words;
 
+pub use bytes::range_of;
 pub use housekeeping::{UNDO_FOR, keep_house, purge_deleted};
 pub use session::SignInGuard;
 
@@ -26,7 +27,7 @@ use crate::{
     error::{ApiError, ApiResult, Code, REQUEST_ID},
     extract::{CSRF_HEADER, Caller, ClientAddr, session_token},
     join,
-    route::{Right, Route},
+    route::{Right, Route, Verb},
     whip, ws,
 };
 use axum::{
@@ -61,7 +62,16 @@ pub const TABLES: &[&[Route]] = &[
     recordings::ROUTES,
     vod::ROUTES,
     whip::ROUTES,
+    SOCKET,
 ];
+
+const SOCKET: &[Route] = &[Route::new(
+    Verb::Get,
+    "/ws",
+    Right::Hello,
+    "The WebSocket of a room's life: messages as JSON, the first one `hello` with the grant of a join",
+    || get(ws::upgrade),
+)];
 
 /// Every route.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -79,7 +89,6 @@ pub fn router(app: App) -> Router {
             .and(NotForContentType::new("font/")),
     );
     table_router(&app)
-        .route("/ws", get(ws::upgrade))
         .fallback(web::page)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(app.clone(), limit_requests))
@@ -124,6 +133,7 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
         }
         // Bearer tokens are never sent by a browser on its own, so no other site can borrow them. The handler checks
         // the grant against the room in the path.
+        Right::Hello => {}
         Right::Grant(_) => devices::refuse_revoked(&app, &parts.headers).await?,
     }
     Ok(next.run(Request::from_parts(parts, body)).await)

@@ -60,7 +60,7 @@ fn operation(route: &Route, schemas: &mut Vec<(String, RefOr<Schema>)>) -> Opera
         .content("application/problem+json", Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem")))));
     operation = operation.response("2XX", good.build()).response("default", problem.build());
     match route.right {
-        Right::Public => operation,
+        Right::Public | Right::Hello => operation,
         Right::SignedIn | Right::May(_) => {
             operation.security(SecurityRequirement::new("session", std::iter::empty::<String>()))
         }

@@ -136,6 +136,10 @@ async fn strangers_get_401_wherever_a_session_or_grant_is_needed() {
         assert!(!answer.status.is_server_error(), "{told}: {}", answer.status);
         match route.right {
             Right::Public => {}
+            // What a socket without a grant meets is in the tests of live classes (`socket.rs`).
+            Right::Hello => {
+                assert!(answer.status.is_client_error() && is_problem(&answer), "{told}: {}", answer.status)
+            }
             Right::SignedIn | Right::May(_) => {
                 guarded += 1;
                 assert_eq!(
