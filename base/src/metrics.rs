@@ -5,8 +5,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{sync::OnceLock, time::Duration};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often the values of histograms are counted into their buckets. Until then each takes 16 bytes, whether anybody reads
-/// the metrics or not: a busy server notes a few thousand a second.
+/// How often the values of histograms are counted into their buckets. Until then every single one is kept, whether anybody
+/// reads the metrics or not.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();

@@ -9,6 +9,7 @@ use crate::{
     error::{ApiError, ApiResult, Code},
     extract::{Body, Caller, body_refusal, has_media_type},
     route::{Right, Route, Verb},
+    whip,
 };
 use axum::{
     Json,
@@ -207,6 +208,10 @@ async fn change(
         caller.require(Action::CreateClass, &entry)?;
     }
     let changed = app.library.change_class(id, entry).await?;
+    if changed.entry.teacher != old.entry.teacher {
+        // The devices of the teacher before are revoked with the change; what they do at this moment ends, too.
+        whip::end_all(&app, changed.room).await;
+    }
     tracing::info!(by = %caller.account, class = %id, "changed a class");
     Ok(Json(shown(&mut Names::new(&app), &caller.tree, changed).await?))
 }

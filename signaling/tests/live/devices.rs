@@ -1,7 +1,10 @@
 //! Tokens for OBS, recording hosts and players: what each is good for, and taking them back.
 
 use crate::world::{Answer, World};
-use axum::http::{Method, StatusCode};
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
 use lectern_library::{Class, ClassEntry};
 use lectern_media::{AccountId, UnixMillis};
 use serde_json::json;
@@ -56,6 +59,22 @@ async fn revoking_ends_what_devices_do_and_their_tokens() {
     }
     let fresh = w.device_token_to("watch").await;
     assert_eq!(post(&w, &fresh, &whep, RECEIVES).await.status, StatusCode::CREATED, "those made afterwards are good");
+}
+
+#[tokio::test]
+async fn another_teacher_ends_what_the_devices_of_the_one_before_do() {
+    let w = World::new().await;
+    let token = w.device_token().await;
+    assert_eq!(post(&w, &token, &format!("/whip/{}", w.class.room), SENDS).await.status, StatusCode::CREATED);
+    let admin = w.app.library.store().account_by_login("admin").await.unwrap().unwrap();
+    let path = format!("/api/v1/classes/{}", w.class.id);
+    let request = w.signed_in(Request::get(&path), admin.id).await;
+    let mut class = w.send(request.body(Body::empty()).unwrap()).await.json();
+    class["teacher"] = json!(admin.id);
+    let request = w.signed_in(Request::put(&path), admin.id).await.header("content-type", "application/json");
+    let changed = w.send(request.body(Body::from(class.to_string())).unwrap()).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    w.until("the device's session is closed", |w| (w.media.closed.lock().len() == 1).then_some(())).await;
 }
 
 #[tokio::test]
