@@ -65,6 +65,7 @@ test(`kill -9, ${KILLS} times: everybody is back by themselves`, async () => {
 });
 
 test("the lesson is one recording, with each downtime as a gap", async () => {
+  await seesCamera(student, 0, { frames: 75, since: server.readyAt }); // enough to be played afterwards
   await endClass(teacher);
   const page = await until("the lesson is in the library", async () => {
     const found = await world.teacher.get("/recordings");
