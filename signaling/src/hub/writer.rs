@@ -96,6 +96,12 @@ impl Writer {
             Write::Keep(state) => self.noted("keep", store.put_room(room, state)).await,
             Write::Attendance(presences) => self.attendance(presences).await,
             Write::Opened { at, record } => {
+                if matches!(store.lesson(lesson).await, Ok(None)) {
+                    // The class was moved in the timetable while people waited for it, which forgets what was only planned.
+                    // It is held now all the same, under the id that everybody in the room knows.
+                    let planned = store.extra_lesson(self.plan.class.id, self.plan.lesson.starts);
+                    self.noted("plan", planned).await;
+                }
                 // The lesson is live first: if we die here, the restart starts its recording.
                 let change =
                     LessonChange { state: Some(LessonState::Live), opened: Some(at), ..LessonChange::default() };

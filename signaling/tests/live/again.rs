@@ -87,6 +87,33 @@ async fn a_lesson_of_the_week_before_is_not_taken_up_again() {
 }
 
 #[tokio::test]
+async fn a_class_that_is_moved_while_people_wait() {
+    let w = World::new().await;
+    let mut teacher = w.enter(GrantRole::Teacher).await;
+    let lesson = teacher
+        .hear("the welcome", |m| match m {
+            ServerMessage::Welcome { room, .. } => Some(room.lesson),
+            _ => None,
+        })
+        .await;
+    let mut entry = w.class.entry.clone();
+    entry.starts = UnixMillis(entry.starts.0 + 5 * 60_000);
+    w.app.library.change_class(w.class.id, entry).await.unwrap();
+    teacher.say(ClientMessage::Open {}).await;
+    let recorded = async {
+        loop {
+            match w.app.library.store().live_lessons().await.unwrap().as_slice() {
+                [live] if live.recording.is_some() => return live.id,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let live =
+        tokio::time::timeout(std::time::Duration::from_secs(10), recorded).await.expect("it is live, and recorded");
+    assert_eq!(live, lesson, "the one that everybody was in");
+}
+
+#[tokio::test]
 async fn looking_at_a_class_writes_nothing() {
     let w = World::new().await;
     assert_eq!(preview(&w, None).await["state"], "scheduled");
