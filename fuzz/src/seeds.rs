@@ -248,3 +248,16 @@ pub(crate) fn archive_files() -> Vec<Vec<u8>> {
     let fragments = [fragment(1, 5, &[sample(true), sample(false)]), fragment(2, 5, &[sample(true)])];
     avc_config().map(|config| init_segment(&TrackConfig::Avc(config))).into_iter().chain(fragments).collect()
 }
+
+/// A length, a range, and the version that it is of.
+pub(crate) fn ranges() -> Vec<Vec<u8>> {
+    let of = |len: u8, text: &str| [&[len], text.as_bytes()].concat();
+    vec![
+        of(100, "bytes=0-9"),
+        of(100, "bytes=50-"),
+        of(100, "bytes=-7\n\"a-10\""),
+        of(0, "bytes=0-0"),
+        of(9, "bytes=0-1,5-6"),
+        of(255, "bytes=18446744073709551615-18446744073709551615"),
+    ]
+}

@@ -1,15 +1,17 @@
 //! The table itself. What a crate can say best about its own parser stands in that crate's `fuzz` module and is only named here.
 
 use crate::{Target, seeds};
+use axum::http::{HeaderMap, HeaderValue, header};
 use jiff::tz::TimeZone;
 use lectern_auth::{Grant, GrantRole, Keyring, Purpose};
 use lectern_fmp4::fuzz as fmp4;
-use lectern_library::import;
+use lectern_library::{fuzz as library, import};
 use lectern_media::{ParticipantId, RoomId, RtpView, UnixMillis};
 use lectern_protocol::{api, ws};
+use lectern_recorder::fuzz as recorder;
 use lectern_sfu::fuzz as sfu;
 use lectern_sfu_core::fuzz as core;
-use lectern_signaling::whip::sdp as device;
+use lectern_signaling::{http::range_of, whip::sdp as device};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// All targets, lowest crate first.
@@ -36,6 +38,15 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "depay_opus", run: fmp4::opus, seeds: seeds::opus_packets, weight: 1 },
         Target { name: "parameter_sets", run: fmp4::parameter_sets, seeds: seeds::parameter_sets, weight: 1 },
         Target { name: "archive_files", run: fmp4::files, seeds: seeds::archive_files, weight: 1 },
+        Target {
+            name: "catalogue_journal",
+            run: library::catalogue_journal,
+            seeds: library::catalogue_journals,
+            weight: 2,
+        },
+        // Goes to the disk.
+        Target { name: "archive_index", run: recorder::archive_index, seeds: recorder::archive_indexes, weight: 40 },
+        Target { name: "http_range", run: http_range, seeds: seeds::ranges, weight: 1 },
     ]
 }
 
@@ -45,6 +56,22 @@ fn rtp(data: &[u8]) {
         let extensions: usize = packet.extensions().map(|(_, bytes)| bytes.len()).sum();
         assert!(packet.header_len_bytes() + packet.payload().len() <= data.len(), "a packet holds its parts");
         assert!(extensions <= packet.header_len_bytes(), "extensions are part of the header (RFC 8285)");
+    }
+}
+
+/// The `Range` of a request for a body as long as the first byte says; behind a line break, `If-Range`. What is given
+/// lies within the body and is not empty.
+fn http_range(data: &[u8]) {
+    let Some((len, text)) = data.split_first() else { return };
+    let (len, mut parts) = (u64::from(*len), text.split(|b| *b == b'\n'));
+    let mut headers = HeaderMap::new();
+    for name in [header::RANGE, header::IF_RANGE] {
+        if let Some(value) = parts.next().and_then(|value| HeaderValue::from_bytes(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    if let Ok(Some(range)) = range_of(&headers, len, Some("\"a-10\"")) {
+        assert!(range.start < range.end && range.end <= len, "{range:?} of {len} bytes");
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod code;
 pub mod conformance;
 pub mod error;
+pub mod fuzz;
 pub mod import;
 pub mod library;
 pub mod model;

@@ -65,7 +65,7 @@ impl ChainRecord {
     /// The first byte after what is covered.
     #[must_use]
     pub fn end(&self) -> u64 {
-        self.offset + self.len
+        self.offset.saturating_add(self.len)
     }
 }
 

@@ -14,6 +14,7 @@
 mod chain;
 mod check;
 mod clock;
+pub mod fuzz;
 mod journal;
 mod limits;
 mod meta;

@@ -171,7 +171,7 @@ fn standing(
     let mut track_ends = BTreeMap::new();
     for r in records.iter().filter(|r| r.kind == ChainKind::Frag) {
         let Some((track, _)) = parse_part_name(&r.file) else { continue };
-        let end = r.time + r.duration;
+        let end = r.time.saturating_add(r.duration);
         track_ends.insert(track, end);
         let hz = rates.get(&track).copied().unwrap_or(Codec::H264.clock_rate().hz());
         end_ms = end_ms.max(end.saturating_mul(1000) / u64::from(hz));

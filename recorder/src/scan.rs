@@ -38,11 +38,12 @@ pub(crate) fn summary(dir: &Path) -> Result<RecordingSummary, String> {
     let (lines, _) = journal::parse(&read(journal::FILE)?);
     let rates = crate::vod::clock_rates(&lines);
     let ends = records.iter().map(|r| match parse_part_name(&r.file).and_then(|(t, _)| rates.get(&t)) {
-        Some(hz) => (r.time + r.duration).saturating_mul(1000) / u64::from(*hz),
+        Some(hz) => r.time.saturating_add(r.duration).saturating_mul(1000) / u64::from(*hz),
         None => r.time,
     });
     let duration_ms = ends.max().unwrap_or(0);
-    let size_bytes = records.iter().filter(|r| r.file != journal::FILE).map(|r| r.len).sum();
+    let size_bytes =
+        records.iter().filter(|r| r.file != journal::FILE).fold(0, |sum: u64, r| sum.saturating_add(r.len));
     Ok(RecordingSummary { meta, dir: dir.into(), duration_ms, size_bytes, status: RecordingStatus::Live })
 }
 

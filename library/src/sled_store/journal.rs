@@ -13,7 +13,7 @@ use lectern_media::UnixMillis;
 use serde_json::value::RawValue;
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
+    io::{BufRead as _, BufReader, Read, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -231,8 +231,8 @@ struct Scan {
 }
 
 impl Scan {
-    fn run(&mut self, file: &File, path: &Path, each: &mut impl FnMut(Change)) -> Result<()> {
-        let mut reader = BufReader::with_capacity(256 * 1024, file);
+    fn run(&mut self, from: impl Read, path: &Path, each: &mut impl FnMut(Change)) -> Result<()> {
+        let mut reader = BufReader::with_capacity(256 * 1024, from);
         let mut line = Vec::new();
         let mut at = 0_u64;
         let mut torn = false;
@@ -282,6 +282,31 @@ fn parse_line(line: &[u8]) -> Option<(u64, &str)> {
         && text.get(10..CRC_END) == Some("\",");
     let (number, body) = checked.split_once(',').filter(|_| fits)?;
     Some((number.parse().ok()?, body))
+}
+
+/// Reads anything as a journal: what is understood of it is understood again without what comes behind.
+pub(crate) fn fuzz(data: &[u8]) {
+    let read = |data: &[u8]| {
+        let (mut scan, mut seen) = (Scan::default(), Vec::new());
+        let read = scan.run(data, Path::new("journal"), &mut |change| seen.push(change));
+        (read.is_ok(), scan.good as usize, seen)
+    };
+    let (whole, good, seen) = read(data);
+    assert!(good <= data.len(), "what is good is there");
+    if whole {
+        assert_eq!(read(&data[..good]), (true, good, seen), "a torn end changes nothing before it");
+    }
+}
+
+/// Valid journals, to be mutated.
+pub(crate) fn fuzz_seeds() -> Vec<Vec<u8>> {
+    let line = |number: u64, body: &str| {
+        let checked = format!("{number},{body}");
+        format!("[\"{:08x}\",{},{checked}]\n", crc32fast::hash(checked.as_bytes()), checked.len())
+    };
+    let changes = [("place/1".to_owned(), Some("{\"名\":\"值\"}".to_owned())), ("place/1".to_owned(), None)];
+    let lines = [line(0, &header()), line(1, &body(&changes)), line(2, &body(&changes[..1]))];
+    (1..=lines.len()).map(|n| lines[..n].concat().into_bytes()).collect()
 }
 
 #[cfg(test)]

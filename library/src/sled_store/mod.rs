@@ -11,7 +11,7 @@
 mod attendance;
 mod counts;
 mod index;
-mod journal;
+pub(crate) mod journal;
 mod people;
 mod recordings;
 mod rooms;

@@ -3,7 +3,7 @@
 use super::VodError;
 use crate::{
     Entry, Line, RecordingMeta, Seal,
-    chain::{self, ChainKind},
+    chain::{self, ChainKind, ChainRecord},
     journal,
     recover::{read_or_empty, read_range},
     writer::{parse_part_name, part_name},
@@ -195,6 +195,10 @@ impl Facts {
                     track.parts.push(Part { number, config, init_len: r.len });
                 }
                 ChainKind::Frag => {
+                    if !follows(r, track.hz(), track.fragments.last()) {
+                        tracing::warn!(recording = %meta.id, file = r.file, offset = r.offset, "a record is left out: damaged");
+                        continue;
+                    }
                     let Some(part) = track.parts.iter().rposition(|p| p.number == number) else { continue };
                     let (offset, len, dts, duration, keyframe) = (r.offset, r.len, r.time, r.duration, r.keyframe);
                     track.fragments.push(Fragment { part, offset, len, dts, duration, keyframe });
@@ -210,15 +214,18 @@ impl Facts {
             tracks.iter_mut().filter(|t| Some(t.info.participant) == first).for_each(|t| t.role.teacher = true);
         }
         let recorded_ms = tracks.iter().map(Track::to_ms).max().unwrap_or(0);
-        let happened_ms = lines.iter().map(|(l, ..)| l.at_ms).max().unwrap_or(0);
+        let happened_ms = lines.iter().map(|(l, ..)| l.at_ms.min(MS_MAX)).max().unwrap_or(0);
         Ok(Self {
             status: match &seal {
                 None => RecordingStatus::Live,
                 Some(s) if s.finished => RecordingStatus::Done,
                 Some(_) => RecordingStatus::Partial,
             },
-            duration_ms: seal.map_or(recorded_ms.max(happened_ms), |s| s.duration_ms),
-            size_bytes: records.iter().filter(|r| r.kind != ChainKind::Line).map(|r| r.len).sum(),
+            duration_ms: seal.map_or(recorded_ms.max(happened_ms), |s| s.duration_ms.min(MS_MAX)),
+            size_bytes: records
+                .iter()
+                .filter(|r| r.kind != ChainKind::Line)
+                .fold(0, |sum: u64, r| sum.saturating_add(r.len)),
             gaps: gaps(&lines),
             chapters: chapters(&lines),
             events: events(&lines),
@@ -265,6 +272,18 @@ impl Facts {
     }
 }
 
+/// No recording is longer: what is listed beyond is damage. Everything that is computed from times within fits 64 bits, and
+/// everything that is made for each second of them fits memory.
+const MS_MAX: u64 = 8 * 24 * 3_600_000;
+/// No file of a recording is longer.
+const BYTES_MAX: u64 = 1 << 50;
+
+/// Whether a fragment's record can stand behind `last` (invariant 6). Whoever damaged the chain, readers go on.
+fn follows(r: &ChainRecord, hz: u32, last: Option<&Fragment>) -> bool {
+    let end = r.time.saturating_add(r.duration);
+    end <= MS_MAX / 1000 * u64::from(hz) && r.end() <= BYTES_MAX && last.is_none_or(|last| r.time >= last.end())
+}
+
 /// Names and roles of everyone who joined.
 fn roles(lines: &[(Line, u64, u64)]) -> BTreeMap<ParticipantId, Role> {
     let role = |(l, ..): &(Line, u64, u64)| match &l.entry {
@@ -280,7 +299,7 @@ fn events(lines: &[(Line, u64, u64)]) -> Vec<TimelineEvent> {
     let mut out: Vec<TimelineEvent> = lines
         .iter()
         .filter_map(|(l, ..)| match &l.entry {
-            Entry::Event { event } => Some(TimelineEvent { at_ms: l.at_ms, event: event.clone() }),
+            Entry::Event { event } => Some(TimelineEvent { at_ms: l.at_ms.min(MS_MAX), event: event.clone() }),
             _ => None,
         })
         .collect();
@@ -293,7 +312,9 @@ fn gaps(lines: &[(Line, u64, u64)]) -> Vec<RecordedGap> {
     let mut all: Vec<RecordedGap> = lines
         .iter()
         .filter_map(|(l, ..)| match l.entry {
-            Entry::Gap { track, from_ms, to_ms, cause, .. } => Some(RecordedGap { track, from_ms, to_ms, cause }),
+            Entry::Gap { track, from_ms, to_ms, cause, .. } if from_ms < to_ms && to_ms <= MS_MAX => {
+                Some(RecordedGap { track, from_ms, to_ms, cause })
+            }
             _ => None,
         })
         .collect();

@@ -40,6 +40,9 @@ impl Picture {
     }
 }
 
+/// Packets of silence that a hole in the sound is filled with: a day.
+const SILENCE_PACKETS_MAX: usize = 24 * 3600 * 50;
+
 /// Where a chunk's bytes are: some made here, then a range of a file.
 #[derive(Default)]
 pub(super) struct Place {
@@ -126,7 +129,8 @@ impl Recording {
                 }
                 if let Some(end) = end.filter(|_| codec == Codec::Opus) {
                     let packets = ((fragment.dts - end) / u64::from(SILENCE_TICKS)) as usize;
-                    if packets > 0 {
+                    // A longer hole stays one: players show the last sample's time.
+                    if (1..=SILENCE_PACKETS_MAX).contains(&packets) {
                         let silence =
                             SampleInfo { duration: SILENCE_TICKS, size: SILENCE.len() as u32, keyframe: true };
                         track.chunks.push(Chunk { dts: end, samples: vec![silence; packets] });

@@ -1,6 +1,6 @@
 //! A disk that fails at a chosen operation, and remembers what a power cut at that moment would leave.
 
-#![allow(dead_code)] // Each test file uses its share.
+#![allow(dead_code, reason = "each test file uses its share")]
 
 use lectern_recorder::storage::{Appender, Disk, Storage};
 use std::{

@@ -1,6 +1,6 @@
 //! Small made-up media that parses and needs no encoder: what the recorder does to a disk does not depend on pictures.
 
-#![allow(dead_code)] // Each test file uses its share.
+#![allow(dead_code, reason = "each test file uses its share")]
 
 use super::{Frame, Source};
 use lectern_media::{Codec, ParticipantId, TrackSource};

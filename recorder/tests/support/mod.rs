@@ -1,6 +1,6 @@
 //! Media made with ffmpeg at test time, cut into RTP packets, and a recorder to feed them to.
 
-#![allow(dead_code)] // Each test file uses its share.
+#![allow(dead_code, reason = "each test file uses its share")]
 
 pub mod disk;
 pub mod fake;
