@@ -113,12 +113,6 @@ impl Library {
         &*self.store
     }
 
-    /// The store, to be shared with a part that outlives a request.
-    #[must_use]
-    pub fn shared_store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store)
-    }
-
     /// The server's time zone.
     #[must_use]
     pub fn zone(&self) -> &TimeZone {

@@ -200,9 +200,7 @@ fn picture(r: &Recording, tracks: &[TrackId]) -> Result<Picture, VodError> {
         TrackSource::Screen => Some(Picture::Screen),
         _ => None,
     });
-    named
-        .or_else(|| r.pictures().into_iter().next())
-        .ok_or_else(|| VodError::NotFound("picture of the teacher".into()))
+    named.or_else(|| r.pictures().into_iter().next()).ok_or_else(|| VodError::NotFound("picture of the teacher".into()))
 }
 
 /// What stands at a path below `/vod/{recording}/`.

@@ -149,7 +149,7 @@ impl People for SledStore {
                     account.password = Some(password);
                 }
                 if ends_sessions {
-                    super::sessions::end_all(tx, id, None)?;
+                    super::sessions::end_all(tx, id)?;
                 }
                 tx.put(account_key(id), &account)?;
                 Ok(account)

@@ -40,10 +40,9 @@ fn end(tx: &mut Tx<'_>, session: &Session) {
     tx.remove(session_of_key(session.account, &session.hash));
 }
 
-pub(super) fn end_all(tx: &mut Tx<'_>, account: AccountId, except: Option<TokenHash>) -> Result<usize> {
-    let ended: Vec<Session> = sessions_of(tx, account)?.into_iter().filter(|s| Some(s.hash) != except).collect();
-    ended.iter().for_each(|session| end(tx, session));
-    Ok(ended.len())
+pub(super) fn end_all(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
+    sessions_of(tx, account)?.iter().for_each(|session| end(tx, session));
+    Ok(())
 }
 
 fn remove_token(tx: &mut Tx<'_>, token: &OneTimeToken) {
@@ -90,10 +89,6 @@ impl Sessions for SledStore {
             .await
     }
 
-    async fn close_sessions(&self, account: AccountId, except: Option<TokenHash>) -> Result<usize> {
-        self.writer.write(move |tx| end_all(tx, account, except)).await
-    }
-
     async fn put_token(&self, token: OneTimeToken) -> Result<()> {
         self.writer
             .write(move |tx| {
@@ -125,7 +120,7 @@ impl Sessions for SledStore {
                     return Ok(None);
                 }
                 remove_token(tx, &token);
-                end_all(tx, token.account, None)?;
+                end_all(tx, token.account)?;
                 Ok(Some(token.account))
             })
             .await

@@ -21,9 +21,6 @@ pub trait Sessions {
     /// Ends a session. Nothing happens if it is gone.
     async fn close_session(&self, hash: TokenHash) -> Result<()>;
 
-    /// Ends the sessions of an account, all `except` one; tells how many.
-    async fn close_sessions(&self, account: AccountId, except: Option<TokenHash>) -> Result<usize>;
-
     /// Keeps a one-time link; it replaces an older one of the same account.
     async fn put_token(&self, token: OneTimeToken) -> Result<()>;
 

@@ -272,8 +272,8 @@ fn an_end_that_found_the_disk_full_is_written_when_there_is_room() {
         && sh("mount", &["--make-rprivate", "/"])
         && sh("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &mount]))
     {
-        assert!(std::env::var_os("CI").is_none(), "a full disk must be tested: this needs root");
-        eprintln!("SKIPPED: a full disk is not tested without root");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "not run under CI: a full disk needs root and mounts");
+        println!("skipped: a full disk needs root and mounts");
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
