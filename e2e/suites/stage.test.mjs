@@ -63,7 +63,10 @@ test("the teacher shares the screen with a video's sound: the student sees and h
 test("a classroom's screen is admitted, comes on stage and plays; teacher and student see that room", async () => {
   const room = "西沟教学点";
   await showPeople(teacher);
-  await teacher.page.getByLabel("新来的人等我同意").check();
+  // The box says what the server has confirmed, so a moment after the click.
+  const waitingRoom = teacher.page.getByLabel("新来的人等我同意");
+  await waitingRoom.click();
+  await until("the waiting room is on", () => waitingRoom.isChecked());
   const screen = await browser.person("screen", { source: sourceOf(9), viewport: { width: 1920, height: 1080 } });
   await setUpScreen(screen, server, world.lesson.code, room);
   const admit = teacher.page.getByRole("button", { name: `同意: ${room}` });
