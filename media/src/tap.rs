@@ -87,6 +87,9 @@ pub struct TapSender {
     track: TrackId,
     kind: TrackKind,
     hole: Option<(UnixMillis, u64)>,
+    /// Events that found no room and go before anything else: the newest layer, a sender report on it, the newest muting.
+    waiting: [Option<TapEvent>; 3],
+    ended: bool,
 }
 
 /// The reading end.
@@ -121,11 +124,13 @@ pub struct TapHandle {
 }
 
 impl TapHandle {
-    /// Announces the track and returns its writing end; `None` if nobody reads or the tap is full.
+    /// Announces the track and returns its writing end; `None` if nobody reads or the tap is full. Try again then, and tell
+    /// what went by in the meantime ([`TapSender::missed`]).
     #[must_use]
     pub fn start(&self, info: &TrackInfo) -> Option<TapSender> {
         self.tx.try_send(TapEvent::Started(info.clone())).ok()?;
-        Some(TapSender { tx: self.tx.clone(), track: info.id, kind: info.codec.kind(), hole: None })
+        let (tx, kind) = (self.tx.clone(), info.codec.kind());
+        Some(TapSender { tx, track: info.id, kind, hole: None, waiting: [None, None, None], ended: false })
     }
 
     /// Whether the reader is gone.
@@ -138,10 +143,12 @@ impl TapHandle {
 impl TapSender {
     /// Offers one packet. Never waits and does not allocate.
     pub fn offer(&mut self, packet: TapPacket) -> Offered {
+        // A packet must not overtake the layer it belongs to.
+        let waits = self.flush() == Offered::Full;
         if let Some((since, packets)) = self.hole {
             let resumable = self.kind == TrackKind::Audio || packet.keyframe;
             // Half the channel must be free again, or the hole would reopen at once.
-            if !resumable || self.tx.capacity() < self.tx.max_capacity() / 2 {
+            if waits || !resumable || self.tx.capacity() < self.tx.max_capacity() / 2 {
                 self.hole = Some((since, packets + 1));
                 return if self.tx.is_closed() { Offered::Closed } else { Offered::Full };
             }
@@ -151,7 +158,7 @@ impl TapSender {
             }
             self.hole = None;
         }
-        if self.tx.capacity() <= EVENT_RESERVE {
+        if waits || self.tx.capacity() <= EVENT_RESERVE {
             self.hole = Some((packet.arrival, 1));
             return Offered::Full;
         }
@@ -166,22 +173,83 @@ impl TapSender {
         }
     }
 
-    /// Hands over an event that is not a packet (layer change, sender report, mute). Dropped if even the reserve is full.
+    /// Notes that `packets` packets went by since `since` without being offered: they become part of the hole.
+    pub fn missed(&mut self, since: UnixMillis, packets: u64) {
+        let (since, before) = self.hole.unwrap_or((since, 0));
+        self.hole = Some((since, before + packets));
+    }
+
+    /// Hands over an event that is not a packet. Of a full tap's reader, changes of layer and mutings wait, the newest of
+    /// each, and go before anything else ([`Offered::Full`]); a sender report takes no room that other events need, for
+    /// another follows in a few seconds, but stays with a layer that waits.
     pub fn event(&mut self, event: TapEvent) -> Offered {
+        let place = match event {
+            TapEvent::Layer { .. } => {
+                // A report on the layer before says nothing of this one.
+                self.waiting[1] = None;
+                0
+            }
+            TapEvent::SenderReport { .. } if self.waiting[0].is_some() => 1,
+            TapEvent::SenderReport { .. } if self.tx.capacity() <= EVENT_RESERVE => {
+                return if self.tx.is_closed() { Offered::Closed } else { Offered::Full };
+            }
+            TapEvent::Muted { .. } => 2,
+            other => {
+                return match self.flush() {
+                    Offered::Taken => self.send(other).0,
+                    refused => refused,
+                };
+            }
+        };
+        self.waiting[place] = Some(event);
+        self.flush()
+    }
+
+    /// Hands over what waits, if there is room now. Call now and then.
+    pub fn flush(&mut self) -> Offered {
+        for place in 0..self.waiting.len() {
+            if let Some(event) = self.waiting[place].take() {
+                let (offered, back) = self.send(event);
+                if offered != Offered::Taken {
+                    self.waiting[place] = back;
+                    return offered;
+                }
+            }
+        }
+        Offered::Taken
+    }
+
+    /// Tells that the track ended, and before that how much of it is missing. `false` if there is no room now: call again.
+    /// Dropping the sender tries once.
+    pub fn end(&mut self) -> bool {
+        if self.ended {
+            return true;
+        }
+        if let Some((since, packets)) = self.hole {
+            let hole = TapEvent::Hole { track: self.track, since, packets, cause: HoleCause::ReaderTooSlow };
+            if self.send(hole).0 == Offered::Full {
+                return false;
+            }
+            self.hole = None;
+        }
+        self.ended = self.send(TapEvent::Ended(self.track)).0 != Offered::Full;
+        self.ended
+    }
+
+    /// Sends an event; gives it back if the tap is full.
+    fn send(&self, event: TapEvent) -> (Offered, Option<TapEvent>) {
         match self.tx.try_send(event) {
-            Ok(()) => Offered::Taken,
-            Err(mpsc::error::TrySendError::Closed(_)) => Offered::Closed,
-            Err(mpsc::error::TrySendError::Full(_)) => Offered::Full,
+            Ok(()) => (Offered::Taken, None),
+            Err(mpsc::error::TrySendError::Closed(_)) => (Offered::Closed, None),
+            Err(mpsc::error::TrySendError::Full(event)) => (Offered::Full, Some(event)),
         }
     }
 }
 
 impl Drop for TapSender {
     fn drop(&mut self) {
-        // A full tap loses this notice; the reader also ends every track when the room's handle is gone.
-        if self.tx.try_send(TapEvent::Ended(self.track)).is_err() {
-            // Nothing to undo: the reader is gone or will see the channel close.
-        }
+        // A tap that is still full loses this notice; the reader also ends every track when the room's handle is gone.
+        let _ = self.end();
     }
 }
 
@@ -194,6 +262,55 @@ mod tests {
         let payload = Bytes::from_static(b"x");
         let (seq, timestamp) = (ExtSeq(seq), ExtTimestamp(seq * 3600));
         TapPacket { track, seq, timestamp, arrival: UnixMillis(seq.0 as i64), marker: true, keyframe, payload }
+    }
+
+    fn camera() -> TrackInfo {
+        TrackInfo {
+            id: TrackId::generate(),
+            participant: ParticipantId::generate(),
+            source: TrackSource::Camera,
+            codec: Codec::H264,
+            layers: 2,
+        }
+    }
+
+    #[test]
+    fn starts_ends_layers_and_holes_survive_a_full_tap() {
+        let (tap, mut rx) = channel(8);
+        let info = camera();
+        let mut tx = tap.start(&info).unwrap();
+        let layer = |n| TapEvent::Layer { track: info.id, layer: crate::Layer(n) };
+        let muted = |muted| TapEvent::Muted { track: info.id, muted };
+        let report = |ntp| TapEvent::SenderReport { track: info.id, ntp: UnixMillis(ntp), timestamp: ExtTimestamp(0) };
+        assert_eq!(tx.event(report(1)), Offered::Taken);
+        assert_eq!((0..9).filter(|i| tx.offer(packet(info.id, *i, *i == 0)) == Offered::Taken).count(), 6);
+        assert_eq!(tx.event(report(2)), Offered::Full, "reports take no room that others need");
+        let other = tap.start(&camera());
+        assert_eq!((1..EVENT_RESERVE).filter(|_| tx.event(muted(true)) == Offered::Taken).count(), 15);
+        assert!(tap.start(&info).is_none(), "full to the brim");
+        assert_eq!((tx.event(layer(0)), tx.event(report(3))), (Offered::Full, Offered::Full));
+        assert_eq!((tx.event(layer(1)), tx.event(report(4))), (Offered::Full, Offered::Full));
+        assert_eq!((tx.event(muted(true)), tx.event(muted(false))), (Offered::Full, Offered::Full));
+        assert_eq!(tx.offer(packet(info.id, 100, true)), Offered::Full);
+        assert!(!tx.end(), "no room yet");
+        while rx.try_recv().is_ok() {}
+        assert_eq!(tx.offer(packet(info.id, 101, true)), Offered::Taken);
+        tx.missed(UnixMillis(5), 3);
+        assert!(tx.end() && tx.end());
+        drop((tx, other));
+        let got: Vec<String> = std::iter::from_fn(|| rx.try_recv().ok())
+            .map(|e| match e {
+                TapEvent::Layer { layer, .. } => format!("layer {}", layer.0),
+                TapEvent::SenderReport { ntp, .. } => format!("report {}", ntp.0),
+                TapEvent::Muted { muted, .. } => format!("muted {muted}"),
+                TapEvent::Hole { packets, .. } => format!("hole {packets}"),
+                TapEvent::Packet(p) => format!("packet {}", p.seq.0),
+                TapEvent::Ended(t) => format!("ended {}", t == info.id),
+                TapEvent::Started(_) => "started".to_owned(),
+            })
+            .collect();
+        let want = "layer 1, report 4, muted false, hole 4, packet 101, hole 3, ended true, ended false";
+        assert_eq!(got.join(", "), want);
     }
 
     #[test]

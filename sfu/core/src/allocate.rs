@@ -49,6 +49,8 @@ pub struct Demand {
     pub previous: Target,
     /// Whether a step up may be tried ([`Selector::may_rise`](crate::selector::Selector::may_rise)).
     pub may_rise: bool,
+    /// The lowest layer is taken whatever the budget says.
+    pub insist: bool,
 }
 
 /// The sum of an allocation.
@@ -111,7 +113,9 @@ fn first_choice(budget: Bitrate, proven: bool, d: &Demand, outcome: &mut Outcome
         outcome.spent + cost.scale(if d.previous == Target::Paused { RISE_HEADROOM } else { KEEP_LOWEST_SHARE });
     if proven && needed > budget {
         want(outcome, needed);
-        return Target::Paused;
+        if !d.insist {
+            return Target::Paused;
+        }
     }
     outcome.spent += cost;
     Target::Layer(Layer(lowest as u8))
@@ -171,7 +175,7 @@ mod tests {
     }
 
     fn line(priority: Priority, tile_height: u16, offers: Offers, previous: Target) -> Demand {
-        Demand { priority, tile_height, offers, previous, may_rise: true }
+        Demand { priority, tile_height, offers, previous, may_rise: true, insist: false }
     }
 
     fn run(kbps: u64, demands: &[Demand]) -> (Vec<Target>, Outcome) {
@@ -247,6 +251,15 @@ mod tests {
         let mut targets = [Hidden];
         allocate(Bitrate::kbps(100), false, &[line(Screen, 720, screen(), Hidden)], &mut targets);
         assert_eq!(targets, [on(0)]);
+    }
+
+    #[test]
+    fn a_picture_that_is_tried_gets_its_lowest_layer_and_no_more() {
+        let mut d = line(Speaker, 720, camera(), Paused);
+        d.insist = true;
+        let (targets, outcome) = run(50, &[d, line(Rest, 720, camera(), Paused)]);
+        assert_eq!(targets, [on(0), Paused]);
+        assert_eq!(outcome.wanted, Some(Bitrate::kbps(132)), "probes go on");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 mod sim;
 
-use lectern_sfu_core::subscriber::SubscriberConfig;
+use lectern_sfu_core::{
+    allocate::Priority,
+    subscriber::{SubscriberConfig, Wish},
+};
 use sim::{Link, Sim, VIDEO};
 
 fn describe(sim: &Sim, to: u64) -> String {
@@ -167,5 +170,86 @@ fn a_busy_viewer_is_no_thin_line() {
             assert!(shown > 400, "stalls of {stall_ms} ms: shown {shown} of 550\n{report}");
             assert!(s.freeze_ms(65_000, 80_000) < 400, "back by itself\n{report}");
         }
+    }
+}
+
+/// The class's lowest layer beside its sound on 250 kbit/s.
+const LAYERS: [(u64, u16); 3] = [(75, 180), (500, 360), (1_500, 720)];
+
+/// The picture is back within so many seconds after a time, and stays.
+fn comes_back(sim: &Sim, what: &str, after: u64, within: u64, to: u64) {
+    let s = &sim.seen;
+    let report = describe(sim, to);
+    println!("{what}: {report}");
+    let back = s.frames_ms.iter().find(|t| **t > after).copied();
+    assert!(back.is_some_and(|t| t < after + within), "{what}: no picture before {back:?}\n{report}");
+    let freeze = s.freeze_ms(after + within, to);
+    assert!(freeze < 1_000, "{what}: it does not stay, {freeze} ms\n{report}");
+}
+
+#[test]
+fn a_picture_comes_back_whatever_stopped_it() {
+    for seed in 1..=6 {
+        // A line that carried nothing but the sound for a while: the estimate is as low as it goes.
+        let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
+        sim.run_secs(10);
+        sim.set_link(Link::kbps(90));
+        sim.run_secs(20);
+        assert!(sim.subscriber.is_paused(VIDEO), "{}", describe(&sim, 30_000));
+        sim.set_link(Link::kbps(250));
+        sim.run_secs(40);
+        comes_back(&sim, "after a narrow line", 30_000, 21_000, 70_000);
+
+        // A cut of five seconds, with bursts of loss around it.
+        let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
+        sim.run_secs(10);
+        for loss in [0.4, 1.0, 1.0, 1.0, 1.0, 1.0, 0.4] {
+            sim.set_link(Link::kbps(250).loss(loss));
+            sim.run_secs(1);
+        }
+        sim.set_link(Link::kbps(250));
+        sim.run_secs(30);
+        comes_back(&sim, "after a cut", 17_000, 6_000, 47_000);
+
+        // The publisher stops the lowest layer, and all of them, for a while.
+        for silent in [[true, false, false], [true; 3]] {
+            let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
+            sim.run_secs(10);
+            sim.silent = silent;
+            sim.run_secs(10);
+            sim.silent = [false; 3];
+            sim.run_secs(30);
+            comes_back(&sim, "after the publisher's pause", 20_000, 6_000, 50_000);
+        }
+
+        // Keyframes that were asked for are lost on their way to the server.
+        let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
+        sim.run_secs(10);
+        let subscriber = &mut sim.subscriber;
+        subscriber.set_wish(VIDEO, Wish { tile_height: 0, priority: Priority::Speaker });
+        sim.run_secs(1);
+        sim.lose_keyframes = 3;
+        let subscriber = &mut sim.subscriber;
+        subscriber.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker });
+        sim.run_secs(20);
+        comes_back(&sim, "after lost keyframes", 11_000, 6_000, 31_000);
+    }
+}
+
+/// A viewer whose machine stalls all the time gets probes wrong; a paused picture is tried again all the same.
+#[test]
+fn a_picture_comes_back_on_a_busy_machine() {
+    for seed in 1..=6 {
+        let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
+        sim.run_secs(10);
+        sim.set_link(Link::kbps(90).stall_ms(60));
+        sim.run_secs(20);
+        sim.set_link(Link::kbps(250).stall_ms(60));
+        sim.run_secs(60);
+        let s = &sim.seen;
+        let report = describe(&sim, 90_000);
+        let shown = (50_000..90_000).step_by(100).filter(|t| s.layer_at(*t).is_some()).count();
+        println!("shown {shown} of 400, {report}");
+        assert!(shown > 300, "shown {shown} of 400\n{report}");
     }
 }

@@ -53,7 +53,7 @@ impl Shard {
                 }
             }
             Command::CloseRoom { room } => self.close_room(now, room),
-            Command::Tap { room, tap } => self.tap(room, tap),
+            Command::Tap { room, tap } => self.tap(now, room, tap),
         }
     }
 
@@ -453,11 +453,11 @@ impl Shard {
         self.drop_room_if_idle(key);
     }
 
-    fn tap(&mut self, id: RoomId, tap: TapHandle) {
+    fn tap(&mut self, now: Instant, id: RoomId, tap: TapHandle) {
         let room = self.room(id);
         for key in self.tracks.0.keys().collect::<Vec<_>>() {
             if let Some(track) = self.tracks.0.get_mut(key).filter(|t| t.room == id) {
-                track.start_tap(&tap);
+                track.start_tap(now, &tap);
             }
         }
         if let Some(room) = self.rooms.get_mut(room) {

@@ -6,7 +6,7 @@ use crate::{
     srtp::SrtpError,
     udp::{SendError, Sent},
 };
-use lectern_sfu_core::DropReason;
+use lectern_sfu_core::{DropReason, ingest::StreamStats};
 use metrics::{Counter, Gauge, counter, gauge};
 
 /// Why a datagram went no further than the door. Reasons of the core, of ICE, DTLS and SRTP have names of their own.
@@ -95,6 +95,13 @@ pub(super) struct Counters {
     /// Packets the core dropped on their way to one subscriber, or at a publisher's door.
     forward_dropped: [Tally; DropReason::ALL.len()],
     ingest_dropped: [Tally; DropReason::ALL.len()],
+    /// Repairs that were asked for, and packets that waited, and did not go out.
+    unsent: [Tally; DropReason::ALL.len()],
+    /// Publishers' packets that came by retransmission, and that never came.
+    pub repaired: Tally,
+    pub given_up: Tally,
+    /// Pictures that a thin line took away.
+    pub paused: Tally,
     pub packets_in: Tally,
     pub bytes_in: Tally,
     packets_out: Tally,
@@ -121,6 +128,10 @@ impl Counters {
             srtp: SRTP.map(|(_, l)| refused(l)),
             forward_dropped: drops("lectern_sfu_forward_dropped_packets_total"),
             ingest_dropped: drops("lectern_sfu_ingest_dropped_packets_total"),
+            unsent: drops("lectern_sfu_unsent_packets_total"),
+            repaired: plain("lectern_sfu_ingest_repaired_packets_total"),
+            given_up: plain("lectern_sfu_ingest_given_up_packets_total"),
+            paused: plain("lectern_sfu_line_pauses_total"),
             packets_in: plain("lectern_sfu_received_packets_total"),
             bytes_in: plain("lectern_sfu_received_bytes_total"),
             packets_out: plain("lectern_sfu_sent_packets_total"),
@@ -137,7 +148,7 @@ impl Counters {
 
     /// Hands what was counted to the metrics.
     pub(super) fn flush(&mut self) {
-        let reasons = [&mut self.forward_dropped, &mut self.ingest_dropped].into_iter().flatten();
+        let reasons = [&mut self.forward_dropped, &mut self.ingest_dropped, &mut self.unsent].into_iter().flatten();
         let one = [
             &mut self.packets_in,
             &mut self.bytes_in,
@@ -147,6 +158,9 @@ impl Counters {
             &mut self.handed_over,
             &mut self.keyframes_asked,
             &mut self.nacks_sent,
+            &mut self.repaired,
+            &mut self.given_up,
+            &mut self.paused,
         ];
         reasons
             .chain(&mut self.refused)
@@ -189,6 +203,17 @@ impl Counters {
 
     pub(super) fn ingest_dropped(&mut self, r: DropReason) {
         self.ingest_dropped[r.index()].add(1);
+    }
+
+    pub(super) fn unsent(&mut self, r: DropReason, n: u64) {
+        self.unsent[r.index()].add(n);
+    }
+
+    /// What a publisher's stream counted since `told`, which is brought up to date.
+    pub(super) fn ingest(&mut self, stats: StreamStats, told: &mut StreamStats) {
+        self.repaired.add(stats.repaired - told.repaired);
+        self.given_up.add(stats.given_up - told.given_up);
+        *told = stats;
     }
 
     pub(super) fn sent(&mut self, count: u32, bytes: usize, sent: &Sent) {

@@ -93,6 +93,8 @@ pub(crate) struct Inbox {
     /// Whether the shard waits, or is about to: only then must it be woken, which costs a system call.
     sleeping: AtomicBool,
     stopping: AtomicBool,
+    /// The shard has ended.
+    closed: AtomicBool,
 }
 
 impl Inbox {
@@ -104,6 +106,7 @@ impl Inbox {
             waker: Waker::new()?,
             sleeping: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         })
     }
 
@@ -113,7 +116,28 @@ impl Inbox {
         }
         self.commands.push(command).map_err(|_| CommandError::Busy)?;
         self.wake();
+        // The shard may have looked for the last time before the push; then nobody answers. (`wake` has a fence.)
+        if self.is_closed() {
+            self.discard();
+            return Err(CommandError::Ended);
+        }
         Ok(())
+    }
+
+    /// The shard takes no more commands: those that wait are dropped, and whoever waits for their answers is told that.
+    pub(super) fn close(&self) {
+        self.stop();
+        self.closed.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.discard();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    fn discard(&self) {
+        while self.commands.pop().is_some() {}
     }
 
     /// Ends the shard after its present turn.
@@ -168,5 +192,29 @@ impl Inbox {
 
     pub(super) fn next_handover(&self) -> Option<Handover> {
         self.handovers.pop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn restart() -> (Command, oneshot::Receiver<Result<(String, String), CommandError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Command::RestartIce { peer: PeerId::generate(), remote_ufrag: String::new(), reply }, answer)
+    }
+
+    #[test]
+    fn nobody_waits_for_a_shard_that_has_ended() {
+        let inbox = Inbox::new().unwrap();
+        let (command, mut answer) = restart();
+        inbox.command(command).unwrap();
+        inbox.close();
+        assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed), "its command is dropped");
+        // A command that was on its way when the shard looked for the last time.
+        inbox.stopping.store(false, Ordering::SeqCst);
+        let (command, mut answer) = restart();
+        assert_eq!(inbox.command(command), Err(CommandError::Ended));
+        assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }
 }

@@ -239,6 +239,10 @@ impl Shard {
         let full = pending.seqs.len() >= PENDING_MAX;
         if let Some(tap) = &mut track.tap {
             tap.on_packet(now, &accepted.packet, top);
+        } else if let Some((_, _, missed)) = &mut track.tap_wanted
+            && meta.layer == top
+        {
+            *missed += 1;
         }
         if let Some(level) = meta.audio_level
             && let Some(room) = self.rooms.get_mut(room)

@@ -2,8 +2,14 @@
 
 use super::{Peer, Role, Shard, slots::Key, tap::TapFeed, timers::keyframe_due, tracks::Track};
 use crate::api::SfuEvent;
-use lectern_media::{Layer, TrackInfo, TrackKind, UnixMillis, tap::TapHandle};
+use lectern_media::{
+    Layer, TrackInfo, TrackKind, UnixMillis,
+    tap::{TapHandle, TapSender},
+};
 use std::time::Instant;
+
+/// Tracks whose end a full tap was not told of yet. Beyond, the reader learns of it when the tap ends.
+const TAP_ENDS_MAX: usize = 1_024;
 
 impl Shard {
     /// A new track of `publisher` in the room `room`: viewers who wait for it are attached, the tap is told.
@@ -17,7 +23,7 @@ impl Shard {
         self.tracks_by_id.insert(id, key);
         self.counters.tracks.set(self.tracks.0.len() as f64);
         if let (Some(tap), Some(track)) = (tap, self.tracks.0.get_mut(key)) {
-            track.start_tap(&tap);
+            track.start_tap(now, &tap);
         }
         let waiting: Vec<Key> = self
             .rooms
@@ -56,7 +62,13 @@ impl Shard {
 
     /// Ends a track: lines are emptied, the tap and the world are told.
     pub(super) fn end_track(&mut self, now: Instant, key: Key) {
-        let Some(track) = self.tracks.0.remove(key) else { return };
+        let Some(mut track) = self.tracks.0.remove(key) else { return };
+        if let Some(mut sender) = track.finish_tap(now)
+            && !sender.end()
+            && self.tap_ends.len() < TAP_ENDS_MAX
+        {
+            self.tap_ends.push(sender);
+        }
         self.tracks_by_id.remove(&track.info.id);
         self.pending.retain(|(k, _)| *k != key);
         for (viewer, line) in &track.carried_by {
@@ -94,13 +106,37 @@ impl Shard {
 
 impl Track {
     /// Feeds the track to a tap from now on.
-    pub(super) fn start_tap(&mut self, tap: &TapHandle) {
-        // Dropped before the new one starts: it says that the track ended there.
-        self.tap = None;
-        self.tap = tap.start(&self.info).map(|s| TapFeed::new(s, self.info.id, self.info.codec.kind()));
-        if let (Some(feed), true) = (&mut self.tap, self.muted) {
-            feed.on_mute(true);
+    pub(super) fn start_tap(&mut self, now: Instant, tap: &TapHandle) {
+        // Ended before the new one starts.
+        drop(self.finish_tap(now));
+        self.tap_wanted = Some((tap.clone(), UnixMillis::now(), 0));
+        self.retry_tap();
+    }
+
+    /// Tells the tap of the track's start, unless it has no room for it yet.
+    fn retry_tap(&mut self) {
+        let Some((tap, since, missed)) = self.tap_wanted.take() else { return };
+        match tap.start(&self.info) {
+            Some(sender) => {
+                let mut feed = TapFeed::new(sender, self.info.id, self.info.codec.kind());
+                if missed > 0 {
+                    feed.missed(since, missed);
+                }
+                if self.muted {
+                    feed.on_mute(true);
+                }
+                self.tap = Some(feed);
+            }
+            None if tap.is_closed() => {}
+            None => self.tap_wanted = Some((tap, since, missed)),
         }
+    }
+
+    /// Hands over what is left to the tap; returns its writing end, which is to tell that the track ended.
+    fn finish_tap(&mut self, now: Instant) -> Option<TapSender> {
+        let feed = self.tap.take()?;
+        let state = feed.layer().and_then(|l| self.layers.get(l.index()));
+        Some(feed.finish(now, UnixMillis::now(), state.map(|s| &s.ring), state.and_then(|s| s.highest)))
     }
 
     /// The highest layer that lives, and with it what the tap should carry; gives up gaps that waited long enough. Returns
@@ -109,6 +145,7 @@ impl Track {
         if self.tap.as_ref().is_some_and(TapFeed::is_closed) {
             self.tap = None;
         }
+        self.retry_tap();
         let tap = self.tap.as_mut()?;
         if let Some(top) = self.live.iter().rposition(|l| *l) {
             tap.aim(now, Layer(top as u8));

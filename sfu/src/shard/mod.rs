@@ -28,7 +28,7 @@ use crate::{
     udp::{Path, RecvBatch, UdpPort},
 };
 use counters::{Counters, Refusal};
-use lectern_media::{Layer, ParticipantId, PeerId, RoomId, TrackId};
+use lectern_media::{Layer, ParticipantId, PeerId, RoomId, TrackId, tap::TapSender};
 use outbox::Outbox;
 use publisher::Publisher;
 use rooms::Room;
@@ -130,6 +130,8 @@ pub(crate) struct Shard {
     publishers: Vec<Key>,
     /// Scratch for walking a table while its entries change.
     sweep: Vec<Key>,
+    /// Taps that had no room for the end of a track.
+    tap_ends: Vec<TapSender>,
     out: Outbox,
     stun_answer: Vec<u8>,
     counters: Counters,
@@ -167,6 +169,7 @@ impl Shard {
             pacing: Vec::with_capacity(64),
             publishers: Vec::with_capacity(64),
             sweep: Vec::with_capacity(64),
+            tap_ends: Vec::new(),
             out: Outbox::new(),
             stun_answer: Vec::with_capacity(256),
             counters: Counters::new(id),
@@ -181,8 +184,8 @@ impl Shard {
         let inbox = Arc::clone(&self.shared.inboxes[usize::from(self.id)]);
         if catch_unwind(AssertUnwindSafe(|| self.run_until_stopped(&inbox))).is_err() {
             tracing::error!("a media thread has failed; its rooms are gone until the server is restarted");
-            inbox.stop();
         }
+        inbox.close();
     }
 
     fn run_until_stopped(mut self, inbox: &Inbox) {

@@ -40,6 +40,8 @@ pub(super) struct TapFeed {
     /// A failed layer, or one above it, that lives again, and since when.
     rising: Option<(Layer, Instant)>,
     pub keyframe_seen: Option<Instant>,
+    /// The last sender report of each layer, to go with a change to it.
+    reports: [Option<(UnixMillis, ExtTimestamp)>; Layer::COUNT_MAX],
     closed: bool,
 }
 
@@ -56,6 +58,7 @@ impl TapFeed {
             failed: None,
             rising: None,
             keyframe_seen: None,
+            reports: [None; Layer::COUNT_MAX],
             closed: false,
         }
     }
@@ -113,6 +116,9 @@ impl TapFeed {
         };
         if begin {
             self.sender.event(TapEvent::Layer { track: self.track, layer: meta.layer });
+            if let Some((ntp, timestamp)) = self.reports.get(meta.layer.index()).copied().flatten() {
+                self.sender.event(TapEvent::SenderReport { track: self.track, ntp, timestamp });
+            }
             self.position = Some((meta.layer, meta.seq));
             self.keyframe_seen = Some(now);
         }
@@ -120,6 +126,9 @@ impl TapFeed {
 
     /// The numbers of `layer` begin anew: its encoder was restarted.
     pub(super) fn on_restart(&mut self, layer: Layer) {
+        if let Some(report) = self.reports.get_mut(layer.index()) {
+            *report = None;
+        }
         if self.layer() == Some(layer) {
             self.position = None;
             self.began = None;
@@ -128,8 +137,34 @@ impl TapFeed {
 
     /// Hands over what is in order, and gives up what was waited for long enough.
     pub(super) fn pump(&mut self, now: Instant, wall: UnixMillis, ring: &PacketRing, highest: Option<ExtSeq>) {
-        let (Some((layer, mut next)), Some(highest)) = (self.position, highest) else { return };
+        self.closed |= self.sender.flush() == Offered::Closed;
         let wait = if self.kind == TrackKind::Video { VIDEO_WAIT } else { AUDIO_WAIT };
+        self.hand_over(now, wall, ring, highest, wait);
+    }
+
+    /// The track ended: hands over what is left, with its gaps, and returns the writing end to tell so.
+    pub(super) fn finish(
+        mut self,
+        now: Instant,
+        wall: UnixMillis,
+        ring: Option<&PacketRing>,
+        highest: Option<ExtSeq>,
+    ) -> TapSender {
+        if let Some(ring) = ring {
+            self.hand_over(now, wall, ring, highest, Duration::ZERO);
+        }
+        self.sender
+    }
+
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        wall: UnixMillis,
+        ring: &PacketRing,
+        highest: Option<ExtSeq>,
+        wait: Duration,
+    ) {
+        let (Some((layer, mut next)), Some(highest)) = (self.position, highest) else { return };
         while next <= highest {
             let found = (next.0..=highest.0).find_map(|seq| ring.get(ExtSeq(seq)));
             let Some(packet) = found else {
@@ -173,9 +208,17 @@ impl TapFeed {
     }
 
     pub(super) fn on_sender_report(&mut self, layer: Layer, ntp: UnixMillis, timestamp: ExtTimestamp) {
+        if let Some(report) = self.reports.get_mut(layer.index()) {
+            *report = Some((ntp, timestamp));
+        }
         if self.layer() == Some(layer) {
             self.sender.event(TapEvent::SenderReport { track: self.track, ntp, timestamp });
         }
+    }
+
+    /// Packets went by before the feed was there.
+    pub(super) fn missed(&mut self, since: UnixMillis, packets: u64) {
+        self.sender.missed(since, packets);
     }
 
     pub(super) fn on_mute(&mut self, muted: bool) {
@@ -256,6 +299,29 @@ mod tests {
                 })
                 .collect()
         }
+    }
+
+    #[test]
+    fn a_layer_comes_with_its_last_sender_report_and_the_end_with_what_is_left() {
+        let now = Instant::now();
+        let mut b = Bench::new();
+        b.arrive(now, 0, 5, true);
+        b.feed.on_sender_report(Layer(1), UnixMillis(7), ExtTimestamp(70));
+        b.feed.on_sender_report(Layer(1), UnixMillis(8), ExtTimestamp(80));
+        b.arrive(now, 1, 10, true);
+        b.arrive(now, 1, 12, false);
+        b.arrive(now, 1, 14, false);
+        let Bench { feed, mut rx, rings, highest, .. } = b;
+        feed.finish(now, WALL, Some(&rings[1]), highest[1]);
+        let events: Vec<_> = std::iter::from_fn(|| rx.try_recv().ok()).collect();
+        assert!(matches!(events[0], TapEvent::Layer { layer: Layer(1), .. }));
+        assert!(matches!(events[1], TapEvent::SenderReport { ntp: UnixMillis(8), timestamp: ExtTimestamp(80), .. }));
+        let packets = events.iter().filter_map(|e| match e {
+            TapEvent::Packet(p) => Some(p.seq.0),
+            _ => None,
+        });
+        assert_eq!(packets.collect::<Vec<_>>(), [10, 12, 14], "gaps are not waited for any more");
+        assert!(matches!(events.last(), Some(TapEvent::Ended(_))));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Peer, Role, Shard, slots::Key, tap::KEYFRAME_INTERVAL, tracks::PENDING_HOLD, viewer::LineState};
 use crate::api::{Health, SfuEvent};
 use lectern_media::{Bitrate, Layer, UnixMillis};
-use lectern_sfu_core::{rtcp::Builder, time::NtpTime};
+use lectern_sfu_core::{rtcp::Builder, subscriber::Showing, time::NtpTime};
 use std::time::{Duration, Instant};
 
 /// How often everything is looked at that has no timer of its own.
@@ -139,6 +139,7 @@ impl Shard {
     fn report_to_viewer(&mut self, now: Instant, key: Key) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let Role::Viewer(viewer) = &mut peer.role else { return };
+        viewer.tell_refusals(&mut self.counters);
         if now < viewer.next_report {
             return;
         }
@@ -174,6 +175,10 @@ impl Shard {
             let state =
                 LineState { track: track.map(|t| t.info.id), layer: layer.filter(|_| track.is_some()), limited };
             if state != line.told {
+                let (showing, quality) = (viewer.subscriber.showing(line.id), viewer.subscriber.quality());
+                tracing::debug!(%peer, mid = line.mid, track = ?state.track, ?showing, limited, ?quality, "line changed");
+                let paused = showing == Showing::Paused && line.told.layer.is_some();
+                self.counters.paused.add(u64::from(paused));
                 line.told = state;
                 changed.push((line.mid.clone(), state));
             }
@@ -195,6 +200,13 @@ impl Shard {
         let changed = peer.told != Some(worst) && (peer.told.is_none() || now >= peer.told_at + Duration::from_secs(1));
         if changed || again {
             (peer.told, peer.told_at) = (Some(worst), now);
+            if let Role::Viewer(v) = &peer.role
+                && tracing::enabled!(tracing::Level::DEBUG)
+            {
+                // What answers "why is it paused".
+                let showing = v.lines.iter().map(|l| (&l.mid, v.subscriber.showing(l.id))).collect::<Vec<_>>();
+                tracing::debug!(peer = %peer.id, ?worst, quality = ?v.subscriber.quality(), ?showing, "quality");
+            }
             let peer = peer.id;
             self.tell(SfuEvent::Quality { peer, up, down, estimate, rtt });
         }
@@ -209,6 +221,7 @@ impl Shard {
             self.tick_track(now, *key);
         }
         self.sweep = keys;
+        self.tap_ends.retain_mut(|sender| !sender.end());
     }
 
     fn tick_track(&mut self, now: Instant, key: Key) {
@@ -217,6 +230,7 @@ impl Shard {
         if let Some(Peer { role: Role::Publisher(publisher), .. }) = self.peers.get_mut(track.publisher) {
             for stream in publisher.streams_of(key) {
                 let (rate, size) = (stream.ingest.bitrate(now), stream.ingest.resolution());
+                self.counters.ingest(stream.ingest.stats(), &mut stream.told);
                 if let Some(layer) = track.layers.get_mut(stream.layer.index()) {
                     layer.offer.bitrate = rate;
                     layer.offer.height = size.map(|s| s.height).or(layer.offer.height);

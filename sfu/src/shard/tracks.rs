@@ -4,7 +4,7 @@ use super::{
     slots::{Key, Slots},
     tap::TapFeed,
 };
-use lectern_media::{ExtSeq, Layer, RoomId, TrackInfo, TrackKind};
+use lectern_media::{ExtSeq, Layer, RoomId, TrackInfo, TrackKind, UnixMillis, tap::TapHandle};
 use lectern_sfu_core::{
     PacketSource, SourceId, SourcePacket,
     allocate::{LayerOffer, Offers},
@@ -60,6 +60,8 @@ pub(super) struct Track {
     pub live: [bool; Layer::COUNT_MAX],
     pub muted: bool,
     pub tap: Option<TapFeed>,
+    /// A tap that had no room for the track's start: since when, and how many packets went by.
+    pub tap_wanted: Option<(TapHandle, UnixMillis, u64)>,
 }
 
 impl Track {
@@ -76,6 +78,7 @@ impl Track {
             live: [false; Layer::COUNT_MAX],
             muted: false,
             tap: None,
+            tap_wanted: None,
         }
     }
 

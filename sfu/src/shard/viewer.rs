@@ -10,7 +10,7 @@ use crate::{
 };
 use lectern_media::{ExtSeq, Layer, PayloadType, RtpView, Ssrc, TrackId, TrackKind};
 use lectern_sfu_core::{
-    SourcePacket,
+    DropReason, SourcePacket,
     allocate::Priority,
     downtrack::{ExtensionIds, LineConfig, PayloadTypes},
     subscriber::{Forwarded, LineId, Subscriber, SubscriberConfig, Wish},
@@ -53,6 +53,8 @@ pub(super) struct Viewer {
     pub pacing: bool,
     pub next_tick: Instant,
     pub next_report: Instant,
+    /// What of the core's refusals was told to the counters.
+    unsent_told: [u64; DropReason::ALL.len()],
 }
 
 /// A wish for a line that carries nothing.
@@ -69,6 +71,7 @@ impl Viewer {
             pacing: false,
             next_tick: now,
             next_report: now,
+            unsent_told: [0; DropReason::ALL.len()],
         }
     }
 
@@ -158,6 +161,15 @@ impl Viewer {
             }
         }
         io.out.flush(io.path, io.ports, io.counters);
+    }
+
+    /// Tells the counters what the core refused since the last call.
+    pub(super) fn tell_refusals(&mut self, counters: &mut Counters) {
+        let refused = DropReason::ALL.iter().zip(self.subscriber.refusals());
+        for ((reason, now), told) in refused.zip(&mut self.unsent_told) {
+            counters.unsent(*reason, *now - *told);
+            *told = *now;
+        }
     }
 
     /// Sends what the pacer gives out now.

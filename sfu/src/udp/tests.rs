@@ -43,6 +43,22 @@ fn a_run_arrives_as_separate_datagrams_from_the_address_it_was_sent_to() {
 }
 
 #[test]
+fn one_path_that_takes_no_long_segments_does_not_end_segmentation_for_all() {
+    let mut port = UdpPort::bind(any("127.0.0.1:0"), 1 << 22).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let before = port.gso;
+    let path = Path { port: 0, remote: client.local_addr().unwrap(), local: None };
+    // Longer than any datagram may be together: the kernel refuses the run, not the datagrams.
+    let sent = port.send(&path, &vec![7; 80_000], 40_000);
+    assert_eq!((sent.lost, sent.error), (0, None));
+    let mut buf = vec![0; 65_536];
+    for _ in 0..2 {
+        assert_eq!(client.recv(&mut buf).unwrap(), 40_000);
+    }
+    assert_eq!(port.gso, before, "others still have it");
+}
+
+#[test]
 fn sockets_of_several_shards_share_a_port() {
     let first = UdpPort::bind(any("127.0.0.1:0"), 1 << 16).unwrap();
     let second = UdpPort::bind(first.local(), 1 << 16).unwrap();

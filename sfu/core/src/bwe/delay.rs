@@ -6,6 +6,8 @@ use std::time::Duration;
 /// The floor is the least delay of this and the last window, so that it follows a change of route and clock drift
 /// (50 ppm are 1.5 ms in 30 s).
 const FLOOR_WINDOW_US: i64 = 15_000_000;
+/// The most that a packet's own time on the line is taken for.
+const SERIAL_MAX_US: i64 = 60_000;
 /// The standing queue is the least delay within this time: bursts come and go, a queue stays.
 const STANDING_US: i64 = 200_000;
 /// Packets sent within this time are one group for the trend.
@@ -26,7 +28,7 @@ struct Point {
 /// The delay of one subscriber's line.
 #[derive(Debug, Default)]
 pub(super) struct Delay {
-    floor: Option<[i64; 2]>,
+    floor: Option<[Floor; 2]>,
     floor_since: i64,
     batch: Option<Point>,
     minima: [Point; MINIMA],
@@ -34,6 +36,13 @@ pub(super) struct Delay {
     groups: [Point; GROUPS],
     groups_len: usize,
     group: Option<Group>,
+}
+
+/// The least delay, and the size of the packet that had it.
+#[derive(Debug, Clone, Copy)]
+struct Floor {
+    delay_us: i64,
+    size_bytes: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +54,17 @@ struct Group {
 }
 
 impl Delay {
-    /// Notes a packet: sent and arrived on the clocks of sender and receiver, `serial` its own time on the line.
-    pub fn on_packet(&mut self, sent: Duration, arrived: Duration, serial: Duration) {
+    /// Notes a packet: sent and arrived on the clocks of sender and receiver. `line` is what the line is thought to carry, in
+    /// bit/s: a packet's own time on it is no queue.
+    pub fn on_packet(&mut self, sent: Duration, arrived: Duration, size_bytes: u16, line: f64) {
         let (sent, arrived) = (sent.as_micros() as i64, arrived.as_micros() as i64);
-        let delay = arrived - sent - serial.as_micros() as i64;
-        let floor = self.lower_floor(arrived, delay);
-        let queue_us = delay - floor;
+        let delay_us = arrived - sent;
+        let floor = self.lower_floor(arrived, Floor { delay_us, size_bytes });
+        // The floor is what was measured, never what was computed: a line that is thought thinner than it is would lower it
+        // for half a minute, and what follows would look like a queue.
+        let larger = f64::from(size_bytes.saturating_sub(floor.size_bytes));
+        let serial_us = ((larger * 8.0 / line * 1e6) as i64).min(SERIAL_MAX_US);
+        let queue_us = (delay_us - floor.delay_us - serial_us).max(0);
         let lower = self.batch.is_none_or(|b| queue_us < b.queue_us);
         if lower {
             self.batch = Some(Point { at_us: arrived, queue_us });
@@ -115,17 +129,18 @@ impl Delay {
         if variance > 0.0 { covariance / variance } else { 0.0 }
     }
 
-    fn lower_floor(&mut self, arrived: i64, delay: i64) -> i64 {
+    fn lower_floor(&mut self, arrived: i64, this: Floor) -> Floor {
         let floor = self.floor.get_or_insert_with(|| {
             self.floor_since = arrived;
-            [delay; 2]
+            [this; 2]
         });
         if arrived - self.floor_since > FLOOR_WINDOW_US {
             self.floor_since = arrived;
-            *floor = [delay, floor[0]];
+            *floor = [this, floor[0]];
         }
-        floor[0] = floor[0].min(delay);
-        floor[0].min(floor[1])
+        let lower = |a: Floor, b: Floor| if a.delay_us < b.delay_us { a } else { b };
+        floor[0] = lower(floor[0], this);
+        lower(floor[0], floor[1])
     }
 }
 
@@ -147,7 +162,7 @@ mod tests {
         for i in 0..n {
             let sent = Duration::from_millis(from_ms + 10 * i);
             let arrived = sent + Duration::from_micros(7_000_000 + queue_us(i));
-            d.on_packet(sent, arrived, Duration::ZERO);
+            d.on_packet(sent, arrived, 100, 1e6);
             if i % 5 == 4 {
                 d.end_feedback();
             }
@@ -167,5 +182,23 @@ mod tests {
         assert!(d.standing() >= Duration::from_millis(99) && d.trend().abs() < 0.05);
         feed(&mut d, 2_000, 6_000, |_| 100_000);
         assert!(d.standing() < Duration::from_millis(1), "after half a minute it is the floor of another route");
+    }
+
+    #[test]
+    fn large_packets_are_no_queue_whatever_the_line_is_thought_to_carry() {
+        for line in [60_000.0, 250_000.0, 4_000_000.0] {
+            let mut d = Delay::default();
+            // 250 kbit/s: small packets take 5 ms, large ones 38.
+            for i in 0..400u64 {
+                let size: u16 = if i % 10 == 9 { 1_200 } else { 156 };
+                let sent = Duration::from_millis(20 * i);
+                let arrived = sent + Duration::from_micros(7_000_000 + u64::from(size) * 32);
+                d.on_packet(sent, arrived, size, line);
+                if i % 5 == 4 {
+                    d.end_feedback();
+                    assert!(d.standing() < Duration::from_millis(1), "{line} bit/s, packet {i}: {:?}", d.standing());
+                }
+            }
+        }
     }
 }

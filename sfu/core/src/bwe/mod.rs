@@ -35,6 +35,10 @@ const KEEP_ON_DELAY: f64 = 0.9;
 const LOSS_TOLERATED: f64 = 0.06;
 /// Loss above this fraction is acted on.
 const LOSS_HIGH: f64 = 0.12;
+/// A receiver that was silent for this long was cut off: what was lost meanwhile says nothing about the rate.
+const CUT: Duration = Duration::from_secs(1);
+/// Loss without a queue takes away no more than this share at a time: what arrived just now may be the end of a cut.
+const KEEP_ON_LOSS_MIN: f64 = 0.5;
 /// Growth per second while no limit is known, and near a known limit.
 const GROWTH_FREE: f64 = 0.10;
 const GROWTH_NEAR: f64 = 0.03;
@@ -125,6 +129,8 @@ pub struct Estimator {
     grown_at: Instant,
     /// Transport-wide feedback has come.
     feedback: bool,
+    /// When the receiver was heard of last.
+    heard: Option<Instant>,
     /// A receiver report has come.
     reported: bool,
     wanted: Option<Bitrate>,
@@ -153,6 +159,7 @@ impl Estimator {
             patient_until: now,
             grown_at: now,
             feedback: false,
+            heard: None,
             reported: false,
             wanted: None,
             running: None,
@@ -175,10 +182,9 @@ impl Estimator {
         }
         self.delivered.on_received(arrived, r.size_bytes);
         let sent = r.sent.saturating_duration_since(self.epoch);
-        // A packet's own time on the line is no queue. Where the line was found full is the best guess of its rate.
+        // Where the line was found full is the best guess of its rate.
         let line = self.limit.unwrap_or(self.estimate).max(100_000.0);
-        let serial = Duration::from_secs_f64(f64::from(r.size_bytes) * 8.0 / line);
-        self.delay.on_packet(sent, arrived, serial.min(Duration::from_millis(60)));
+        self.delay.on_packet(sent, arrived, r.size_bytes, line);
         let Some(run) = self.running.as_mut().filter(|run| r.sent >= run.probe.since) else { return };
         run.over |= r.sent >= run.probe.until;
         if !run.over {
@@ -196,6 +202,15 @@ impl Estimator {
     pub fn end_feedback(&mut self, now: Instant, rtt: Duration) {
         self.feedback = true;
         self.delay.end_feedback();
+        let cut = self.heard.is_some_and(|at| now.saturating_duration_since(at) > CUT);
+        self.heard = Some(now);
+        if cut {
+            self.delivered.forget_losses();
+            self.patient_until = self.patient_until.max(now + CUT);
+            self.running = None;
+            self.probe_pause = PROBE_PAUSE_MIN;
+            self.probe_at = self.probe_at.min(now + CUT);
+        }
         let (standing, trend) = (self.delay.standing(), self.delay.trend());
         let (loss, lost) = self.delivered.loss(Duration::from_millis(1_000));
         self.loss = loss;
@@ -209,7 +224,7 @@ impl Estimator {
         if (full || lossy) && now >= self.patient_until {
             // One conclusion per round trip: what is in flight was sent under the old one.
             self.patient_until = now + rtt.max(Duration::from_millis(50)) + Duration::from_millis(150);
-            self.step_down(now, if full { KEEP_ON_DELAY } else { 1.0 - loss / 2.0 });
+            self.step_down(now, full, if full { KEEP_ON_DELAY } else { 1.0 - loss / 2.0 });
         } else if standing < QUEUE_CLEAR && loss < LOSS_TOLERATED {
             self.grow(now);
         } else {
@@ -220,6 +235,7 @@ impl Estimator {
     /// A receiver report, for receivers without transport-wide feedback: `loss` is the fraction lost.
     pub fn on_report(&mut self, now: Instant, loss: f64) {
         self.reported = true;
+        self.heard = Some(self.heard.map_or(now, |at| if self.feedback { at } else { now }));
         if self.feedback {
             return;
         }
@@ -290,6 +306,22 @@ impl Estimator {
         self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < time)
     }
 
+    /// Whether the line was found full after `at`.
+    #[must_use]
+    pub fn congested_since(&self, at: Instant) -> bool {
+        self.congested_at.is_some_and(|c| c > at)
+    }
+
+    /// Whether the receiver is heard of, and its line shows neither a queue nor loss.
+    #[must_use]
+    pub fn is_clear(&self, now: Instant) -> bool {
+        self.is_heard(now) && self.delay.standing() < QUEUE_GROWING && self.loss < LOSS_TOLERATED
+    }
+
+    fn is_heard(&self, now: Instant) -> bool {
+        self.heard.is_some_and(|at| now.saturating_duration_since(at) <= CUT)
+    }
+
     /// Tells which rate the next better allocation needs; `None` if there is nothing to gain.
     pub const fn set_wanted(&mut self, wanted: Option<Bitrate>) {
         self.wanted = wanted;
@@ -302,7 +334,7 @@ impl Estimator {
         }
         let wanted = self.wanted?.as_bps() as f64;
         let due = self.verified > 0.0 && now >= self.probe_at && self.estimate < wanted.min(self.cap());
-        if !due || self.delay.standing() >= QUEUE_CLEAR || self.loss >= LOSS_TOLERATED {
+        if !due || !self.is_heard(now) || self.delay.standing() >= QUEUE_CLEAR || self.loss >= LOSS_TOLERATED {
             return None;
         }
         let hardest = self.limit.map_or(f64::INFINITY, |l| (l * PROBE_BEYOND_LIMIT).max(self.estimate * 1.1));
@@ -347,10 +379,11 @@ impl Estimator {
         Some(Verdict::Full)
     }
 
-    fn step_down(&mut self, now: Instant, keep: f64) {
+    fn step_down(&mut self, now: Instant, full: bool, keep: f64) {
         // Over a queue that stands, what arrives is what the line carries.
         let delivered = [200, 400].map(|ms| self.delivered.rate(Duration::from_millis(ms)).as_bps());
         let delivered = delivered[0].max(delivered[1]) as f64;
+        let delivered = if full { delivered } else { delivered.max(self.estimate * KEEP_ON_LOSS_MIN) };
         self.delivered.forget_losses();
         self.limit = Some(delivered.min(self.estimate));
         let bps = (delivered * keep).min(self.estimate * 0.95);

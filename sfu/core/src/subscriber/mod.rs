@@ -14,6 +14,7 @@
 
 mod probing;
 mod report;
+mod trial;
 
 use crate::{
     allocate::{Demand, Offers, Priority, allocate},
@@ -30,6 +31,7 @@ use probing::Probing;
 use report::REPAIR_MIN_BYTES_PER_SEC;
 pub use report::Reports;
 use std::time::{Duration, Instant};
+use trial::Trials;
 
 /// The place of a line in its subscriber: the order of [`Subscriber::add_line`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +90,24 @@ pub enum Ask {
     Keyframe(SourceId, Layer),
 }
 
+/// What a line shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Showing {
+    /// This layer.
+    Layer(Layer),
+    /// Nothing yet: it waits for a keyframe of this layer, or a lower one.
+    Waiting {
+        /// The layer it is meant to carry.
+        layer: Layer,
+        /// Since when.
+        since: Option<Instant>,
+    },
+    /// Nothing: the subscriber's line is too thin.
+    Paused,
+    /// Nothing: it has no source, or is hidden.
+    Nothing,
+}
+
 /// How well a subscriber is served; for the page and for metrics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
@@ -136,6 +156,7 @@ pub struct Subscriber {
     repair_at: Instant,
     /// The line with which the next sender reports begin.
     report_from: usize,
+    trials: Trials,
     probe: Option<Probing>,
     demands: Vec<Demand>,
     targets: Vec<Target>,
@@ -160,6 +181,7 @@ impl Subscriber {
             repair_bytes: REPAIR_MIN_BYTES_PER_SEC,
             repair_at: now,
             report_from: 0,
+            trials: Trials::default(),
             probe: None,
             demands: Vec::new(),
             targets: Vec::new(),
@@ -190,6 +212,7 @@ impl Subscriber {
             offers: Offers::default(),
             previous: Target::Hidden,
             may_rise: true,
+            insist: false,
         };
         self.demands.push(hidden);
         self.targets.push(Target::Hidden);
@@ -303,13 +326,22 @@ impl Subscriber {
                 offers: offered.unwrap_or_default(),
                 previous: l.track.selector().target(),
                 may_rise: l.track.selector().may_rise(now),
+                insist: false,
             };
         }
         // Silence may end at any moment: room for one voice is always kept.
         let audio = if audible { audio.max(AUDIO_COST) } else { audio };
         let budget = self.bwe.estimate().scale(MEDIA_SHARE).saturating_sub(audio);
         let proven = self.bwe.is_proven();
-        let outcome = allocate(budget, proven, &self.demands, &mut self.targets);
+        if let Some(line) = self.trials.line(now, &self.bwe, &self.demands) {
+            self.demands[line].insist = true;
+        }
+        let mut outcome = allocate(budget, proven, &self.demands, &mut self.targets);
+        let allocated = (&self.demands[..], &self.targets[..], &outcome);
+        if let Some(line) = self.trials.begin(now, &self.bwe, allocated, audio) {
+            self.demands[line].insist = true;
+            outcome = allocate(budget, proven, &self.demands, &mut self.targets);
+        }
         self.spent = outcome.spent + audio;
         self.set_pacing(now);
         self.bwe.set_wanted(outcome.wanted.map(|w| (w + audio).scale(1.0 / MEDIA_SHARE)));
@@ -351,10 +383,17 @@ impl Subscriber {
         self.line(line).is_some_and(|l| l.track.selector().target() == Target::Paused)
     }
 
-    /// Since when a line that should show something has waited for a keyframe.
+    /// What a line shows, and if nothing, why.
     #[must_use]
-    pub fn waiting_since(&self, line: LineId) -> Option<Instant> {
-        self.line(line)?.track.selector().waiting_since()
+    pub fn showing(&self, line: LineId) -> Showing {
+        let Some(l) = self.line(line).filter(|l| l.track.source().is_some()) else { return Showing::Nothing };
+        let selector = l.track.selector();
+        match (selector.target(), selector.current()) {
+            (Target::Hidden, _) => Showing::Nothing,
+            (Target::Paused, _) => Showing::Paused,
+            (Target::Layer(_), Some(layer)) => Showing::Layer(layer),
+            (Target::Layer(layer), None) => Showing::Waiting { layer, since: selector.waiting_since() },
+        }
     }
 
     /// The present estimate of what the subscriber's line carries.
@@ -425,7 +464,11 @@ impl Subscriber {
     fn set_pacing(&mut self, now: Instant) {
         let (rate, burst) = self.bwe.pacing(now);
         // A picture that was chosen against all assumptions, for want of a smaller one, must be able to leave.
-        let needed = if self.bwe.is_proven() { Bitrate::ZERO } else { self.spent.scale(1.5) };
+        let needed = match self.bwe.is_proven() {
+            false => self.spent.scale(1.5),
+            true if self.trials.is_running() => self.spent.scale(1.25),
+            true => Bitrate::ZERO,
+        };
         self.pacer.set_rate(now, rate.max(needed), burst);
     }
 
@@ -437,7 +480,9 @@ impl Subscriber {
             return None;
         };
         let how = if w.again { As::Repair } else { As::Media(0) };
-        let stamp = stamp(&mut self.sent, self.epoch, now, track.has_twcc(), usize::from(w.size_bytes));
+        // A repair was queued before its size was known.
+        let size = track.wire_len_bytes(packet.payload.len()) + 2 * usize::from(w.again) + self.config.overhead_bytes;
+        let stamp = stamp(&mut self.sent, self.epoch, now, track.has_twcc(), size);
         let len = match track.write(&noted.numbers, &packet, how, stamp, out) {
             Ok(len) => len,
             Err(reason) => {

@@ -65,10 +65,10 @@ fn a_viewer_gets_the_layer_of_its_tile_and_its_decoder_a_keyframe() {
     let at = |ms| t0 + Duration::from_millis(ms);
     let (mut sub, mut rings) = (subscriber(t0), rings());
     assert_eq!(tick(&mut sub, t0), [Ask::Keyframe(SOURCE, Layer(1))]);
-    assert_eq!(sub.waiting_since(LINE), Some(t0));
+    assert_eq!(sub.showing(LINE), Showing::Waiting { layer: Layer(1), since: Some(t0) });
     assert!(frame(&mut sub, &mut rings, at(10), 1, 0, false).is_none());
     assert!(frame(&mut sub, &mut rings, at(40), 1, 1, true).is_some());
-    assert_eq!((sub.layer(LINE), sub.waiting_since(LINE)), (Some(Layer(1)), None));
+    assert_eq!((sub.layer(LINE), sub.showing(LINE)), (Some(Layer(1)), Showing::Layer(Layer(1))));
     assert!(tick(&mut sub, at(100)).is_empty());
     let mut buf = [0; 64];
     let mut b = Builder::new(&mut buf);

@@ -194,6 +194,10 @@ pub struct Sim {
     rng: Rng,
     joined_at: Option<Instant>,
     pub seen: Seen,
+    /// Layers the publisher does not send now.
+    pub silent: [bool; 3],
+    /// The next so many keyframes are lost on their way to us.
+    pub lose_keyframes: u32,
 }
 
 /// A receiver: transport-wide feedback, NACK, PLI, frames by marker.
@@ -288,6 +292,8 @@ impl Sim {
             rng: Rng(seed.wrapping_mul(0xd1b5_4a32_d192_ed03) | 1),
             joined_at: None,
             seen: Seen::default(),
+            silent: [false; 3],
+            lose_keyframes: 0,
         };
         // The publisher has been there for a while.
         for _ in 0..WARM_UP_MS {
@@ -385,7 +391,12 @@ impl Sim {
             for i in 0..self.publisher.layers.len() {
                 let size_factor = 0.7 + 0.6 * self.publisher.rng.unit();
                 let l = &mut self.publisher.layers[i];
+                if self.silent[i] {
+                    continue;
+                }
                 let key = l.keyframe_at.take_if(|at| *at <= now).is_some();
+                let lost = key && self.lose_keyframes > 0;
+                self.lose_keyframes -= u32::from(lost);
                 let mean = l.bitrate.as_bps() as f64 * 0.033 / 8.0;
                 let size = (mean * if key { 6.0 } else { size_factor }) as usize;
                 l.picture_id = (l.picture_id + 1) & 0x7fff;
@@ -394,7 +405,9 @@ impl Sim {
                 for n in 0..count {
                     let payload = vp8(l.picture_id, l.tl0, key, n == 0, (size / count).max(20));
                     let marker = n + 1 == count;
-                    packets.push((i, rtp(96, marker, l.seq, (now_ms * 90) as u32, 7, &payload)));
+                    if !lost {
+                        packets.push((i, rtp(96, marker, l.seq, (now_ms * 90) as u32, 7, &payload)));
+                    }
                     l.seq = l.seq.wrapping_add(1);
                 }
             }
