@@ -66,6 +66,8 @@ class PageScreen extends View {
     if (this.#session) return;
     try {
       this.#preview = await api.classPreview(this.code);
+      // Two looks may be on their way, one by the clock and one after the name was given: a room enters once.
+      if (this.#session) return;
       this.#error = null;
       if (this.#sentOutOf !== null && this.#sentOutOf !== this.#preview.starts) this.#sentOutOf = this.#out = null;
       const soon = this.#preview.state === "live" || (this.#preview.state === "scheduled" && this.#preview.starts - Date.now() < EARLY_MS && this.#preview.starts > Date.now() - EARLY_MS);
