@@ -10,6 +10,7 @@ use lectern_media::{LessonId, UnixMillis};
 use lectern_protocol::api::RecordingStatus;
 use lectern_signaling::http::{UNDO_FOR, purge_deleted};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn recordings_are_found_by_what_was_said() {
@@ -106,7 +107,7 @@ async fn bytes_come_whole_in_ranges_or_not_at_all() {
     let download = fetch(&format!("/api/v1/recordings/{}/download", w.recording.id), &[]).await;
     assert_eq!(&download.bytes[..], VIDEO);
     let name = download.headers[header::CONTENT_DISPOSITION].to_str().unwrap();
-    assert!(name.starts_with("attachment; filename*=UTF-8''2026-09-01%20"), "{name}");
+    assert!(name.starts_with("attachment; filename*=UTF-8''2026-09-01%20") && name.ends_with(".mp4"), "{name}");
 }
 
 #[tokio::test]
@@ -127,6 +128,26 @@ async fn a_deletion_can_be_taken_back_for_ten_seconds() {
     purge_deleted(&w.app, UnixMillis::now().plus(UNDO_FOR + UNDO_FOR)).await;
     assert_eq!(w.shelf.removed.lock().unwrap().as_slice(), [w.recording.id], "the files go with it");
     assert_eq!(restore().await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_deleted_stays_deleted_while_its_files_can_t_be_removed() {
+    let w = World::new().await;
+    let path = format!("/api/v1/recordings/{}", w.recording.id);
+    w.ask(Some(&w.teacher), Method::DELETE, &path, None).await;
+    let late = UnixMillis::now().plus(UNDO_FOR + UNDO_FOR);
+    w.shelf.stuck.store(true, Ordering::Relaxed);
+    purge_deleted(&w.app, late).await;
+    let restored = w.post(&w.teacher, &format!("{path}/restore"), json!(null)).await;
+    assert_eq!(restored.status, StatusCode::NOT_FOUND, "some of its files may be gone");
+    assert_eq!(w.get(&w.teacher, "/api/v1/recordings").await.json()["total"], 0);
+    // What registers it again, such as sealing it, brings nothing back.
+    w.app.library.put_recording(w.recording.clone()).await.unwrap();
+    assert_eq!(w.get(&w.teacher, "/api/v1/recordings").await.json()["total"], 0);
+    w.shelf.stuck.store(false, Ordering::Relaxed);
+    purge_deleted(&w.app, late).await;
+    assert_eq!(w.shelf.removed.lock().unwrap().as_slice(), [w.recording.id]);
+    assert_eq!(w.app.library.store().recording(w.recording.id).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -30,7 +30,10 @@ use lectern_signaling::{
 };
 use serde_json::Value;
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tower::ServiceExt as _;
@@ -82,6 +85,8 @@ impl MediaPlane for NoMedia {
 pub struct Shelf {
     /// Which were removed.
     pub removed: Mutex<Vec<RecordingId>>,
+    /// Nothing can be removed now.
+    pub stuck: AtomicBool,
 }
 
 fn nothing() -> PortError {
@@ -156,6 +161,9 @@ impl RecordingFiles for Shelf {
     }
 
     async fn remove(&self, recording: RecordingId) -> Result<(), PortError> {
+        if self.stuck.load(Ordering::Relaxed) {
+            return Err(nothing());
+        }
         self.removed.lock().unwrap().push(recording);
         Ok(())
     }
