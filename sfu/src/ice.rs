@@ -90,6 +90,9 @@ impl IceError {
 pub(crate) enum Checked {
     /// Nothing: a check of a path that is not (or already) used.
     Alive,
+    /// The address in use was nominated (again): by the way this check came, which may be another than before (the client's
+    /// packets reach us at another of our addresses now).
+    Kept,
     /// The peer is reached at this address from now on.
     Moved(SocketAddr),
 }
@@ -247,7 +250,7 @@ impl IceAgent {
             if present && nominated {
                 self.before_restart = None;
             }
-            return Checked::Alive;
+            return if present && nominated { Checked::Kept } else { Checked::Alive };
         }
         let silent = self.selected.is_some() && now.duration_since(self.selected_seen) >= REBIND_AFTER;
         if !nominated && !silent {

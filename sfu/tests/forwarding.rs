@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{HEIGHTS, PACKETS_PER_FRAME, Publisher, Viewer, Way, event, frame_of, run_until, start};
+use common::{HEIGHTS, PACKETS_PER_FRAME, Publisher, Viewer, Way, event, frame_of, metrics, run_until, start};
 use lectern_media::{RoomId, TrackKind, tap};
 use lectern_sfu::SfuEvent;
 use std::{
@@ -120,10 +120,10 @@ async fn a_viewer_gets_the_layer_its_tile_needs() {
     let mut publisher = Publisher::connect(&sfu, room, &["q", "h", "f"]).await;
     assert_eq!(publisher.track(TrackKind::Video).layers, 3);
     let mut viewer = Viewer::connect(&sfu, room).await;
-    let mut want = 0;
     for height in [HEIGHTS[0], HEIGHTS[2], HEIGHTS[1]] {
         viewer.watch(&sfu, &publisher, height);
         let layer = HEIGHTS.iter().position(|h| *h == height);
+        let pt = viewer.client.pt(viewer.video);
         let mut reached = false;
         run_until("the layer is carried", &mut publisher, &mut [&mut viewer], |_, _| {
             while let Ok(e) = events.try_recv() {
@@ -132,9 +132,19 @@ async fn a_viewer_gets_the_layer_its_tile_needs() {
             reached
         })
         .await;
-        want += 1;
+        // What is said is what is sent: each layer's packets have a length of their own.
+        viewer.client.received.clear();
+        let filling = [150, 400, 900][layer.unwrap()];
+        let of_layer = |p: &Vec<u8>| (filling..filling + 40).contains(&p.len());
+        run_until("its packets, and no others", &mut publisher, &mut [&mut viewer], |_, v| {
+            let payloads = v[0].client.payloads(pt);
+            let newest: Vec<_> = payloads.iter().rev().take(4 * PACKETS_PER_FRAME).collect();
+            newest.len() == 4 * PACKETS_PER_FRAME && newest.iter().all(|(_, p)| of_layer(p))
+        })
+        .await;
+        let frames: Vec<_> = viewer.client.payloads(pt).iter().map(|(_, p)| frame_of(p).0).collect();
+        assert!(frames.windows(2).all(|w| w[1] >= w[0]), "no frame steps back: {frames:?}");
     }
-    assert_eq!(want, 3);
     sfu.shutdown().await;
 }
 
@@ -212,15 +222,18 @@ async fn a_taps_reader_can_ask_for_a_keyframe() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_on_several_shards_work_whatever_socket_the_kernel_picks() {
+    metrics::install();
     let (sfu, _events) = start(3);
     for _ in 0..4 {
         let room = RoomId::generate();
         let mut publisher = Publisher::connect(&sfu, room, &[]).await;
         let mut viewer = Viewer::connect(&sfu, room).await;
         viewer.watch(&sfu, &publisher, 720);
-        run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 5).await;
+        run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 40).await;
+        assert_eq!(whole_frames(&viewer).1, [0; 0], "no frame is missing");
     }
     sfu.shutdown().await;
+    assert!(metrics::count("lectern_sfu_handed_over_packets_total", "") > 40, "some came to the wrong shard");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,6 @@ pub enum DropReason {
     Paused,
     /// The packet belongs to a layer this line does not carry now.
     OtherLayer,
-    /// The packet belongs to a temporal layer above the one this line carries.
-    TemporalLayer,
     /// The line has no picture yet and this packet starts none.
     AwaitingKeyframe,
     /// The packet was here before.
@@ -43,11 +41,10 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`]: for registering counters once.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::NotSubscribed,
         Self::Paused,
         Self::OtherLayer,
-        Self::TemporalLayer,
         Self::AwaitingKeyframe,
         Self::Duplicate,
         Self::TooOld,
@@ -76,7 +73,6 @@ impl DropReason {
             Self::NotSubscribed => "not_subscribed",
             Self::Paused => "paused",
             Self::OtherLayer => "other_layer",
-            Self::TemporalLayer => "temporal_layer",
             Self::AwaitingKeyframe => "awaiting_keyframe",
             Self::Duplicate => "duplicate",
             Self::TooOld => "too_old",

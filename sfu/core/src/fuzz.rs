@@ -3,7 +3,7 @@
 //! (a smoke run with every `cargo test`, libFuzzer) are `lectern-fuzz`'s, whose table names these functions.
 
 use crate::{
-    PacketSource, SourceId, SourcePacket,
+    SourceId,
     allocate::{LayerOffer, Offers, Priority},
     descriptor::{PayloadShape, vp8},
     downtrack::{ExtensionIds, LineConfig, PayloadTypes},
@@ -197,10 +197,9 @@ impl World {
                 self.sub.tick(self.now, |_| offers, |_| {});
             }
             5 => self.drain(b),
-            6 => match b % 4 {
+            6 => match b % 3 {
                 0 => self.sub.set_source(self.now, line, (c.is_multiple_of(2)).then_some(SOURCE)),
                 1 => self.sub.set_wish(line, Wish { tile_height: u16::from(c) * 8, priority: Priority::Rest }),
-                2 => self.sub.set_temporal_max(line, c % 4),
                 _ => self.now += Duration::from_millis(u64::from(c) * 10),
             },
             _ => {
@@ -281,13 +280,6 @@ impl World {
             // Numbers come round after 65,536 packets; these runs are shorter.
             assert!(before.is_none_or(|t| t == view.timestamp()), "sequence number {} was given twice", view.seq());
         }
-    }
-}
-
-/// A packet source that has nothing.
-impl PacketSource for () {
-    fn packet(&self, _: SourceId, _: Layer, _: lectern_media::ExtSeq) -> Option<SourcePacket<'_>> {
-        None
     }
 }
 

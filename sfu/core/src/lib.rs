@@ -11,7 +11,7 @@
 //!
 //! 1. **At the door.** The shell decrypts a datagram and knows by its SSRC which stream it is. [`ingest::StreamIngest`]
 //!    extends the sequence number and timestamp to 64 bits (they wrap nowhere behind this line), refuses duplicates, undoes
-//!    RTX, notes gaps and [describes](descriptor) the payload: keyframe, temporal layer, picture size. Out comes a
+//!    RTX, notes gaps and [describes](descriptor) the payload: keyframe, picture size. Out comes a
 //!    [`SourcePacket`]: the payload borrowed, what is known of it parsed once for everybody. [`twcc::ArrivalLog`] has noted
 //!    the arrival for the publisher's congestion control.
 //! 2. **Kept once.** [`packet_ring::PacketRing`] copies the payload: the only copy this server keeps, however many watch.

@@ -61,8 +61,6 @@ pub struct Selector {
     current: Option<Layer>,
     /// When the line leaves a layer that is too high, keyframe or not.
     leave_at: Option<Instant>,
-    temporal_max: u8,
-    temporal: u8,
     rise_pause: Duration,
     rise_after: Option<Instant>,
     rose_at: Option<Instant>,
@@ -77,8 +75,6 @@ impl Default for Selector {
             target: Target::Hidden,
             current: None,
             leave_at: None,
-            temporal_max: u8::MAX,
-            temporal: u8::MAX,
             rise_pause: RISE_PAUSE_MIN,
             rise_after: None,
             rose_at: None,
@@ -113,11 +109,6 @@ impl Selector {
         }
     }
 
-    /// Temporal layers above `max` are left out from the next frame on; steps up wait for a frame that allows it.
-    pub fn set_temporal_max(&mut self, max: u8) {
-        self.temporal_max = max;
-    }
-
     /// Another source, or a decoder that lost its way: wait for a keyframe.
     pub fn restart(&mut self, now: Instant) {
         self.current = None;
@@ -136,7 +127,8 @@ impl Selector {
             self.restart(now);
         }
         if self.current == Some(meta.layer) {
-            return self.select_temporal(meta);
+            let padding = meta.payload_is_padding();
+            return if padding { Selection::Skip(DropReason::PaddingOnly) } else { Selection::Forward };
         }
         // A layer on the way to the target, or any the line may carry while it has no picture.
         let fits = match self.current {
@@ -190,28 +182,10 @@ impl Selector {
     fn switch(&mut self, meta: &PacketMeta, target: Layer) -> Selection {
         self.current = Some(meta.layer);
         (self.waiting_since, self.behind_since) = (None, None);
-        self.temporal = self.temporal_max;
         if meta.layer <= target {
             self.leave_at = None;
         }
         Selection::Switch
-    }
-
-    fn select_temporal(&mut self, meta: &PacketMeta) -> Selection {
-        if meta.shape.is_frame_start() && self.temporal != self.temporal_max {
-            let tid = meta.shape.temporal();
-            if self.temporal > self.temporal_max {
-                self.temporal = self.temporal_max;
-            } else if tid > self.temporal && tid <= self.temporal_max && meta.shape.temporal_sync() {
-                // RFC 7741 §4.2: a frame with Y set depends on layer 0 only, so the step up may begin here.
-                self.temporal = tid;
-            }
-        }
-        match meta.payload_is_padding() {
-            true => Selection::Skip(DropReason::PaddingOnly),
-            false if meta.shape.temporal() > self.temporal => Selection::Skip(DropReason::TemporalLayer),
-            false => Selection::Forward,
-        }
     }
 }
 
@@ -223,10 +197,10 @@ fn between(current: Layer, target: Layer, layer: Layer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{packet, vp8_temporal};
+    use crate::testing::{packet, vp8_payload};
 
-    fn offer(s: &mut Selector, now: Instant, layer: u8, tid: u8, key: bool) -> Selection {
-        let payload = vp8_temporal(1, 1, tid, key, true, 10);
+    fn offer(s: &mut Selector, now: Instant, layer: u8, key: bool) -> Selection {
+        let payload = vp8_payload(1, 1, key, true, 10);
         s.select(now, &packet(now, layer, 1, 1, true, &payload).meta, false)
     }
 
@@ -238,7 +212,7 @@ mod tests {
         use Selection::{Forward, Ignore, Switch};
         let t0 = Instant::now();
         let mut s = Selector::default();
-        assert_eq!(offer(&mut s, t0, 0, 0, true), Ignore(NotSubscribed));
+        assert_eq!(offer(&mut s, t0, 0, true), Ignore(NotSubscribed));
         s.set_target(t0, L(2), false);
         for (i, (target, layer, key, want, wanted)) in [
             (2, 0, false, Ignore(AwaitingKeyframe), Some(2)),
@@ -259,7 +233,7 @@ mod tests {
         .enumerate()
         {
             s.set_target(t0, L(target), true);
-            assert_eq!(offer(&mut s, t0, layer, 0, key), want, "step {i}");
+            assert_eq!(offer(&mut s, t0, layer, key), want, "step {i}");
             assert_eq!(s.keyframe_wanted(), wanted.map(Layer), "step {i}");
         }
     }
@@ -269,14 +243,14 @@ mod tests {
         let t0 = Instant::now();
         let mut s = Selector::default();
         s.set_target(t0, L(2), false);
-        assert_eq!(offer(&mut s, t0, 2, 0, true), Selection::Switch);
+        assert_eq!(offer(&mut s, t0, 2, true), Selection::Switch);
         s.set_target(t0, L(0), true);
-        assert_eq!(offer(&mut s, t0 + DOWN_GRACE / 2, 2, 0, false), Selection::Forward);
-        assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 2, 0, false), Selection::Ignore(DropReason::OtherLayer));
+        assert_eq!(offer(&mut s, t0 + DOWN_GRACE / 2, 2, false), Selection::Forward);
+        assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 2, false), Selection::Ignore(DropReason::OtherLayer));
         assert_eq!((s.current(), s.waiting_since()), (None, Some(t0 + DOWN_GRACE)));
-        assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 0, 0, true), Selection::Switch);
+        assert_eq!(offer(&mut s, t0 + DOWN_GRACE, 0, true), Selection::Switch);
         s.set_target(t0, Target::Paused, true);
-        assert_eq!(offer(&mut s, t0, 0, 0, true), Selection::Ignore(DropReason::Paused));
+        assert_eq!(offer(&mut s, t0, 0, true), Selection::Ignore(DropReason::Paused));
     }
 
     #[test]
@@ -296,22 +270,5 @@ mod tests {
         s.set_target(at(50), L(1), false);
         s.set_target(at(51), L(0), false);
         assert!(s.may_rise(at(51)), "a smaller tile is no failure");
-    }
-
-    #[test]
-    fn temporal_layers_go_at_once_and_come_back_at_a_sync_frame() {
-        use Selection::{Forward, Skip, Switch};
-        let t0 = Instant::now();
-        let mut s = Selector::default();
-        s.set_target(t0, L(0), false);
-        assert_eq!(offer(&mut s, t0, 0, 0, true), Switch);
-        assert_eq!(offer(&mut s, t0, 0, 2, false), Forward);
-        s.set_temporal_max(0);
-        assert_eq!(offer(&mut s, t0, 0, 1, false), Skip(DropReason::TemporalLayer));
-        assert_eq!(offer(&mut s, t0, 0, 0, false), Forward);
-        s.set_temporal_max(2);
-        assert_eq!(offer(&mut s, t0, 0, 0, false), Forward);
-        assert_eq!(offer(&mut s, t0, 0, 1, false), Forward, "has layer-sync");
-        assert_eq!(offer(&mut s, t0, 0, 2, false), Forward, "has layer-sync too");
     }
 }

@@ -9,14 +9,8 @@ use std::time::Instant;
 
 /// A VP8 payload of `len` bytes as browsers send it: 15-bit picture id, TL0PICIDX, TID 0.
 pub(crate) fn vp8_payload(picture_id: u16, tl0: u8, keyframe: bool, start: bool, len: usize) -> Vec<u8> {
-    vp8_temporal(picture_id, tl0, 0, keyframe, start, len)
-}
-
-/// The same with a temporal layer; layer-sync is set above layer 0.
-pub(crate) fn vp8_temporal(picture_id: u16, tl0: u8, tid: u8, keyframe: bool, start: bool, len: usize) -> Vec<u8> {
     let [high, low] = (picture_id | 0x8000).to_be_bytes();
-    let sync = if tid > 0 { 0x20 } else { 0 };
-    let mut p = vec![if start { 0x90 } else { 0x80 }, 0xe0, high, low, tl0, tid << 6 | sync];
+    let mut p = vec![if start { 0x90 } else { 0x80 }, 0xe0, high, low, tl0, 0];
     p.push(u8::from(!keyframe));
     p.resize(len.max(p.len()), 0xab);
     p

@@ -73,6 +73,8 @@ fn a_nomination_selects_the_address_it_came_from_and_is_answered_with_it() {
     assert_eq!(a.selected(), None, "a check alone selects nothing");
     assert_eq!(a.handle(now, addr(2), &nominate(), &mut out), Ok(Checked::Moved(addr(2))));
     let mut m = read(&out);
+    assert_eq!(a.handle(now, addr(2), &probe, &mut Vec::new()), Ok(Checked::Alive), "not a nomination");
+    assert_eq!(a.handle(now, addr(2), &nominate(), &mut Vec::new()), Ok(Checked::Kept), "it may come another way");
     assert_eq!((m.typ.class, m.transaction_id), (CLASS_SUCCESS_RESPONSE, TransactionId([7; 12])));
     MessageIntegrity::check(&mut m, PWD.as_bytes(), crypto()).expect("signed with our password (RFC 8445 §7.3)");
     FINGERPRINT.check(&m).unwrap();

@@ -75,8 +75,11 @@ pub(super) struct Handover {
     /// The shard that received it.
     pub from: u8,
     len: usize,
-    data: [u8; DATAGRAM_LEN_MAX],
+    data: Buffer,
 }
+
+/// Room for one datagram. It goes to and fro between two shards, so that handing over neither allocates nor moves it.
+type Buffer = Box<[u8; DATAGRAM_LEN_MAX]>;
 
 impl Handover {
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
@@ -88,6 +91,8 @@ impl Handover {
 pub(crate) struct Inbox {
     commands: ArrayQueue<Command>,
     handovers: ArrayQueue<Handover>,
+    /// Buffers that wait for a datagram: there are [`HANDOVERS_MAX`] in all.
+    free: ArrayQueue<Buffer>,
     claims: ArrayQueue<((u8, SocketAddr), u8)>,
     waker: Waker,
     /// Whether the shard waits, or is about to: only then must it be woken, which costs a system call.
@@ -99,7 +104,11 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new() -> io::Result<Self> {
+        let free = ArrayQueue::new(HANDOVERS_MAX);
+        // It has room for all of them.
+        while free.push(Box::new([0; DATAGRAM_LEN_MAX])).is_ok() {}
         Ok(Self {
+            free,
             commands: ArrayQueue::new(COMMANDS_MAX),
             handovers: ArrayQueue::new(HANDOVERS_MAX),
             claims: ArrayQueue::new(CLAIMS_MAX),
@@ -146,7 +155,8 @@ impl Inbox {
         self.wake();
     }
 
-    fn wake(&self) {
+    /// Wakes the shard if it waits.
+    pub(super) fn wake(&self) {
         // Ordered after the push, as the shard's look at the queues is ordered after its flag: one of the two sees the other.
         fence(Ordering::SeqCst);
         if self.sleeping.swap(false, Ordering::SeqCst) {
@@ -171,13 +181,18 @@ impl Inbox {
         self.commands.pop()
     }
 
-    /// Hands a datagram over; `false` if the queue is full.
+    /// Hands a datagram over; `false` if too many wait. [`Self::wake`] after the last of a batch.
     pub(super) fn hand_over(&self, path: Path, from: u8, bytes: &[u8]) -> bool {
-        let mut data = [0; DATAGRAM_LEN_MAX];
-        data[..bytes.len()].copy_from_slice(bytes);
-        let taken = self.handovers.push(Handover { path, from, len: bytes.len(), data }).is_ok();
-        self.wake();
-        taken
+        let Some(mut data) = self.free.pop() else { return false };
+        let Some(room) = data.get_mut(..bytes.len()) else { return self.free.push(data).is_err() };
+        room.copy_from_slice(bytes);
+        self.handovers.push(Handover { path, from, len: bytes.len(), data }).is_ok()
+    }
+
+    /// Gives the buffer of a datagram back that was dealt with.
+    pub(super) fn done(&self, handover: Handover) {
+        // There is room for as many as there are.
+        let _ = self.free.push(handover.data);
     }
 
     /// Tells that packets from `at` (port and address) belong to a peer of `shard`, which has verified it; `false` if the
@@ -199,7 +214,9 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    fn restart() -> (Command, oneshot::Receiver<Result<(String, String), CommandError>>) {
+    type Answer = oneshot::Receiver<Result<(String, String), CommandError>>;
+
+    fn restart() -> (Command, Answer) {
         let (reply, answer) = oneshot::channel();
         (Command::RestartIce { peer: PeerId::generate(), remote_ufrag: String::new(), reply }, answer)
     }
@@ -216,5 +233,25 @@ mod tests {
         let (command, mut answer) = restart();
         assert_eq!(inbox.command(command), Err(CommandError::Ended));
         assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    }
+
+    #[test]
+    fn datagrams_are_handed_over_as_they_were_and_no_more_than_there_is_room_for() {
+        let inbox = Inbox::new().unwrap();
+        let path = Path { port: 0, remote: "127.0.0.1:9".parse().unwrap(), local: None };
+        for round in 0..3u8 {
+            let taken =
+                (0..2 * HANDOVERS_MAX).filter(|n| inbox.hand_over(path, 3, &vec![round; 1 + n % 1_200])).count();
+            assert_eq!(taken, HANDOVERS_MAX);
+            for n in 0..HANDOVERS_MAX {
+                let mut handover = inbox.next_handover().unwrap();
+                assert_eq!((handover.from, handover.bytes_mut().len()), (3, 1 + n % 1_200));
+                assert!(handover.bytes_mut().iter().all(|b| *b == round));
+                inbox.done(handover);
+            }
+            assert!(inbox.next_handover().is_none());
+        }
+        assert!(!inbox.hand_over(path, 3, &[0; DATAGRAM_LEN_MAX + 1]), "longer than any that is received");
+        assert_eq!(inbox.free.len(), HANDOVERS_MAX);
     }
 }

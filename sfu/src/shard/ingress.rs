@@ -56,6 +56,7 @@ impl Shard {
                         None => self.counters.refuse(Refusal::BadLength),
                     }
                 }
+                self.wake_owners();
                 if n < crate::udp::BATCH {
                     break;
                 }
@@ -66,6 +67,16 @@ impl Shard {
             let Some(mut handover) = inbox.next_handover() else { break };
             let (path, from) = (handover.path, handover.from);
             self.on_datagram(now, &path, handover.bytes_mut(), Some(from));
+            inbox.done(handover);
+        }
+    }
+
+    /// Wakes the shards that were handed something of the last batch.
+    fn wake_owners(&mut self) {
+        for (handed, inbox) in self.handed.iter_mut().zip(&self.shared.inboxes) {
+            if std::mem::take(handed) {
+                inbox.wake();
+            }
         }
     }
 
@@ -101,7 +112,10 @@ impl Shard {
 
     fn hand_over(&mut self, shard: u8, path: &Path, data: &[u8]) {
         match self.shared.inboxes.get(usize::from(shard)) {
-            Some(inbox) if inbox.hand_over(*path, self.id, data) => self.counters.handed_over.add(1),
+            Some(inbox) if inbox.hand_over(*path, self.id, data) => {
+                self.counters.handed_over.add(1);
+                self.handed[usize::from(shard)] = true;
+            }
             _ => self.counters.refuse(Refusal::HandoverFull),
         }
     }

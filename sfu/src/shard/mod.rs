@@ -134,6 +134,8 @@ pub(crate) struct Shard {
     tap_ends: Vec<TapSender>,
     out: Outbox,
     stun_answer: Vec<u8>,
+    /// The shards that were handed packets of the present batch.
+    handed: Vec<bool>,
     counters: Counters,
     backlog: VecDeque<SfuEvent>,
     next_sweep: Instant,
@@ -155,6 +157,7 @@ const CLAIM: Duration = Duration::from_secs(12);
 impl Shard {
     pub(crate) fn new(id: u8, ports: Vec<UdpPort>, shared: Arc<Shared>) -> Self {
         Self {
+            handed: vec![false; shared.inboxes.len()],
             id,
             shared,
             ports,

@@ -67,8 +67,10 @@ impl Transport {
             self.checked = Some(*path);
         }
         match checked {
-            Checked::Alive => {
-                // Our own address may change under the same remote one (the client's other candidate pair).
+            Checked::Alive => Ok(Change::None),
+            Checked::Kept => {
+                // Our own address may change under the same remote one: another of the client's candidate pairs.
+                self.path = Some(*path);
                 Ok(Change::None)
             }
             Checked::Moved(_) => {

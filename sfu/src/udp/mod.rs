@@ -1,7 +1,7 @@
 //! UDP sockets as the media plane uses them: one port for all peers, one socket per shard and address family, receiving
 //! and sending in batches. Not here: what the packets are.
 //!
-//! This is the one module of the crate with `unsafe`: `recvmmsg`, `sendmsg` with `UDP_SEGMENT`, `sendmmsg`, `ppoll` and
+//! This is the one module of the crate with `unsafe`: `recvmmsg`, `sendmsg` with `UDP_SEGMENT`, `ppoll` and
 //! `eventfd` have no safe interface in the standard library.
 
 mod addr;

@@ -1,4 +1,4 @@
-//! What a payload starts with: enough of VP8 and H.264 to find keyframes, temporal layers and picture sizes, and to
+//! What a payload starts with: enough of VP8 and H.264 to find keyframes and picture sizes, and to
 //! rewrite VP8's numbers. Not here: depacketisation (nobody in the forwarding plane looks further into a frame).
 
 pub mod h264;
@@ -66,35 +66,6 @@ impl PayloadShape {
             Self::Opus => true,
             Self::Vp8(d) => d.keyframe,
             Self::H264(s) => s.keyframe,
-        }
-    }
-
-    /// Whether this packet is the first of its frame, as far as the payload tells (H.264 does not say: `false`).
-    #[must_use]
-    pub const fn is_frame_start(&self) -> bool {
-        match self {
-            Self::Vp8(d) => d.frame_start,
-            Self::Opus => true,
-            Self::H264(s) => s.keyframe,
-            Self::Padding => false,
-        }
-    }
-
-    /// The temporal layer, 0 where the stream has none.
-    #[must_use]
-    pub const fn temporal(&self) -> u8 {
-        match self {
-            Self::Vp8(d) => d.temporal(),
-            _ => 0,
-        }
-    }
-
-    /// Whether a receiver of lower temporal layers can step up at this frame.
-    #[must_use]
-    pub const fn temporal_sync(&self) -> bool {
-        match self {
-            Self::Vp8(Vp8Descriptor { temporal: Some(t), .. }) => t.sync,
-            _ => true,
         }
     }
 

@@ -109,15 +109,6 @@ impl Vp8Descriptor {
         })
     }
 
-    /// The temporal layer, 0 where the stream has none.
-    #[must_use]
-    pub const fn temporal(&self) -> u8 {
-        match self.temporal {
-            Some(t) => t.id,
-            None => 0,
-        }
-    }
-
     /// The length of what [`write`](Self::write) makes of this descriptor, in bytes.
     #[must_use]
     pub const fn rewritten_len_bytes(&self) -> usize {

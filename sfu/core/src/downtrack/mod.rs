@@ -404,11 +404,6 @@ impl Downtrack {
         self.selector.set_target(now, target, forced);
     }
 
-    /// Sets the highest temporal layer; see [`Selector::set_temporal_max`].
-    pub fn set_temporal_max(&mut self, max: u8) {
-        self.selector.set_temporal_max(max);
-    }
-
     /// Waits for a keyframe.
     pub fn restart(&mut self, now: Instant) {
         self.selector.restart(now);

@@ -1,7 +1,7 @@
 //! Maps a source's extended numbers to outgoing ones: a short list of ranges, each with its own offset. Serves sequence
 //! numbers and VP8 picture ids alike. Not here: what the numbers mean.
 
-/// How many ranges are remembered. Each deliberate gap opens one; with every second frame left out this is two seconds.
+/// How many ranges are remembered. Each run of numbers left out on purpose opens one.
 const RANGES: usize = 32;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +55,13 @@ impl NumberMap {
         self.highest_source = source;
         let newest = self.newest();
         self.highest_out = source.wrapping_add(newest.offset).wrapping_sub(1);
-        self.shift(source + 1, newest.offset.wrapping_sub(1));
+        let (start, offset) = (source + 1, newest.offset.wrapping_sub(1));
+        if newest.start == source && self.count > 1 {
+            // Nothing of its range was kept: a run of numbers left out takes one range.
+            *self.newest_mut() = Range { start, offset };
+        } else {
+            self.shift(start, offset);
+        }
     }
 
     /// Takes the number behind the highest outgoing one; what follows moves up by one.
@@ -147,6 +153,18 @@ mod tests {
         }
         map.start(3);
         assert_eq!((map.keep(3), map.keep(2)), (Some(510), None), "a switch continues and forgets what was before");
+    }
+
+    #[test]
+    fn a_run_left_out_takes_one_range() {
+        let mut map = NumberMap::new(1);
+        map.start(100);
+        assert_eq!(map.keep(100), Some(1));
+        for n in 102..1_000 {
+            map.skip(n);
+        }
+        assert_eq!((map.keep(1_000), map.keep(1_001)), (Some(3), Some(4)));
+        assert_eq!((map.keep(101), map.keep(100)), (Some(2), Some(1)), "what came before is remembered");
     }
 
     #[test]

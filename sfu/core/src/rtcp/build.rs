@@ -88,23 +88,6 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// A source description with the CNAME of `ssrc` (RFC 3550 §6.5.1), cut at 255 bytes.
-    ///
-    /// # Errors
-    /// [`BufferFull`].
-    pub fn cname(&mut self, ssrc: Ssrc, cname: &str) -> Result<(), BufferFull> {
-        let text = &cname.as_bytes()[..cname.len().min(255)];
-        // The item list ends with at least one zero byte and at a 32-bit boundary.
-        let len = (4 + 2 + text.len() + 1).next_multiple_of(4);
-        let p = self.packet(kind::SDES, 1, len)?;
-        p.fill(0);
-        put32(p, 0, ssrc.0);
-        p[4] = 1;
-        p[5] = text.len() as u8;
-        p[6..6 + text.len()].copy_from_slice(text);
-        Ok(())
-    }
-
     /// A generic NACK for `lost`, which is ascending (modulo 2^16); consecutive losses share entries (RFC 4585 §6.2.1).
     ///
     /// # Errors
@@ -146,16 +129,6 @@ impl<'a> Builder<'a> {
         put32(p, 0, sender.0);
         put32(p, 8, media.0);
         p[12] = seq;
-        Ok(())
-    }
-
-    /// A goodbye for `ssrc`.
-    ///
-    /// # Errors
-    /// [`BufferFull`].
-    pub fn bye(&mut self, ssrc: Ssrc) -> Result<(), BufferFull> {
-        let p = self.packet(kind::BYE, 1, 4)?;
-        put32(p, 0, ssrc.0);
         Ok(())
     }
 

@@ -242,13 +242,6 @@ impl Subscriber {
         }
     }
 
-    /// Leaves out temporal layers above `max` on a line: fewer frames a second at less cost. 255 for all.
-    pub fn set_temporal_max(&mut self, line: LineId, max: u8) {
-        if let Some(l) = self.lines.get_mut(usize::from(line.0)) {
-            l.track.set_temporal_max(max);
-        }
-    }
-
     /// Offers one packet to one line and writes what goes out into `out`. `pad` bytes of RTP padding are added, so that the
     /// packets of a frame have one size ([`crate::gso`]); 0 for none.
     ///
