@@ -226,6 +226,7 @@ impl Publisher {
         let (offer, pending) = api.apply().expect("a restart is a change");
         let answer = self.renew(sfu, room, offer.to_sdp_string()).await;
         self.client.accept(pending, &answer.sdp);
+        self.tracks = answer.tracks;
         // The restart empties the client's list of candidates.
         let candidate = Candidate::host(addr, "udp").expect("a candidate");
         self.client.rtc.add_local_candidate(candidate).expect("added");
