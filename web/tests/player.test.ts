@@ -68,9 +68,9 @@ test("before the first picture it stands still in its place, for a while", () =>
   expect(leadIn([track("voice", { source: "microphone" })], 0, false)).toBeNull();
 });
 
-test("what can be downloaded: the teacher's camera and screen, as MP4 where they fit into one", () => {
+test("what can be downloaded: the teacher's camera and screen, as the file that fits their codec", () => {
   const playlist = "/p.m3u8";
-  expect(downloads([track("pupil", { playlist }), track("t", { teacher: true, playlist }), track("s", { teacher: true, source: "screen", webm: "/s.webm" })]).map((d) => [d.source, d.track.track, d.webm])).toEqual([["camera", "t", null], ["screen", "s", "/s.webm"]]);
+  expect(downloads([track("pupil", { playlist }), track("t", { teacher: true, playlist }), track("s", { teacher: true, source: "screen", webm: "/s.webm" })]).map((d) => [d.source, d.track.track, d.format])).toEqual([["camera", "t", "MP4"], ["screen", "s", "WebM"]]);
   expect(downloads([track("voice", { teacher: true, source: "microphone", playlist })])).toEqual([]);
 });
 

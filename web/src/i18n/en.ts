@@ -102,7 +102,6 @@ const problems: Record<string, Words> = {
   unknown: w("That did not work.", "Nothing was changed.", "Try again; if it stays, give this code to your administrator."),
   bad_json: w("The server did not understand this page.", "Nothing was changed.", "Reload the page and try again."),
   bad_field: w("One field cannot be taken as it is.", "What you typed is still there.", "Correct it and send it again."),
-  bad_file: w("The file cannot be read.", "Nothing was imported.", "Save it as CSV (UTF-8) and choose it again."),
   bad_offer: w("Picture and sound could not be set up between this browser and the server.", "Chat and questions work.", "Reload the page."),
   grant_invalid: w("Your entry to this class is not valid.", "The class goes on.", "Enter again."),
   grant_expired: w("Your entry to this class has run out.", "The class goes on.", "Enter again."),
@@ -126,7 +125,6 @@ const problems: Record<string, Words> = {
   bad_request: w("Something in the form is missing or wrong.", "What you typed is still there.", "Correct it and send it again."),
   in_use: w("There is still something under this place.", "Nothing was deleted.", "Move or delete that first."),
   class_closed: w("This class is over.", "Its recording is in the library.", "Watch it there."),
-  room_full: w("The class is full.", "It goes on, and its recording will be in the library.", "Try again when someone has left."),
   name_required: w("The teacher needs to know who you are.", "Your preview works.", "Type your name."),
   too_large: w("That is too large.", "Nothing was changed.", "Make it smaller and send it again."),
   busy: w("The server is busy or restarting.", "Running classes go on.", "Try again in a moment."),
@@ -218,7 +216,7 @@ export const en = {
     title: "Library", placeholder: "Title, teacher, subject, school, or what was said in chat", continue: "Continue watching", newest: "New", results: (n: number) => `${n} lesson${s(n)}`, none: "Nothing found", noneLead: "Try fewer or other words, or remove a filter.", empty: "No recordings yet", emptyLead: "A lesson appears here within seconds of its end.", filters: "Filters", removeFilter: (v: string) => `Remove filter ${v}`, subject: "Subject", teacher: "Teacher", school: "School", live: "Live now", partial: "Incomplete", deleted: (t: string) => `“${t}” was deleted`, more: "Show more", keyboardHint: "Press / to search, arrow keys to choose", left: (t: string) => `${t} left`,
   },
   player: {
-    play: "Play", pause: "Pause", back10: "Back 10 seconds", on10: "Forward 10 seconds", speed: "Speed", volume: "Volume", mute: "Mute", unmute: "Unmute", full: "Full screen", swap: "Swap pictures", chapters: "Chapters", chat: "What happened", download: "Download", downloadMp4: { camera: "Teacher’s camera and microphone (MP4)", screen: "Teacher’s screen and microphone (MP4)" }, downloadWebm: { camera: "Teacher’s camera, without sound (WebM)", screen: "Teacher’s screen, without sound (WebM)" }, afterClass: "This picture can be watched after class", delete: "Delete", resume: (t: string) => `Resumed at ${t}`, fromStart: "From the start", position: "Position", gap: "Missing", seekTo: (t: string) => `Go to ${t}`, live: "The lesson is still running; up to now can be watched.", partial: "This recording is incomplete.", noVideo: "No picture at this moment", keyboard: "Keyboard", copyMoment: "Copy link to this moment", noTracks: "There is nothing to play in this recording.", failures: {
+    play: "Play", pause: "Pause", back10: "Back 10 seconds", on10: "Forward 10 seconds", speed: "Speed", volume: "Volume", mute: "Mute", unmute: "Unmute", full: "Full screen", swap: "Swap pictures", chapters: "Chapters", chat: "What happened", download: "Download", downloadOf: { camera: (format: string) => `Teacher’s camera and microphone (${format})`, screen: (format: string) => `Teacher’s screen and microphone (${format})` }, afterClass: "This picture can be watched after class", delete: "Delete", resume: (t: string) => `Resumed at ${t}`, fromStart: "From the start", position: "Position", gap: "Missing", seekTo: (t: string) => `Go to ${t}`, live: "The lesson is still running; up to now can be watched.", partial: "This recording is incomplete.", noVideo: "No picture at this moment", keyboard: "Keyboard", copyMoment: "Copy link to this moment", noTracks: "There is nothing to play in this recording.", failures: {
       broken: w("This stretch cannot be played just now.", "The rest of the recording can.", "Try again, or go on after it."),
       unsupported: w("This browser cannot play this picture or sound.", "Everything else of the recording plays.", "Open it in current Chrome, Edge or Firefox."),
     }, gaps: "Missing stretches",

@@ -86,7 +86,7 @@ export const zh: Dictionary = {
     title: "资源库", placeholder: "课程名、教师、学科、学校，或聊天里说过的话", continue: "继续观看", newest: "最新", results: (n) => `${n} 节课`, none: "没有找到", noneLead: "换个词或少几个词，或去掉一个筛选。", empty: "还没有录播", emptyLead: "下课后几秒钟，录播就会出现在这里。", filters: "筛选", removeFilter: (v) => `去掉筛选 ${v}`, subject: "学科", teacher: "教师", school: "学校", live: "直播中", partial: "不完整", deleted: (t) => `已删除《${t}》`, more: "显示更多", keyboardHint: "按 / 搜索，用方向键选择", left: (t) => `剩 ${t}`,
   },
   player: {
-    play: "播放", pause: "暂停", back10: "后退 10 秒", on10: "前进 10 秒", speed: "倍速", volume: "音量", mute: "静音", unmute: "取消静音", full: "全屏", swap: "交换画面", chapters: "章节", chat: "课堂记录", download: "下载", downloadMp4: { camera: "老师的摄像头画面和声音（MP4）", screen: "老师共享的屏幕和老师的声音（MP4）" }, downloadWebm: { camera: "老师的摄像头画面，无声音（WebM）", screen: "老师共享的屏幕，无声音（WebM）" }, afterClass: "这段画面下课后可看", delete: "删除", resume: (t) => `已从 ${t} 继续播放`, fromStart: "从头播放", position: "播放位置", gap: "缺失", seekTo: (t) => `跳到 ${t}`, live: "这节课还在进行，可以看到此刻为止。", partial: "这份录播不完整。", noVideo: "此刻没有画面", keyboard: "键盘", copyMoment: "复制此刻的链接", noTracks: "这份录播里没有可播放的内容。", failures: {
+    play: "播放", pause: "暂停", back10: "后退 10 秒", on10: "前进 10 秒", speed: "倍速", volume: "音量", mute: "静音", unmute: "取消静音", full: "全屏", swap: "交换画面", chapters: "章节", chat: "课堂记录", download: "下载", downloadOf: { camera: (format) => `老师的摄像头画面和声音（${format}）`, screen: (format) => `老师共享的屏幕和老师的声音（${format}）` }, afterClass: "这段画面下课后可看", delete: "删除", resume: (t) => `已从 ${t} 继续播放`, fromStart: "从头播放", position: "播放位置", gap: "缺失", seekTo: (t) => `跳到 ${t}`, live: "这节课还在进行，可以看到此刻为止。", partial: "这份录播不完整。", noVideo: "此刻没有画面", keyboard: "键盘", copyMoment: "复制此刻的链接", noTracks: "这份录播里没有可播放的内容。", failures: {
       broken: w("这一段暂时无法播放。", "其余部分可以播放。", "请重试，或跳过它。"),
       unsupported: w("这个浏览器播放不了此处的画面或声音。", "其余部分照常播放。", "请用新版 Chrome、Edge 或 Firefox 打开。"),
     }, gaps: "缺失片段",
@@ -188,7 +188,6 @@ export const zh: Dictionary = {
     unknown: w("没有成功。", "什么都没有改动。", "请重试；仍不行请把代码告诉管理员。"),
     bad_json: w("服务器没有看懂这个页面。", "什么都没有改动。", "请刷新页面后重试。"),
     bad_field: w("有一项内容不能这样填。", "您写的内容还在。", "改正后再提交。"),
-    bad_file: w("这个文件无法读取。", "没有导入任何内容。", "另存为 CSV（UTF-8）后重新选择。"),
     bad_offer: w("浏览器与服务器之间没能建立画面和声音的连接。", "聊天、提问可以用。", "请刷新页面。"),
     grant_invalid: w("进入课堂的凭证无效。", "课堂照常进行。", "请重新进入。"),
     grant_expired: w("进入课堂的凭证已过期。", "课堂照常进行。", "请重新进入。"),
@@ -212,7 +211,6 @@ export const zh: Dictionary = {
     bad_request: w("表单里有缺漏或错误。", "您写的内容还在。", "改正后再提交。"),
     in_use: w("它下面还有内容。", "什么都没有删除。", "请先移走或删除下面的内容。"),
     class_closed: w("这节课已经结束。", "录播在资源库里。", "可以去那里观看。"),
-    room_full: w("课堂人数已满。", "课堂照常进行，录播会在资源库里。", "有人离开后再试。"),
     name_required: w("老师需要知道您是谁。", "预览可以用。", "请填写姓名。"),
     too_large: w("内容太大。", "什么都没有改动。", "缩小后再提交。"),
     busy: w("服务器正忙或正在重启。", "进行中的课堂照常。", "稍后再试。"),

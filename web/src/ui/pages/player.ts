@@ -417,9 +417,9 @@ class PagePlayer extends Page {
 
   /** One link, or a menu when there are two pictures to choose from; each says what it holds. */
   #download(detail: RecordingDetail): TemplateResult | typeof nothing {
-    const all = downloads(detail.tracks).map(({ source, track, webm }) => ({
-      href: webm ?? api.downloadUrl(detail.id, track.track),
-      label: webm ? t.player.downloadWebm[source] : t.player.downloadMp4[source],
+    const all = downloads(detail.tracks).map(({ source, track, format }) => ({
+      href: api.downloadUrl(detail.id, track.track),
+      label: t.player.downloadOf[source](format),
     }));
     const [only] = all;
     if (!only) return nothing;

@@ -26,15 +26,15 @@ export function leadIn(tracks: readonly RecordedTrack[], at: number, playing: bo
   return !playing || first.from_ms - at <= SHORT_MS ? first : null;
 }
 
-/** What can be taken away: the server puts the teacher's camera or screen into an MP4 with the teacher's voice; VP8 fits none. */
-export function downloads(tracks: readonly RecordedTrack[]): { source: "camera" | "screen"; track: RecordedTrack; webm: string | null }[] {
+/** What can be taken away: the server puts the teacher's camera or screen and her voice into one file, WebM if the picture is VP8. */
+export function downloads(tracks: readonly RecordedTrack[]): { source: "camera" | "screen"; track: RecordedTrack; format: "MP4" | "WebM" }[] {
   const of = (source: "camera" | "screen"): RecordedTrack | undefined => {
     const own = tracks.filter((t) => t.teacher && t.source === source);
     return own.find((t) => t.playlist) ?? own.sort((a, b) => b.to_ms - b.from_ms - (a.to_ms - a.from_ms))[0];
   };
   return (["camera", "screen"] as const).flatMap((source) => {
     const track = of(source);
-    return track && (track.playlist || track.webm) ? [{ source, track, webm: track.playlist ? null : track.webm }] : [];
+    return track && (track.playlist || track.webm) ? [{ source, track, format: track.playlist ? "MP4" as const : "WebM" as const }] : [];
   });
 }
 
