@@ -74,6 +74,45 @@ async fn a_joiner_gets_the_last_keyframe_without_asking_the_publisher() {
     sfu.shutdown().await;
 }
 
+/// The first packet of every keyframe is lost on its way to the server and comes by retransmission, after those behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyframe_whose_start_comes_late_is_shown_whole() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let mut publisher = Publisher::connect(&sfu, room, &[]).await;
+    // So long that no keyframe is kept that a joiner could begin with.
+    run_until("the first keyframe is old", &mut publisher, &mut [], |p, _| p.frames_sent() >= 130).await;
+    let pt = *publisher.client.pt(publisher.video);
+    let lost = Arc::new(AtomicUsize::new(0));
+    let (count, mut start_len, mut starts) = (lost.clone(), None, true);
+    publisher.client.lose = Box::new(move |way, data| {
+        if way != Way::Out || data[0] >> 6 != 2 || data[1] & 0x7f != pt {
+            return false;
+        }
+        let is_start = std::mem::replace(&mut starts, data[1] & 0x80 != 0);
+        // The start of a keyframe is seven bytes longer than that of another frame.
+        let key = is_start && start_len.is_some_and(|len| data.len() >= len + 7);
+        if is_start && !key {
+            start_len = Some(data.len());
+        }
+        count.fetch_add(usize::from(key), Ordering::Relaxed);
+        key
+    });
+    let sent = publisher.frames_sent();
+    run_until("frames of the usual length", &mut publisher, &mut [], |p, _| p.frames_sent() > sent + 3).await;
+    let mut viewer = Viewer::connect(&sfu, room).await;
+    viewer.watch(&sfu, &publisher, 720);
+    run_until("a picture", &mut publisher, &mut [&mut viewer], |_, v| whole_frames(v[0]).0 >= 10).await;
+    assert!(lost.load(Ordering::Relaxed) > 0, "a keyframe lost its start");
+    let mut payloads = viewer.client.payloads(viewer.client.pt(viewer.video));
+    payloads.sort_by_key(|(seq, _)| *seq);
+    let first: Vec<_> = payloads.iter().take(PACKETS_PER_FRAME).map(|(_, p)| frame_of(p)).collect();
+    let frame = first[0].0;
+    assert_eq!(first, [(frame, 0), (frame, 1), (frame, 2)], "the keyframe is whole");
+    assert_eq!(whole_frames(&viewer).1, [0; 0], "and so is what follows");
+    sfu.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn packets_lost_on_either_side_are_repaired() {
     let (sfu, _events) = start(1);
