@@ -220,6 +220,8 @@ fn a_picture_comes_back_whatever_stopped_it() {
             sim.silent = [false; 3];
             sim.run_secs(30);
             comes_back(&sim, "after the publisher's pause", 20_000, 6_000, 50_000);
+            let layers = &sim.seen.layers;
+            assert!(layers.iter().all(|(_, l)| *l <= Some(0)), "none that the line can't carry: {layers:?}");
         }
 
         // Keyframes that were asked for are lost on their way to the server.

@@ -293,6 +293,12 @@ impl StreamIngest {
                 nack.on_keyframe(fresh.seq);
             }
         }
+        // A better layer that comes back is measured anew, or it would look cheap while the window still holds its silence, and
+        // thin lines would rise to it. The lowest has nothing below it, and may be a screen that moves now and then.
+        let silent = self.arrived.is_some_and(|at| now.saturating_duration_since(at) >= SILENT_AFTER);
+        if silent && self.config.layer > Layer(0) {
+            self.rate = RateMeter::default();
+        }
         self.arrived = Some(now);
         self.rate.add(now, p.payload.len() + WIRE_OVERHEAD_BYTES);
         self.resolution = shape.resolution().or(self.resolution);
@@ -356,6 +362,27 @@ mod tests {
             assert_eq!(s.receive(t0, &RtpView::parse(&bytes).unwrap()).unwrap_err(), want);
         }
         assert_eq!(s.stats().packets, 3);
+    }
+
+    #[test]
+    fn a_better_layer_that_comes_back_does_not_look_cheap() {
+        let t0 = Instant::now();
+        let at = |ms| t0 + Duration::from_millis(ms);
+        for (layer, cheap) in [(0, true), (1, false)] {
+            let mut s = StreamIngest::new(StreamConfig { layer: Layer(layer), ..*stream().config() });
+            let mut seq = 0;
+            let mut send = |s: &mut StreamIngest, from: u64, to: u64| {
+                for ms in (from..to).step_by(10) {
+                    let bytes = rtp(seq, 90 * ms as u32, &vp8_payload(seq, 0, false, true, 1_178));
+                    s.receive(at(ms), &RtpView::parse(&bytes).unwrap()).unwrap();
+                    seq += 1;
+                }
+            };
+            send(&mut s, 0, 3_000);
+            assert!(s.bitrate(at(3_000)) > Bitrate::kbps(900), "a megabit");
+            send(&mut s, 5_000, 5_300);
+            assert_eq!(s.bitrate(at(5_300)) < Bitrate::kbps(500), cheap, "layer {layer}: {:?}", s.bitrate(at(5_300)));
+        }
     }
 
     #[test]
