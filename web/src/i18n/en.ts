@@ -171,7 +171,7 @@ export const en = {
     submit: "Save and sign in", mismatch: "The two are not the same.", tooShort: (n: number) => `${n} more character${s(n)}`, done: "Your password is set.", toSignIn: "Sign in now",
   },
   today: {
-    title: "Today’s classes", next: "Next", now: "Now", start: "Start class", back: "Back to class", join: "Join class", watch: "Watch recording", enter: "Enter",
+    title: "Today’s classes", next: "Next", now: "Now", again: "Go on teaching", start: "Start class", back: "Back to class", join: "Join class", watch: "Watch recording", enter: "Enter",
     none: "No classes on this day", noneLead: "Enjoy the quiet, or plan a class.", noneLeadViewer: "Classes you may join appear here.", live: "Live", over: "Over", recording: "Recorded",
     previousDay: "Previous day", nextDay: "Next day", toToday: "Today", create: "New class", import: "Import timetable", people: (n: number) => `${n} in class`, mine: "You teach",
     startsIn: (min: number) => (min <= 0 ? "due now" : min < 60 ? `in ${min} min` : `in ${Math.floor(min / 60)} h ${min % 60} min`), allDone: "All of today’s classes are over.", copyLink: "Copy link", screenLink: "Link for a classroom screen",

@@ -41,7 +41,7 @@ export const zh: Dictionary = {
     submit: "保存并登录", mismatch: "两次输入不一致。", tooShort: (n) => `还差 ${n} 个字符`, done: "密码已设置。", toSignIn: "现在登录",
   },
   today: {
-    title: "今日课程", next: "下一节", now: "正在进行", start: "开始上课", back: "回到课堂", join: "进入课堂", watch: "看录播", enter: "进入",
+    title: "今日课程", next: "下一节", now: "正在进行", again: "接着上课", start: "开始上课", back: "回到课堂", join: "进入课堂", watch: "看录播", enter: "进入",
     none: "这一天没有课", noneLead: "可以休息一下，或安排一节课。", noneLeadViewer: "您可以参加的课会出现在这里。", live: "直播中", over: "已结束", recording: "有录播",
     previousDay: "前一天", nextDay: "后一天", toToday: "今天", create: "新建课程", import: "导入课表", people: (n) => `${n} 人在课堂`, mine: "我主讲",
     startsIn: (min) => (min <= 0 ? "到时间了" : min < 60 ? `${min} 分钟后` : `${Math.floor(min / 60)} 小时 ${min % 60} 分钟后`), allDone: "今天的课都上完了。", copyLink: "复制链接", screenLink: "教室大屏链接",

@@ -1,7 +1,7 @@
 /** Today's classes: the one that matters now, large; then the day. Works as the home page of a shared classroom PC. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { ChevronLeft, ChevronRight, CircleDot, Coffee, Ellipsis, Link, MonitorPlay, Plus, Presentation, RadioTower, Upload, UsersRound } from "lucide";
+import { ChevronLeft, ChevronRight, CircleDot, Coffee, Ellipsis, Link, MonitorPlay, Plus, Presentation, RadioTower, RotateCcw, Upload, UsersRound } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { clock, day, isoDay } from "../../i18n/format";
 import * as api from "../../protocol/api";
@@ -13,7 +13,7 @@ import { Page } from "../page";
 import { shell } from "../shell";
 import { define } from "../view";
 import { wordsNote } from "../words";
-import { pickNext } from "./today-next";
+import { foldAgain, pickNext } from "./today-next";
 import "./today.css";
 
 const REFRESH_MS = 20_000;
@@ -145,10 +145,11 @@ class PageToday extends Page {
         ${plans ? html`<button class="btn primary" @click=${() => void this.#create()}>${icon(Plus)}${t.today.create}</button>` : nothing}
       </div>`;
     }
-    const next = today ? pickNext(items, Date.now()) : null;
+    const { rows, again } = foldAgain(items);
+    const next = today ? pickNext(rows, Date.now()) : null;
     return html`
       ${today ? (next ? this.#hero(next) : html`<div class="note all-done">${icon(Coffee)}<p>${t.today.allDone}</p></div>`) : nothing}
-      <ol class="lessons" aria-label=${t.today.title}>${repeat(items, (item) => item.id, (item) => this.#row(item))}</ol>
+      <ol class="lessons" aria-label=${t.today.title}>${repeat(rows, (item) => item.id, (item) => this.#row(item, again.has(item.id)))}</ol>
     `;
   }
 
@@ -179,7 +180,7 @@ class PageToday extends Page {
     return html`<a class="btn ${primary} ${size}" href="/c/${item.code}">${large ? icon(item.mine ? Presentation : MonitorPlay) : nothing}${label}</a>`;
   }
 
-  #row(item: LessonItem): TemplateResult {
+  #row(item: LessonItem, again: boolean): TemplateResult {
     const { account } = session.get();
     const link = `${location.origin}/c/${item.code}`;
     const over = item.state === "over";
@@ -202,7 +203,8 @@ class PageToday extends Page {
             <summary class="btn quiet icon-only small" aria-label=${`${t.common.more}: ${item.title}`} title=${t.common.more}>${icon(Ellipsis)}</summary>
             <div class="panel">
               ${over
-                ? html`<button class="menu-item" data-closes @click=${() => void this.#attendance(item)}>${icon(UsersRound)}${t.attendance.title}</button>`
+                ? html`${again ? html`<a class="menu-item" href="/c/${item.code}">${icon(RotateCcw)}${t.today.again}</a>` : nothing}
+                    <button class="menu-item" data-closes @click=${() => void this.#attendance(item)}>${icon(UsersRound)}${t.attendance.title}</button>`
                 : html`<button class="menu-item" data-closes @click=${() => void copyText(link)}>${icon(Link)}${t.today.copyLink}</button>
                     <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${item.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
                     ${manages || hasRole(account, "staff") ? html`<button class="menu-item" data-closes @click=${() => void this.#devices(item, manages)}>${icon(RadioTower)}${t.devices.title}</button>` : nothing}`}
