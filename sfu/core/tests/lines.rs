@@ -200,6 +200,17 @@ fn a_picture_comes_back_whatever_stopped_it() {
         sim.run_secs(40);
         comes_back(&sim, "after a narrow line", 30_000, 21_000, 70_000);
 
+        // The same without any sound: once the picture is paused nothing is sent, and nothing is heard.
+        let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
+        sim.mute = true;
+        sim.run_secs(10);
+        sim.set_link(Link::kbps(40));
+        sim.run_secs(20);
+        assert!(sim.subscriber.is_paused(VIDEO), "{}", describe(&sim, 30_000));
+        sim.set_link(Link::kbps(250));
+        sim.run_secs(40);
+        comes_back(&sim, "after a narrow line without sound", 30_000, 25_000, 70_000);
+
         // A cut of five seconds, with bursts of loss around it.
         let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
         sim.run_secs(10);

@@ -37,6 +37,8 @@ const LOSS_TOLERATED: f64 = 0.06;
 const LOSS_HIGH: f64 = 0.12;
 /// A receiver that was silent for this long was cut off: what was lost meanwhile says nothing about the rate.
 const CUT: Duration = Duration::from_secs(1);
+/// A line on which nothing was sent for this long is idle: more than the queue of any line, and its feedback.
+const IDLE: Duration = Duration::from_secs(2);
 /// Loss without a queue takes away no more than this share at a time: what arrived just now may be the end of a cut.
 const KEEP_ON_LOSS_MIN: f64 = 0.5;
 /// Growth per second while no limit is known, and near a known limit.
@@ -131,6 +133,8 @@ pub struct Estimator {
     feedback: bool,
     /// When the receiver was heard of last.
     heard: Option<Instant>,
+    /// When a packet was sent last.
+    sent: Option<Instant>,
     /// A receiver report has come.
     reported: bool,
     wanted: Option<Bitrate>,
@@ -160,6 +164,7 @@ impl Estimator {
             grown_at: now,
             feedback: false,
             heard: None,
+            sent: None,
             reported: false,
             wanted: None,
             running: None,
@@ -169,6 +174,12 @@ impl Estimator {
             verified: 0.0,
             proven: false,
         }
+    }
+
+    /// A packet is sent.
+    #[inline]
+    pub const fn on_sent(&mut self, now: Instant) {
+        self.sent = Some(now);
     }
 
     /// Takes one packet's fate; call [`end_feedback`](Self::end_feedback) after the last of a feedback packet.
@@ -312,14 +323,20 @@ impl Estimator {
         self.congested_at.is_some_and(|c| c > at)
     }
 
-    /// Whether the receiver is heard of, and its line shows neither a queue nor loss.
+    /// Whether the receiver is heard of and its line shows neither a queue nor loss, or the line is idle.
     #[must_use]
     pub fn is_clear(&self, now: Instant) -> bool {
-        self.is_heard(now) && self.delay.standing() < QUEUE_GROWING && self.loss < LOSS_TOLERATED
+        self.is_idle(now) || (self.is_heard(now) && self.delay.standing() < QUEUE_GROWING && self.loss < LOSS_TOLERATED)
     }
 
     fn is_heard(&self, now: Instant) -> bool {
         self.heard.is_some_and(|at| now.saturating_duration_since(at) <= CUT)
+    }
+
+    /// Nothing was sent for a while (every picture is paused, and there is no sound): any queue has drained, silence is no
+    /// sign of a cut, and what was last heard of the line holds no longer.
+    fn is_idle(&self, now: Instant) -> bool {
+        self.feedback && self.sent.is_some_and(|at| now.saturating_duration_since(at) > IDLE)
     }
 
     /// Tells which rate the next better allocation needs; `None` if there is nothing to gain.
@@ -334,7 +351,8 @@ impl Estimator {
         }
         let wanted = self.wanted?.as_bps() as f64;
         let due = self.verified > 0.0 && now >= self.probe_at && self.estimate < wanted.min(self.cap());
-        if !due || !self.is_heard(now) || self.delay.standing() >= QUEUE_CLEAR || self.loss >= LOSS_TOLERATED {
+        let clear = self.is_heard(now) && self.delay.standing() < QUEUE_CLEAR && self.loss < LOSS_TOLERATED;
+        if !due || !(clear || self.is_idle(now)) {
             return None;
         }
         let hardest = self.limit.map_or(f64::INFINITY, |l| (l * PROBE_BEYOND_LIMIT).max(self.estimate * 1.1));

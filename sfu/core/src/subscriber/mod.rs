@@ -444,11 +444,12 @@ impl Subscriber {
         self.refusals[reason.index()] += 1;
     }
 
-    /// Counts a packet of `len` bytes against pacer and probe.
+    /// Counts a packet of `len` bytes against pacer and probe, and tells the estimator of it.
     #[inline]
     fn on_sent(&mut self, now: Instant, len: usize) {
         let size = len + self.config.overhead_bytes;
         self.pacer.on_sent(now, size);
+        self.bwe.on_sent(now);
         if let Some(p) = &mut self.probe {
             p.sent_bytes += size as u64;
         }

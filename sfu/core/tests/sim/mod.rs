@@ -1,8 +1,7 @@
 //! A class on virtual time: a simulcast publisher, the core, a line with a tail-drop queue, and a viewer that answers as a
 //! browser does. No clock is read but once, for an origin; the same seed gives the same run.
 
-// Each test binary uses its own part of this module.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 use lectern_media::{Bitrate, Codec, ExtSeq, Layer, PayloadType, RtpView, Ssrc, TrackKind};
 use lectern_sfu_core::{
@@ -196,6 +195,8 @@ pub struct Sim {
     pub seen: Seen,
     /// Layers the publisher does not send now.
     pub silent: [bool; 3],
+    /// The publisher sends no sound.
+    pub mute: bool,
     /// The next so many keyframes are lost on their way to us.
     pub lose_keyframes: u32,
 }
@@ -293,6 +294,7 @@ impl Sim {
             joined_at: None,
             seen: Seen::default(),
             silent: [false; 3],
+            mute: false,
             lose_keyframes: 0,
         };
         // The publisher has been there for a while.
@@ -422,7 +424,7 @@ impl Sim {
             self.rings.layers[i].push(&packet);
             self.forward(now, VIDEO, &packet);
         }
-        if self.ms.is_multiple_of(20) {
+        if self.ms.is_multiple_of(20) && !self.mute {
             let seq = self.publisher.audio_seq;
             self.publisher.audio_seq = seq.wrapping_add(1);
             let bytes = rtp(111, false, seq, (now_ms * 48) as u32, 8, &[0x55; 80]);
