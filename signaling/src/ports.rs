@@ -361,7 +361,7 @@ pub trait RecordingFiles: Send + Sync {
     /// If its files cannot be read.
     async fn open(&self, recording: RecordingId, path: &str) -> Result<Option<Served>, PortError>;
 
-    /// The recording as one MP4. `None` = no such recording or nothing in it.
+    /// The recording as one file, MP4 or WebM. `None` = no such recording or nothing in it.
     ///
     /// # Errors
     /// If its files cannot be read.

@@ -4,7 +4,7 @@ import { createStore } from "../src/state/store";
 import { grow, levelsUnder } from "../src/ui/admin/tree";
 import { keyFor } from "../src/ui/class/keys";
 import { lastDay } from "../src/ui/pages/last-day";
-import { foldAgain, pickNext } from "../src/ui/pages/today-next";
+import { pickNext } from "../src/ui/pages/today-next";
 import { matchRoute } from "../src/ui/router";
 import { resolveTheme } from "../src/ui/theme";
 
@@ -24,7 +24,7 @@ test("the class is dark by itself, everything else follows the system, a choice 
   expect(resolveTheme("light", "class", true)).toBe("light");
 });
 
-const lesson = (id: string, part: Partial<LessonItem>): LessonItem => ({ id, class: id, code: id, title: id, subject: "", grade: "", teacher: "", school: "", starts: 0, duration_min: 40, state: "scheduled", mine: false, recording: null, participants: 0, ...part });
+const lesson = (id: string, part: Partial<LessonItem>): LessonItem => ({ id, class: id, code: id, title: id, subject: "", grade: "", teacher: "", school: "", starts: 0, duration_min: 40, state: "scheduled", mine: false, again: false, recording: null, participants: 0, ...part });
 const MIN = 60_000;
 
 test("the large button: my running class > a running class > the next that is not past", () => {
@@ -39,15 +39,6 @@ test("the large button: my running class > a running class > the next that is no
   expect(pickNext([early, live, mine], 0)?.id).toBe("mine");
   expect(pickNext([early, live], 0)?.id).toBe("live");
   expect(pickNext([over], 0)).toBeNull();
-});
-
-test("a class that was ended early is one row, from which it goes on", () => {
-  const held = lesson("held", { state: "over", class: "c", starts: 0, duration_min: 45 });
-  const offered = lesson("offered", { class: "c", starts: 20 * MIN });
-  const later = lesson("later", { class: "c", starts: 120 * MIN });
-  const { rows, again } = foldAgain([held, later, offered]);
-  expect(rows.map((row) => row.id)).toEqual(["held", "later"]);
-  expect([...again]).toEqual(["held"]);
 });
 
 test("the day on which a class was last due", () => {

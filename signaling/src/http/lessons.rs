@@ -66,16 +66,7 @@ async fn of_day(
     };
     let mut names = Names::new(&app);
     let mut items = Vec::new();
-    let now = UnixMillis::now();
-    let lessons = app.library.lessons_of_day(day, &caller.rights).await?;
-    // A lesson that is over and can be taken up again is offered to its teacher beside it, unless that was done.
-    let again = |(class, lesson): &(Class, Lesson)| {
-        let mine = class.entry.teacher == caller.account;
-        let again = app.library.again(class, lesson, now).filter(|_| mine)?;
-        lessons.iter().all(|(_, known)| known.id != again.id).then(|| (class.clone(), again))
-    };
-    let offered: Vec<_> = lessons.iter().filter_map(again).collect();
-    for (class, lesson) in lessons.into_iter().chain(offered) {
+    for (class, lesson) in app.library.lessons_of_day(day, &caller.rights).await? {
         items.push(item(&app, &mut names, &caller, class, lesson).await?);
     }
     Ok(Json(items))
@@ -94,6 +85,12 @@ async fn item(
         Some(id) => app.library.recording(id, Action::WatchRecording, &caller.rights).await?.map(|r| r.id),
         None => None,
     };
+    let now = UnixMillis::now();
+    let mine = class.entry.teacher == caller.account;
+    // Only while the class has nothing else on: a join link leads to what comes next.
+    let again = mine
+        && app.library.again(&class, &lesson, now).is_some()
+        && app.library.current_lesson(&class, now).await?.id == lesson.id;
     Ok(api::LessonItem {
         id: lesson.id,
         class: class.id,
@@ -103,7 +100,8 @@ async fn item(
         starts: lesson.starts,
         duration_min: class.entry.duration_min,
         state: lesson.state,
-        mine: class.entry.teacher == caller.account,
+        mine,
+        again,
         recording,
         participants: app.rooms.present(class.room),
         title: class.entry.title,

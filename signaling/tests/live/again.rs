@@ -71,6 +71,30 @@ async fn a_class_tried_the_day_before() {
     }
 }
 
+/// The day's list is one row per lesson; a class that was ended before its time can go on from its row, one that was only
+/// tried stands beside the one that comes.
+#[tokio::test]
+async fn the_days_list_after_an_early_end() {
+    let today = async |w: &World| {
+        let request = w.signed_in(Request::get("/api/v1/lessons"), w.teacher).await;
+        let list = w.send(request.body(Body::empty()).unwrap()).await.json();
+        let rows = list.as_array().unwrap().iter();
+        rows.map(|item| (item["state"].as_str().unwrap().to_owned(), item["again"] == true)).collect::<Vec<_>>()
+    };
+    let w = World::new().await;
+    assert_eq!(today(&w).await, [("scheduled".to_owned(), false)]);
+    hold(&w).await;
+    assert_eq!(today(&w).await, [("over".to_owned(), true)]);
+
+    let w = World::with(|entry| entry.starts = UnixMillis(entry.starts.0 + 10 * 60_000)).await;
+    hold(&w).await;
+    let tried = today(&w).await;
+    if tried.len() == 2 {
+        // Unless midnight lies between the two.
+        assert_eq!(tried, [("over".to_owned(), false), ("scheduled".to_owned(), false)]);
+    }
+}
+
 #[tokio::test]
 async fn a_lesson_of_the_week_before_is_not_taken_up_again() {
     let w = World::with(|entry| {

@@ -99,5 +99,5 @@ export const savePosition = (id: string, position_ms: number): Promise<void> =>
   request("PUT", `${V1}/recordings/${id}/position`, { body: { position_ms: Math.round(position_ms) }, keepalive: true });
 export const deleteRecording = (id: string): Promise<void> => request("DELETE", `${V1}/recordings/${id}`);
 export const restoreRecording = (id: string): Promise<void> => request("POST", `${V1}/recordings/${id}/restore`);
-/** An MP4 with the picture of `track` and the teacher's voice. */
+/** One file, MP4 or WebM, with the picture of `track` and the teacher's voice. */
 export const downloadUrl = (id: string, track: string): string => `${V1}/recordings/${id}/download?tracks=${enc(track)}`;

@@ -102,6 +102,8 @@ body! {
         pub state: LessonState,
         /// Whether the one who asks teaches it.
         pub mine: bool,
+        /// It was ended before its time, and the one who asks may take it up again: whoever joins as its teacher does.
+        pub again: bool,
         /// Its recording, once there is one.
         pub recording: Option<RecordingId>,
         /// How many are in class now.

@@ -693,6 +693,10 @@ state: LessonState,
  */
 mine: boolean, 
 /**
+ * It was ended before its time, and the one who asks may take it up again: whoever joins as its teacher does.
+ */
+again: boolean, 
+/**
  * Its recording, once there is one.
  */
 recording: RecordingId | null, 

@@ -13,7 +13,7 @@ import { Page } from "../page";
 import { shell } from "../shell";
 import { define } from "../view";
 import { wordsNote } from "../words";
-import { foldAgain, pickNext } from "./today-next";
+import { pickNext } from "./today-next";
 import "./today.css";
 
 const REFRESH_MS = 20_000;
@@ -145,11 +145,10 @@ class PageToday extends Page {
         ${plans ? html`<button class="btn primary" @click=${() => void this.#create()}>${icon(Plus)}${t.today.create}</button>` : nothing}
       </div>`;
     }
-    const { rows, again } = foldAgain(items);
-    const next = today ? pickNext(rows, Date.now()) : null;
+    const next = today ? pickNext(items, Date.now()) : null;
     return html`
       ${today ? (next ? this.#hero(next) : html`<div class="note all-done">${icon(Coffee)}<p>${t.today.allDone}</p></div>`) : nothing}
-      <ol class="lessons" aria-label=${t.today.title}>${repeat(rows, (item) => item.id, (item) => this.#row(item, again.has(item.id)))}</ol>
+      <ol class="lessons" aria-label=${t.today.title}>${repeat(items, (item) => item.id, (item) => this.#row(item))}</ol>
     `;
   }
 
@@ -180,7 +179,7 @@ class PageToday extends Page {
     return html`<a class="btn ${primary} ${size}" href="/c/${item.code}">${large ? icon(item.mine ? Presentation : MonitorPlay) : nothing}${label}</a>`;
   }
 
-  #row(item: LessonItem, again: boolean): TemplateResult {
+  #row(item: LessonItem): TemplateResult {
     const { account } = session.get();
     const link = `${location.origin}/c/${item.code}`;
     const over = item.state === "over";
@@ -203,7 +202,7 @@ class PageToday extends Page {
             <summary class="btn quiet icon-only small" aria-label=${`${t.common.more}: ${item.title}`} title=${t.common.more}>${icon(Ellipsis)}</summary>
             <div class="panel">
               ${over
-                ? html`${again ? html`<a class="menu-item" href="/c/${item.code}">${icon(RotateCcw)}${t.today.again}</a>` : nothing}
+                ? html`${item.again ? html`<a class="menu-item" href="/c/${item.code}">${icon(RotateCcw)}${t.today.again}</a>` : nothing}
                     <button class="menu-item" data-closes @click=${() => void this.#attendance(item)}>${icon(UsersRound)}${t.attendance.title}</button>`
                 : html`<button class="menu-item" data-closes @click=${() => void copyText(link)}>${icon(Link)}${t.today.copyLink}</button>
                     <button class="menu-item" data-closes @click=${() => void copyText(`${location.origin}/screen/${item.code}`)}>${icon(MonitorPlay)}${t.today.screenLink}</button>
