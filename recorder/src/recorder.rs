@@ -1,7 +1,7 @@
 //! What others call: [`Recorder`] for the directory of recordings, [`RecordingHandle`] for one that runs.
 
 use crate::{
-    Limits, RecordingMeta, RecordingSummary, Recovered, Seal,
+    Header, Limits, RecordingMeta, RecordingSummary, Recovered, Seal,
     recover::{self, RecoverError},
     scan,
     session::{Command, Session},
@@ -122,6 +122,14 @@ pub enum StartError {
         /// Its recording.
         recording: RecordingId,
     },
+    /// The lesson has an unfinished recording that the disk does not let recover now: try again later.
+    #[error("lesson {lesson} has the recording {recording}, which can't be recovered now")]
+    Unrecovered {
+        /// The lesson.
+        lesson: LessonId,
+        /// Its recording.
+        recording: RecordingId,
+    },
     /// Less space is left than the reserve.
     #[error("less than the reserve of {reserve_bytes} bytes is free")]
     LowSpace {
@@ -143,7 +151,7 @@ impl StartError {
         match self {
             Self::LowSpace { .. } => Some(FailReason::LowSpace),
             Self::Io(e) => Some(FailReason::of(e)),
-            Self::Unfinished { .. } | Self::Unknown(_) => None,
+            Self::Unfinished { .. } | Self::Unrecovered { .. } | Self::Unknown(_) => None,
         }
     }
 }
@@ -177,14 +185,25 @@ impl Sealed {
     }
 }
 
+/// A recording that could not be recovered yet.
+#[derive(Debug, Clone)]
+struct Left {
+    dir: PathBuf,
+    /// Unknown only if not even its header could be read.
+    lesson: Option<LessonId>,
+}
+
 /// The directory of recordings of one node. One process at a time may have it open.
 pub struct Recorder {
     root: PathBuf,
     limits: Limits,
     storage: Arc<dyn Storage>,
     unsealed: Mutex<BTreeMap<RecordingId, Standing>>,
-    /// Recordings that ended without a seal and could not be recovered yet, by where they lie.
-    left: Mutex<BTreeMap<RecordingId, PathBuf>>,
+    /// Recordings that ended without a seal and could not be recovered yet.
+    left: Mutex<BTreeMap<RecordingId, Left>>,
+    /// Held by whoever takes a recording that does not run, from looking whether it is there to having put it elsewhere:
+    /// a recovery cuts and appends, and must never meet a writer of the same directory. Taken before the other locks.
+    turn: Mutex<()>,
     recovered: Vec<Recovered>,
     refused: Vec<(PathBuf, String)>,
 }
@@ -218,6 +237,7 @@ impl Recorder {
             storage,
             unsealed: Mutex::default(),
             left: Mutex::default(),
+            turn: Mutex::default(),
             recovered: Vec::new(),
             refused: Vec::new(),
             root: root.clone(),
@@ -287,8 +307,14 @@ impl Recorder {
     /// # Errors
     /// [`StartError`].
     pub fn start(&self, meta: RecordingMeta, keyframes: Arc<dyn KeyframePort>) -> Result<RecordingHandle, StartError> {
-        if let Some(s) = self.unsealed.lock().values().find(|s| s.meta.lesson == meta.lesson) {
-            return Err(StartError::Unfinished { lesson: meta.lesson, recording: s.meta.id });
+        let lesson = meta.lesson;
+        let _turn = self.turn.lock();
+        self.recover_left();
+        if let Some(s) = self.unsealed.lock().values().find(|s| s.meta.lesson == lesson) {
+            return Err(StartError::Unfinished { lesson, recording: s.meta.id });
+        }
+        if let Some((recording, _)) = self.left.lock().iter().find(|(_, left)| left.lesson == Some(lesson)) {
+            return Err(StartError::Unrecovered { lesson, recording: *recording });
         }
         self.check_room()?;
         let writer = Writer::create(self.storage.clone(), &self.root, meta, &self.limits)?;
@@ -304,6 +330,7 @@ impl Recorder {
         lesson: LessonId,
         keyframes: Arc<dyn KeyframePort>,
     ) -> Result<Option<RecordingHandle>, StartError> {
+        let _turn = self.turn.lock();
         let Some((id, dir)) =
             self.unsealed.lock().values().find(|s| s.meta.lesson == lesson).map(|s| (s.meta.id, s.dir.clone()))
         else {
@@ -318,7 +345,7 @@ impl Recorder {
         match resumed {
             Ok(handle) => Ok(Some(handle)),
             Err(e) => {
-                self.reclaim(id, &dir);
+                self.recover(id, &dir, Some(lesson));
                 Err(e)
             }
         }
@@ -329,6 +356,7 @@ impl Recorder {
     /// # Errors
     /// [`StartError`]; the recording stays resumable.
     pub fn seal(&self, id: RecordingId) -> Result<Sealed, StartError> {
+        let _turn = self.turn.lock();
         let standing = self.unsealed.lock().remove(&id).ok_or(StartError::Unknown(id))?;
         let (meta, dir) = (standing.meta.clone(), standing.dir.clone());
         let sealed = Writer::resume(self.storage.clone(), standing, &self.limits)
@@ -336,7 +364,7 @@ impl Recorder {
         match sealed {
             Ok(seal) => Ok(Sealed::new(meta, dir, seal)),
             Err(e) => {
-                self.reclaim(id, &dir);
+                self.recover(id, &dir, Some(meta.lesson));
                 Err(e.into())
             }
         }
@@ -346,6 +374,31 @@ impl Recorder {
     /// recovers it, so that it can be resumed or sealed. Where the disk does not allow that now, [`Recorder::reclaim_left`]
     /// tries again. Tells whether it is recovered. Must not be called while the recording runs.
     pub fn reclaim(&self, id: RecordingId, dir: &Path) -> bool {
+        let _turn = self.turn.lock();
+        self.recover(id, dir, None)
+    }
+
+    /// Tries again what [`Recorder::reclaim`] could not do.
+    pub fn reclaim_left(&self) {
+        let _turn = self.turn.lock();
+        self.recover_left();
+    }
+
+    /// [`Recorder::reclaim_left`], in the caller's turn.
+    fn recover_left(&self) {
+        let left = self.left.lock().clone();
+        for (id, Left { dir, lesson }) in left {
+            if dir.exists() {
+                self.recover(id, &dir, lesson);
+            } else {
+                // Somebody removed it.
+                self.left.lock().remove(&id);
+            }
+        }
+    }
+
+    /// [`Recorder::reclaim`], in the caller's turn.
+    fn recover(&self, id: RecordingId, dir: &Path, lesson: Option<LessonId>) -> bool {
         match recover::recover(&*self.storage, dir) {
             Ok((standing, _)) => {
                 self.left.lock().remove(&id);
@@ -354,21 +407,9 @@ impl Recorder {
             }
             Err(e) => {
                 tracing::error!(dir = %dir.display(), error = chain_of(&e), "a recording can't be recovered now");
-                self.left.lock().insert(id, dir.to_owned());
+                let lesson = lesson.or_else(|| Some(Header::read(dir).ok()?.0.meta.lesson));
+                self.left.lock().insert(id, Left { dir: dir.to_owned(), lesson });
                 false
-            }
-        }
-    }
-
-    /// Tries again what [`Recorder::reclaim`] could not do.
-    pub fn reclaim_left(&self) {
-        let left = self.left.lock().clone();
-        for (id, dir) in left {
-            if dir.exists() {
-                self.reclaim(id, &dir);
-            } else {
-                // Somebody removed it.
-                self.left.lock().remove(&id);
             }
         }
     }
@@ -376,6 +417,7 @@ impl Recorder {
     /// Gives up an unsealed recording that does not run: it is neither resumed nor sealed any more, and its directory may be
     /// removed. Tells whether there was one; [`Recorder::reclaim`] takes that back.
     pub fn abandon(&self, id: RecordingId) -> bool {
+        let _turn = self.turn.lock();
         let unsealed = self.unsealed.lock().remove(&id).is_some();
         self.left.lock().remove(&id).is_some() || unsealed
     }

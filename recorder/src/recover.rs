@@ -92,6 +92,10 @@ fn recover_files(
         let size = fs::metadata(&path)?.len();
         if size < from {
             did.damage.push(format!("{name} ends at byte {size}, the chain covers {from}"));
+            if name == journal::FILE {
+                // It goes on where it really ends.
+                sizes.insert(name.clone(), size);
+            }
             continue;
         }
         let end = if name == journal::FILE {

@@ -60,7 +60,8 @@ impl Recording {
             let hz = u64::from(track.config.timescale().hz());
             for (chunk, place) in track.chunks.iter().zip(places) {
                 let mut at = chunk.dts;
-                let Place { mut bytes, range } = place;
+                let Place { bytes, range } = place;
+                let mut used = 0;
                 let mut offset = range.map(|(file, offset, _)| (file, offset));
                 for s in &chunk.samples {
                     // A chunk is made here as a whole, or lies in a file.
@@ -70,7 +71,11 @@ impl Recording {
                             *offset += u64::from(s.size);
                             Source::Range(*file, from)
                         }
-                        None => Source::Made(bytes.drain(..(s.size as usize).min(bytes.len())).collect()),
+                        None => {
+                            let from = used;
+                            used = bytes.len().min(from + s.size as usize);
+                            Source::Made(bytes[from..used].to_vec())
+                        }
                     };
                     let at_ms = at.saturating_mul(1000) / hz;
                     frames.push((Frame { track: number, at_ms, keyframe: s.keyframe, size: s.size.into() }, source));
