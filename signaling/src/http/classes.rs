@@ -217,8 +217,10 @@ async fn change(
 }
 
 async fn remove(State(app): State<App>, caller: Caller, Id(id): Id<ClassId>) -> ApiResult<StatusCode> {
-    class(&app, &caller, id, Action::RemoveClass).await?;
+    let class = class(&app, &caller, id, Action::RemoveClass).await?;
     app.library.remove_class(id, Some(UnixMillis::now())).await?;
+    // The tokens of its devices are refused from now on; what they do at this moment ends, too.
+    whip::end_all(&app, class.room).await;
     tracing::info!(by = %caller.account, class = %id, "removed a class");
     Ok(StatusCode::NO_CONTENT)
 }

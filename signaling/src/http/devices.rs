@@ -96,7 +96,7 @@ async fn revoke(State(app): State<App>, caller: Caller, Id(id): Id<ClassId>) -> 
 
 /// Refuses a device token of an earlier generation, and one of a class that was removed. What is wrong with a token
 /// otherwise is the handler's to say.
-pub(super) async fn refuse_revoked(app: &App, headers: &HeaderMap) -> ApiResult<()> {
+pub(crate) async fn refuse_revoked(app: &App, headers: &HeaderMap) -> ApiResult<()> {
     let Ok(token) = bearer(headers) else { return Ok(()) };
     let now = UnixMillis::now();
     let grant = [Purpose::Whip, Purpose::Whep].into_iter().find_map(|p| app.keys.verify(token, p, now).ok());

@@ -19,6 +19,7 @@ mod web;
 mod words;
 
 pub use bytes::range_of;
+pub(crate) use devices::refuse_revoked;
 pub use housekeeping::{UNDO_FOR, keep_house, purge_deleted};
 pub use session::SignInGuard;
 

@@ -30,14 +30,16 @@ use std::{
 };
 use task::{Input, RoomTask};
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout},
 };
 
 /// Inputs waiting for one room. Sockets wait when it is full; media events are dropped and counted.
 const INPUTS_MAX: usize = 1024;
 /// Rooms open at once on one server. At the limit further classes are told that the server is busy.
 const ROOMS_MAX: usize = 2_000;
+/// How long whoever comes waits for a room that is being written down after its end; then they are asked to come again.
+const ENDING_WAIT: Duration = Duration::from_secs(2);
 
 /// What rooms need, and their limits.
 pub struct HubConfig {
@@ -67,8 +69,8 @@ pub enum EnterError {
     /// Its lesson is over, and the next one is another day.
     #[error("the lesson is over")]
     Over,
-    /// As many rooms are open as may be, or the server is going down.
-    #[error("the server can open no more rooms at the moment")]
+    /// As many rooms are open as may be, the end of this one is still being written down, or the server is going down.
+    #[error("the server cannot open the room at the moment")]
     Busy,
     /// The store failed.
     #[error("the store failed")]
@@ -110,6 +112,8 @@ pub struct RoomHandle {
     id: RoomId,
     tx: mpsc::Sender<Input>,
     present: Arc<AtomicU32>,
+    /// Ends when all of the room is written down and its task has ended.
+    ended: watch::Receiver<()>,
 }
 
 /// The room's task has ended: the lesson is over or the server is going down.
@@ -168,9 +172,21 @@ impl Rooms {
         if let Some(handle) = self.0.open(id) {
             return Ok(handle);
         }
+        // Until its end is written down, the store says that an ended lesson is live.
+        if let Some(mut ended) = self.0.ending(id)
+            && timeout(ENDING_WAIT, ended.changed()).await.is_err()
+        {
+            metrics::counter!("lectern_room_refused_total", "reason" => "ending").increment(1);
+            return Err(EnterError::Busy);
+        }
         let _one_at_a_time = self.0.loading.lock().await;
         if let Some(handle) = self.0.open(id) {
             return Ok(handle);
+        }
+        if self.0.ending(id).is_some() {
+            // Opened and ended again while we waited for our turn.
+            metrics::counter!("lectern_room_refused_total", "reason" => "ending").increment(1);
+            return Err(EnterError::Busy);
         }
         let plan = self.plan(id).await?;
         if plan.lesson.state == LessonState::Over {
@@ -183,6 +199,12 @@ impl Rooms {
             None => Room::new(policy, plan.class.entry.waiting_room),
         };
         self.start(room, plan)
+    }
+
+    /// The room if it is open already.
+    #[must_use]
+    pub fn opened(&self, id: RoomId) -> Option<RoomHandle> {
+        self.0.open(id)
     }
 
     /// Brings back the rooms whose lessons were live when the server ended, with their recordings.
@@ -229,11 +251,12 @@ impl Rooms {
             return Err(EnterError::Busy);
         }
         let (tx, rx) = mpsc::channel(INPUTS_MAX);
-        let handle = RoomHandle { id: plan.class.room, tx, present: Arc::default() };
+        let (ends, ended) = watch::channel(());
+        let handle = RoomHandle { id: plan.class.room, tx, present: Arc::default(), ended };
         rooms.insert(handle.id, handle.clone());
         metrics::gauge!("lectern_rooms_open").set(rooms.len() as f64);
         drop(rooms);
-        RoomTask::spawn(self.clone(), room, plan, handle.clone(), rx);
+        RoomTask::spawn(self.clone(), room, plan, handle.clone(), rx, ends);
         Ok(handle)
     }
 
@@ -269,8 +292,10 @@ impl Rooms {
         let handles: Vec<_> = self.0.rooms.lock().values().cloned().collect();
         let closings = handles.iter().map(|handle| async move {
             let (done, closed) = oneshot::channel();
-            if handle.tx.send(Input::Restart(done)).await.is_ok() && closed.await.is_err() {
-                tracing::error!(room = %handle.id, "a room ended without writing its state");
+            if handle.tx.send(Input::Restart(done)).await.is_err() || closed.await.is_err() {
+                // It ended by itself at this moment, or before: what it has to write goes on disk as well.
+                let mut ended = handle.ended.clone();
+                while ended.changed().await.is_ok() {}
             }
         });
         futures::future::join_all(closings).await;
@@ -299,21 +324,29 @@ impl Rooms {
         self.0.peers.lock().contains_key(&peer)
     }
 
+    fn forget_peers(&self, id: RoomId) {
+        self.0.peers.lock().retain(|_, room| *room != id);
+    }
+
     fn forget_room(&self, id: RoomId) {
         let mut rooms = self.0.rooms.lock();
-        // A new task may already stand in the place of one that ended.
         if rooms.get(&id).is_some_and(|r| r.tx.is_closed()) {
             rooms.remove(&id);
         }
         metrics::gauge!("lectern_rooms_open").set(rooms.len() as f64);
-        drop(rooms);
-        self.0.peers.lock().retain(|_, room| *room != id);
     }
 }
 
 impl Hub {
     fn open(&self, id: RoomId) -> Option<RoomHandle> {
         self.rooms.lock().get(&id).filter(|r| !r.tx.is_closed()).cloned()
+    }
+
+    /// A room that ended and is still being written down: what ends with that. A task that broke down is none.
+    fn ending(&self, id: RoomId) -> Option<watch::Receiver<()>> {
+        let rooms = self.rooms.lock();
+        let ended = &rooms.get(&id).filter(|r| r.tx.is_closed())?.ended;
+        ended.has_changed().is_ok().then(|| ended.clone())
     }
 
     fn now(&self) -> Now {

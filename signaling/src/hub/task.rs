@@ -16,12 +16,13 @@ use lectern_protocol::{
     ws::{ClientMessage, CloseReason, LessonState, RecordingState, ServerMessage},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::atomic::Ordering,
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
     time::MissedTickBehavior,
 };
 use tracing::Instrument as _;
@@ -76,6 +77,7 @@ pub(super) struct RoomTask {
     handle: RoomHandle,
     outboxes: HashMap<ConnId, Outbox>,
     writer: Writes,
+    written: JoinHandle<()>,
     recorded: watch::Receiver<Recorded>,
     recording: Option<RecordingId>,
     /// The recording that broke down, to go on with.
@@ -95,15 +97,24 @@ pub(super) struct RoomTask {
 }
 
 impl RoomTask {
-    pub fn spawn(rooms: Rooms, room: Room, plan: LessonPlan, handle: RoomHandle, rx: mpsc::Receiver<Input>) {
+    /// Makes the task; `ends` is dropped when it has ended and everything is written down.
+    pub fn spawn(
+        rooms: Rooms,
+        room: Room,
+        plan: LessonPlan,
+        handle: RoomHandle,
+        rx: mpsc::Receiver<Input>,
+        ends: watch::Sender<()>,
+    ) {
         let span = tracing::info_span!(parent: None, "room", room = %handle.id, lesson = %plan.lesson.id);
-        let (writer, recorded) = writer::spawn(rooms.clone(), plan.clone());
+        let (writer, recorded, written) = writer::spawn(rooms.clone(), plan.clone());
         let mut task = Self {
             rooms,
             room,
             handle,
             outboxes: HashMap::new(),
             writer,
+            written,
             recorded,
             recording: None,
             lost: None,
@@ -122,7 +133,11 @@ impl RoomTask {
             task.mid_lesson = recording.is_none();
             task.writer.must(Write::Resumed { recording, opened });
         }
-        tokio::spawn(task.run(rx).instrument(span));
+        let run = async move {
+            task.run(rx).await;
+            drop(ends);
+        };
+        tokio::spawn(run.instrument(span));
     }
 
     async fn run(mut self, mut rx: mpsc::Receiver<Input>) {
@@ -166,7 +181,16 @@ impl RoomTask {
         while let Some(input) = rx.recv().await {
             self.turn_away(input).await;
         }
-        self.rooms.forget_room(self.handle.id);
+        self.handle.present.store(0, Ordering::Relaxed);
+        self.rooms.forget_peers(self.handle.id);
+        // The sockets end now. The room keeps its place until all is written: opened before, an ended lesson would be found
+        // live, and the last orders of this writer would strike the next room.
+        let Self { rooms, handle, outboxes, writer, written, .. } = self;
+        drop((outboxes, writer));
+        if written.await.is_err() {
+            tracing::error!("the room's writer broke down");
+        }
+        rooms.forget_room(handle.id);
     }
 
     /// What came too late: peers that were made for this room are closed. Whoever waits for a reply gets none.
@@ -231,18 +255,24 @@ impl RoomTask {
                 self.recording = recording;
                 let early = std::mem::take(&mut self.early);
                 if self.mid_lesson {
-                    let present: Vec<_> = self.room.roll_call().collect();
-                    present.into_iter().for_each(|event| self.record_event(UnixMillis::now(), event));
+                    // Before what waited, and without those whose coming waited.
+                    let at = early.first().map_or_else(UnixMillis::now, |(at, _)| *at);
+                    let joined = |event: &ClassEvent| match event {
+                        ClassEvent::Joined { participant, .. } => Some(*participant),
+                        _ => None,
+                    };
+                    let told: HashSet<_> = early.iter().filter_map(|(_, event)| joined(event)).collect();
+                    let present =
+                        self.room.roll_call().filter(|event| joined(event).is_none_or(|p| !told.contains(&p)));
+                    let present: Vec<_> = present.collect();
+                    present.into_iter().for_each(|event| self.record_event(at, event));
                 }
                 early.into_iter().for_each(|(at, event)| self.record_event(at, event));
                 self.room.recording_started(out);
             }
             _ => {
+                // What waits goes on waiting, for this recording or the next.
                 self.lost = recording;
-                if self.lost.is_none() {
-                    // Whatever starts later begins with a roll call.
-                    self.early.clear();
-                }
                 self.room.recording_failed(self.rooms.0.now(), out);
             }
         }
@@ -386,12 +416,18 @@ impl RoomTask {
     fn record_event(&mut self, at: UnixMillis, event: ClassEvent) {
         match self.recording {
             Some(recording) => self.rooms.0.config.recordings.event(recording, at, &event),
-            None if !self.recording_expected && self.lost.is_none() => {}
+            None if !self.should_record() => {}
             None if self.early.len() < EARLY_MAX => self.early.push((at, event)),
             None => {
                 metrics::counter!("lectern_room_recording_events_dropped_total", "reason" => "early_max").increment(1);
             }
         }
+    }
+
+    /// Whether there is a recording, or will be as soon as one can be started.
+    fn should_record(&self) -> bool {
+        let wanted = self.room.policy().record && self.room.live_since().is_some();
+        wanted || self.recording_expected || self.lost.is_some()
     }
 
     /// Writes what changed; `now` also when a large state was written a moment ago.

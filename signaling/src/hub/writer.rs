@@ -10,7 +10,10 @@ use lectern_library::{AttendanceRow, LessonChange, StoreError};
 use lectern_media::{RecordingId, UnixMillis};
 use lectern_protocol::{api::ClassEvent, ws::LessonState};
 use std::future::Future;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
 
 /// Writes waiting for one room.
 const WRITES_MAX: usize = 64;
@@ -67,16 +70,17 @@ impl Writes {
     }
 }
 
-pub(super) fn spawn(rooms: Rooms, plan: LessonPlan) -> (Writes, watch::Receiver<Recorded>) {
+/// The way to a new writer, what it tells, and its task, which ends when all is written and nobody can ask for more.
+pub(super) fn spawn(rooms: Rooms, plan: LessonPlan) -> (Writes, watch::Receiver<Recorded>, JoinHandle<()>) {
     let (tx, mut rx) = mpsc::channel(WRITES_MAX);
     let (told, recorded) = watch::channel(None);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut writer = Writer { rooms, plan, told, recording: None };
         while let Some(write) = rx.recv().await {
             writer.write(write).await;
         }
     });
-    (Writes { tx }, recorded)
+    (Writes { tx }, recorded, task)
 }
 
 struct Writer {
@@ -178,7 +182,11 @@ impl Writer {
     }
 
     fn tell_recording(&self, early: Early) {
-        let Some(recording) = self.recording else { return };
+        let Some(recording) = self.recording else {
+            metrics::counter!("lectern_room_recording_events_dropped_total", "reason" => "no_recording")
+                .increment(early.len() as u64);
+            return;
+        };
         for (at, event) in early {
             self.rooms.0.config.recordings.event(recording, at, &event);
         }

@@ -196,7 +196,7 @@ impl Room {
             .ok_or((RefusalCode::Unknown, "there is no such participant in class"))
     }
 
-    #[allow(clippy::too_many_arguments)] // The message's fields, each used once.
+    #[allow(clippy::too_many_arguments, reason = "the message's fields, each used once")]
     fn publish(
         &mut self,
         now: Now,

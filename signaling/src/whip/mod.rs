@@ -12,6 +12,7 @@ use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
     extract::{bearer, body_refusal, has_media_type},
+    http::refuse_revoked,
     hub::RoomHandle,
     join::entrant,
     ports::IceCredentials,
@@ -143,20 +144,30 @@ async fn publish(
     app.rooms.note_peer(answer.peer, room);
     let session = Session::new(Direction::Publish, room, &grant, &sdp, &answer.sdp);
     let created = app.sessions.add(answer.peer, session, |peer| app.rooms.knows_peer(peer));
+    if let Err(revoked) = refuse_revoked(&app, &headers).await {
+        return Err(give_up(&app, answer.peer, revoked).await);
+    }
     let entered = handle.device_published(entrant(grant), answer.peer).await;
-    if let (Some(etag), Ok(Ok(()))) = (&created, &entered) {
+    if let (Some(etag), Ok(Ok(())), true) = (&created, &entered, app.sessions.has(answer.peer)) {
         return Ok(created_response(&app, "whip", room, answer.peer, etag, answer.sdp));
     }
     if entered == Ok(Ok(())) && handle.device_left(answer.peer).await.is_err() {
         tracing::trace!("the room ended before its device");
     }
-    app.sessions.remove(answer.peer);
-    app.rooms.close_orphan(answer.peer).await;
-    Err(match entered {
+    let why = match entered {
         Ok(Err(refusal @ DeviceRefusal::Removed)) => ApiError::new(Code::Forbidden, refusal.to_string()),
         Ok(Err(refusal @ DeviceRefusal::Over)) => ApiError::new(Code::ClassClosed, refusal.to_string()),
         _ => ApiError::retry(Code::Busy, Duration::from_secs(5), "the class cannot take the device at the moment"),
-    })
+    };
+    Err(give_up(&app, answer.peer, why).await)
+}
+
+/// Takes back a session that cannot stand. The token is looked at twice after the session was added: [`end_all`] ends what it
+/// finds in the table, so a revocation before that shows in the token, and one after it in the table.
+async fn give_up(app: &App, peer: PeerId, why: ApiError) -> ApiError {
+    app.sessions.remove(peer);
+    app.rooms.close_orphan(peer).await;
+    why
 }
 
 /// What a player may ask for.
@@ -201,17 +212,20 @@ async fn watch(
     app.rooms.note_peer(answer.peer, room);
     let session = Session::new(Direction::Watch, room, &grant, &sdp, &answer.sdp);
     let created = app.sessions.add(answer.peer, session, |peer| app.rooms.knows_peer(peer));
+    if let Err(revoked) = refuse_revoked(&app, &headers).await {
+        return Err(give_up(&app, answer.peer, revoked).await);
+    }
     let watched = handle.watch(answer.peer, Watch::new(lines, track)).await;
     match created {
-        Some(etag) if watched == Ok(true) => Ok(created_response(&app, "whep", room, answer.peer, &etag, answer.sdp)),
+        Some(etag) if watched == Ok(true) && app.sessions.has(answer.peer) => {
+            Ok(created_response(&app, "whep", room, answer.peer, &etag, answer.sdp))
+        }
         _ => {
             if watched == Ok(true) && handle.watch_ended(answer.peer).await.is_err() {
                 tracing::trace!("the room ended before its player");
             }
-            app.sessions.remove(answer.peer);
-            app.rooms.close_orphan(answer.peer).await;
-            let detail = "as many players watch as may";
-            Err(ApiError::retry(Code::Busy, Duration::from_secs(30), detail))
+            let full = ApiError::retry(Code::Busy, Duration::from_secs(30), "as many players watch as may");
+            Err(give_up(&app, answer.peer, full).await)
         }
     }
 }
@@ -377,15 +391,16 @@ pub(crate) async fn end_all(app: &App, room: RoomId) -> usize {
 }
 
 async fn close(app: &App, peer: PeerId, session: &Session) {
-    let closed = match app.rooms.room(session.room).await {
-        Ok(handle) => match session.direction {
+    // Nobody opens a room by leaving it.
+    let closed = match app.rooms.opened(session.room) {
+        Some(handle) => match session.direction {
             Direction::Publish => handle.device_left(peer).await,
             Direction::Watch => handle.watch_ended(peer).await,
         },
-        Err(_) => Err(crate::hub::RoomClosed),
+        None => Err(crate::hub::RoomClosed),
     };
     if closed.is_err() {
-        app.media.close_peer(peer).await;
+        app.rooms.close_orphan(peer).await;
     }
 }
 

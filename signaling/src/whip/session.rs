@@ -85,6 +85,10 @@ impl Sessions {
         self.0.lock().get(&peer).cloned()
     }
 
+    pub(super) fn has(&self, peer: PeerId) -> bool {
+        self.0.lock().contains_key(&peer)
+    }
+
     pub(super) fn remove(&self, peer: PeerId) {
         self.0.lock().remove(&peer);
     }

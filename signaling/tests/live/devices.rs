@@ -7,6 +7,7 @@ use axum::{
 };
 use lectern_library::{Class, ClassEntry};
 use lectern_media::{AccountId, UnixMillis};
+use lectern_protocol::ws::LessonState;
 use serde_json::json;
 
 const SENDS: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\na=ice-ufrag:abcd\r\n\
@@ -59,6 +60,39 @@ async fn revoking_ends_what_devices_do_and_their_tokens() {
     }
     let fresh = w.device_token_to("watch").await;
     assert_eq!(post(&w, &fresh, &whep, RECEIVES).await.status, StatusCode::CREATED, "those made afterwards are good");
+}
+
+/// The offer is with the media plane while the tokens are revoked: nothing of it stands afterwards.
+#[tokio::test]
+async fn a_device_that_is_let_in_while_its_token_is_revoked_is_closed() {
+    let w = World::new().await;
+    let token = w.device_token().await;
+    let path = format!("/whip/{}", w.class.room);
+    let held = w.media.gate.lock().await;
+    let revoking = async {
+        // The room is opened after the token was looked at for the first time.
+        w.until("the offer is under way", |w| w.app.rooms.opened(w.class.room)).await;
+        assert_eq!(w.devices(Method::DELETE, json!(null)).await.status, StatusCode::NO_CONTENT);
+        drop(held);
+    };
+    let (answer, ()) = tokio::join!(post(&w, &token, &path, SENDS), revoking);
+    assert_eq!(refused(&answer), (401, "grant_invalid".into()));
+    let peer = w.media.published.lock()[0].0;
+    assert_eq!(*w.media.closed.lock(), [peer]);
+    let facts = w.app.rooms.opened(w.class.room).unwrap().facts().await.unwrap();
+    assert_eq!((facts.state, facts.present), (LessonState::Scheduled, 0), "and the class was not opened by it");
+}
+
+#[tokio::test]
+async fn removing_a_class_ends_what_its_devices_do() {
+    let w = World::new().await;
+    let token = w.device_token().await;
+    assert_eq!(post(&w, &token, &format!("/whip/{}", w.class.room), SENDS).await.status, StatusCode::CREATED);
+    let admin = w.app.library.store().account_by_login("admin").await.unwrap().unwrap();
+    let path = format!("/api/v1/classes/{}", w.class.id);
+    let request = w.signed_in(Request::delete(&path), admin.id).await;
+    assert_eq!(w.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::NO_CONTENT);
+    w.until("the device's session is closed", |w| (w.media.closed.lock().len() == 1).then_some(())).await;
 }
 
 #[tokio::test]

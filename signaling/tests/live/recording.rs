@@ -5,9 +5,12 @@ use lectern_auth::{GrantRole, Purpose};
 use lectern_media::TrackSource;
 use lectern_protocol::{
     api::ClassEvent,
-    ws::{ClientMessage, LessonState, PublishLine, RecordingState, ServerMessage},
+    ws::{ClientMessage, CloseReason, LessonState, PublishLine, RecordingState, ServerMessage},
 };
-use lectern_signaling::{hub::Outgoing, ports::RecordingEvent};
+use lectern_signaling::{
+    hub::{EnterError, Outgoing},
+    ports::RecordingEvent,
+};
 use std::time::Duration;
 
 fn recording(m: ServerMessage) -> Option<RecordingState> {
@@ -39,6 +42,32 @@ async fn a_lesson_that_ends_while_its_recording_starts_is_recorded_to_its_end() 
     assert!(
         matches!(events[..], [ClassEvent::Opened {}, .., ClassEvent::Chat { .. }, ClassEvent::Ended {}]),
         "{events:?}"
+    );
+}
+
+/// While the recorder holds the writer up, the store does not know yet that the lesson is over.
+#[tokio::test]
+async fn an_ended_lesson_is_not_opened_again_before_its_end_is_written_down() {
+    let w = World::new().await;
+    let held = w.tape.gate.lock().await;
+    let mut t = w.enter(GrantRole::Teacher).await;
+    t.say(ClientMessage::Open {}).await;
+    t.hear("live", recording).await;
+    t.say(ClientMessage::End {}).await;
+    t.hear("the end", |m| matches!(m, ServerMessage::Closed { .. }).then_some(())).await;
+    let mut late = w.enter(GrantRole::Student).await;
+    let told = late.hear("the reason", |m| match m {
+        ServerMessage::Closed { reason } => Some(reason),
+        ServerMessage::Welcome { .. } => panic!("let into a lesson that is over"),
+        _ => None,
+    });
+    assert_eq!(told.await, CloseReason::ServerRestart, "come again in a moment");
+    drop(held);
+    assert!(matches!(w.app.rooms.room(w.class.room).await, Err(EnterError::Over)), "it waits for the end");
+    let log = w.tape.log.lock().clone();
+    assert!(
+        matches!(&log[..], [start, finish] if start.starts_with("start") && finish.starts_with("finish")),
+        "{log:?}"
     );
 }
 
@@ -79,6 +108,7 @@ async fn an_answer_that_comes_after_the_end_is_closed() {
 async fn what_could_not_start_or_broke_down_is_recorded_as_soon_as_it_can_be() {
     let w = World::new().await;
     *w.tape.failing.lock() = 2;
+    let chats = || w.tape.events.lock().iter().filter(|e| matches!(e, ClassEvent::Chat { .. })).count();
     let (outbox, mut inbox) = tokio::sync::mpsc::channel(512);
     let grant = w.grant(GrantRole::Teacher, Purpose::Join);
     let (conn, room) = (w.app.rooms.next_conn(), w.app.rooms.room(w.class.room).await.unwrap());
@@ -93,7 +123,9 @@ async fn what_could_not_start_or_broke_down_is_recorded_as_soon_as_it_can_be() {
         panic!("never {want:?}");
     };
     hear(RecordingState::Failed).await;
+    room.message(conn, ClientMessage::Chat { text: "开始了吗".into() }).await.unwrap();
     hear(RecordingState::On).await;
+    assert_eq!(chats(), 1, "what is said while none can be started is told to the one that starts");
     assert_eq!(*w.tape.log.lock(), ["no start", "no start", "start 分数乘法"]);
     assert!(w.tape.events.lock().iter().any(|e| matches!(e, ClassEvent::Joined { .. })), "who is here already is told");
     w.app.rooms.recording_event(RecordingEvent::Lost { room: w.class.room });
@@ -103,7 +135,7 @@ async fn what_could_not_start_or_broke_down_is_recorded_as_soon_as_it_can_be() {
     let events = w.tape.events.lock().clone();
     let said = events.iter().filter(|e| matches!(e, ClassEvent::Chat { .. })).count();
     let joined = events.iter().filter(|e| matches!(e, ClassEvent::Joined { .. })).count();
-    assert_eq!((said, joined), (1, 1), "what happened meanwhile is told, and nobody joins twice: {events:?}");
+    assert_eq!((said, joined), (2, 1), "what happened meanwhile is told, and nobody joins twice: {events:?}");
     assert!(log(&w, "resume").is_some(), "the same recording goes on: {:?}", w.tape.log.lock());
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(w.tape.log.lock().len(), 4, "and is asked for once");
