@@ -281,9 +281,17 @@ impl Recorders {
         }
     }
 
+    /// Whether its lesson is live. While that can't be told it counts as live: a seal can't be taken back.
     async fn is_live(&self, meta: &RecordingMeta) -> bool {
-        let lesson = self.library.store().lesson(meta.lesson).await;
-        matches!(lesson, Ok(Some(l)) if l.state == lectern_protocol::ws::LessonState::Live)
+        match self.library.store().lesson(meta.lesson).await {
+            Ok(lesson) => lesson.is_some_and(|l| l.state == lectern_protocol::ws::LessonState::Live),
+            Err(error) => {
+                metrics::counter!("lectern_server_recordings_unsealed_total", "reason" => "lesson_unknown")
+                    .increment(1);
+                tracing::error!(recording = %meta.id, %error, "whether a lesson is over can't be read; not sealed yet");
+                true
+            }
+        }
     }
 }
 
