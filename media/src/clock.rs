@@ -16,6 +16,8 @@ impl ClockRate {
     pub const VIDEO: Self = Self::of(90_000);
     /// 48 kHz, the clock of Opus (RFC 7587 §4.1).
     pub const OPUS: Self = Self::of(48_000);
+    /// 8 kHz, the clock of G.711 (RFC 3551 §4.5.14).
+    pub const G711: Self = Self::of(8_000);
 
     /// A clock of `hz` ticks per second.
     ///

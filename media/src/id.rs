@@ -83,3 +83,52 @@ id!(
     /// One occurrence of a class: it is opened, taught and ended, and has at most one recording.
     LessonId
 );
+id!(
+    /// A camera of an exam site or a campus.
+    CameraId
+);
+
+/// The streams of one camera.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraStream {
+    /// The full picture, H.264 or H.265: archived, and shown when a tile is enlarged.
+    Main,
+    /// The small picture, H.264: archived, shown on walls, watched for faults.
+    Sub,
+    /// The sound.
+    Sound,
+}
+
+impl CameraStream {
+    /// Every stream.
+    pub const ALL: [Self; 3] = [Self::Main, Self::Sub, Self::Sound];
+}
+
+impl CameraId {
+    /// The id of a stream's track in the archive. It follows from the camera, so that a camera that comes back goes on
+    /// with the same track, in whatever process.
+    #[must_use]
+    pub const fn track(self, stream: CameraStream) -> TrackId {
+        let nth = match stream {
+            CameraStream::Main => 1,
+            CameraStream::Sub => 2,
+            CameraStream::Sound => 3,
+        };
+        TrackId(Ulid(self.0.0.wrapping_add(nth)))
+    }
+
+    /// Which of this camera's streams a track of the archive is.
+    #[must_use]
+    pub fn stream(self, track: TrackId) -> Option<CameraStream> {
+        CameraStream::ALL.into_iter().find(|s| self.track(*s) == track)
+    }
+
+    /// Who the camera is in a room.
+    #[must_use]
+    pub const fn participant(self) -> ParticipantId {
+        ParticipantId(self.0)
+    }
+}

@@ -13,7 +13,9 @@ pub mod unit;
 
 pub use clock::{ClockRate, MediaTime, UnixMillis};
 pub use codec::Codec;
-pub use id::{AccountId, ClassId, LessonId, ParticipantId, PeerId, PlaceId, RecordingId, RoomId, TrackId};
+pub use id::{
+    AccountId, CameraId, CameraStream, ClassId, LessonId, ParticipantId, PeerId, PlaceId, RecordingId, RoomId, TrackId,
+};
 pub use rtp::{ExtSeq, ExtTimestamp, PayloadType, RtpView, Ssrc};
 pub use track::{Layer, TrackInfo, TrackKind, TrackSource};
 pub use unit::{Bitrate, DataSize};

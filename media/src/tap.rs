@@ -4,7 +4,7 @@
 //! keyframe and audio until there is room, and the hole is announced to the reader as [`TapEvent::Hole`] before the next
 //! packet, so that nothing is ever missing without a trace (DESIGN laws 2 and 6).
 
-use crate::{ExtSeq, ExtTimestamp, TrackId, TrackInfo, TrackKind, UnixMillis};
+use crate::{ClockRate, ExtSeq, ExtTimestamp, TrackId, TrackInfo, TrackKind, UnixMillis};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -32,6 +32,21 @@ pub struct TapPacket {
 pub enum HoleCause {
     /// The reader was slower than the media and the tap was full.
     ReaderTooSlow,
+}
+
+/// Why a camera's media is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AbsenceCause {
+    /// The camera answers but sends nothing, or refuses.
+    CameraSilent,
+    /// The camera can't be reached.
+    Network,
+    /// Packets were lost on the way; what followed up to the next keyframe can't be decoded.
+    Loss,
+    /// An operator stopped it.
+    Operator,
+    /// More was sent than the camera may send; the rest was refused.
+    RateExceeded,
 }
 
 /// What a tap's reader receives.
@@ -75,6 +90,40 @@ pub enum TapEvent {
         packets: u64,
         /// Why.
         cause: HoleCause,
+    },
+    /// What the track's packets can't be understood without and do not carry themselves: told after [`TapEvent::Started`],
+    /// and again when it changes.
+    Parameters {
+        /// The track.
+        track: TrackId,
+        /// The RTP clock.
+        clock: ClockRate,
+        /// H.264 and H.265: parameter sets of the session description, each as a 16-bit big-endian length and the NAL unit;
+        /// AAC: the AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1); else empty.
+        config: Bytes,
+    },
+    /// Nothing (usable) came of the track in this stretch, and why. Told when the stretch is over, or every few seconds
+    /// while it lasts, then with the same `since`.
+    Absent {
+        /// The track.
+        track: TrackId,
+        /// From.
+        since: UnixMillis,
+        /// To.
+        until: UnixMillis,
+        /// Why.
+        cause: AbsenceCause,
+        /// Packets known to be missing; 0 if nobody knows.
+        packets: u64,
+    },
+    /// How far the sender's clock is ahead of ours (negative: behind), measured now.
+    ClockOffset {
+        /// The track.
+        track: TrackId,
+        /// When it was measured, by our clock.
+        at: UnixMillis,
+        /// Milliseconds.
+        offset_ms: i64,
     },
     /// The track ended.
     Ended(TrackId),
@@ -307,6 +356,7 @@ mod tests {
                 TapEvent::Packet(p) => format!("packet {}", p.seq.0),
                 TapEvent::Ended(t) => format!("ended {}", t == info.id),
                 TapEvent::Started(_) => "started".to_owned(),
+                other => format!("{other:?}"),
             })
             .collect();
         let want = "layer 1, report 4, muted false, hole 4, packet 101, hole 3, ended true, ended false";

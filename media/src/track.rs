@@ -27,6 +27,8 @@ pub enum TrackSource {
     Screen,
     /// The sound of a shared screen, window or tab.
     ScreenAudio,
+    /// The second, smaller stream of a surveillance camera, archived beside the main one. Never published by a browser.
+    Substream,
 }
 
 impl TrackSource {
@@ -34,7 +36,7 @@ impl TrackSource {
     #[must_use]
     pub const fn kind(self) -> TrackKind {
         match self {
-            Self::Camera | Self::Screen => TrackKind::Video,
+            Self::Camera | Self::Screen | Self::Substream => TrackKind::Video,
             Self::Microphone | Self::ScreenAudio => TrackKind::Audio,
         }
     }

@@ -198,6 +198,8 @@ impl Session {
                     .increment(packets);
                 self.with_track(track, now, |t, sender, out| t.hole(packets, sender, out));
             }
+            // Told of cameras only; a lesson has none.
+            TapEvent::Parameters { .. } | TapEvent::Absent { .. } | TapEvent::ClockOffset { .. } => {}
         }
     }
 
@@ -513,5 +515,9 @@ fn cause_label(cause: GapCause) -> &'static str {
         GapCause::Overload => "overload",
         GapCause::Reconnect => "reconnect",
         GapCause::Muted => "muted",
+        GapCause::CameraSilent => "camera_silent",
+        GapCause::Network => "network",
+        GapCause::Operator => "operator",
+        GapCause::RateExceeded => "rate_exceeded",
     }
 }

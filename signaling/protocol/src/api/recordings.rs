@@ -132,6 +132,14 @@ words! {
         Reconnect,
         /// Muted: nothing was sent.
         Muted,
+        /// The camera answered but sent nothing.
+        CameraSilent,
+        /// The camera could not be reached.
+        Network,
+        /// An operator stopped the camera or its recording.
+        Operator,
+        /// The camera sent more than it may; the rest was refused.
+        RateExceeded,
     }
 }
 

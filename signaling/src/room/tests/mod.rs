@@ -315,7 +315,7 @@ const CLOSED: u64 = 1 << 63;
 
 pub(super) fn track(participant: ParticipantId, source: TrackSource) -> TrackInfo {
     let codec = match source {
-        TrackSource::Camera | TrackSource::Screen => Codec::H264,
+        TrackSource::Camera | TrackSource::Screen | TrackSource::Substream => Codec::H264,
         TrackSource::Microphone | TrackSource::ScreenAudio => Codec::Opus,
     };
     TrackInfo { id: TrackId::generate(), participant, source, codec, layers: 1 }

@@ -490,7 +490,7 @@ export type CloseReason = "unknown_room" | "not_authorised" | "room_full" | "ref
 /**
  * A codec of the media plane.
  */
-export type Codec = "h264" | "vp8" | "opus";
+export type Codec = "h264" | "h265" | "vp8" | "opus" | "aac" | "pcma" | "pcmu";
 
 /**
  * What a device may do with its token.
@@ -526,7 +526,7 @@ expires: UnixMillis, };
 /**
  * Why something is missing.
  */
-export type GapCause = "restart" | "loss" | "disk" | "overload" | "reconnect" | "muted";
+export type GapCause = "restart" | "loss" | "disk" | "overload" | "reconnect" | "muted" | "camera_silent" | "network" | "operator" | "rate_exceeded";
 
 /**
  * One fault of an imported file.
@@ -1600,7 +1600,7 @@ export type TrackId = string;
 /**
  * Where a track comes from.
  */
-export type TrackSource = "camera" | "microphone" | "screen" | "screen_audio";
+export type TrackSource = "camera" | "microphone" | "screen" | "screen_audio" | "substream";
 
 /**
  * Wall time: milliseconds since 1970-01-01T00:00:00Z.
