@@ -6,6 +6,7 @@ pub mod api;
 #[cfg(test)]
 mod golden;
 pub mod typescript;
+pub mod wall;
 pub mod ws;
 
 /// The version of the WebSocket protocol. A client names the version it speaks in [`ws::ClientMessage::Hello`].

@@ -2,7 +2,7 @@
 //!
 //! Belongs here: which types the web app needs and how the one generated file looks. Does not belong here: the types.
 
-use crate::{PROTOCOL_VERSION, api, ws};
+use crate::{PROTOCOL_VERSION, api, wall, ws};
 use lectern_media::{Codec, ParticipantId};
 use std::collections::BTreeMap;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -18,6 +18,8 @@ pub fn generate() -> String {
     let mut found = Declarations { config: &config, by_name: BTreeMap::new() };
     found.visit::<ws::ClientMessage>();
     found.visit::<ws::ServerMessage>();
+    found.visit::<wall::WallRequest>();
+    found.visit::<wall::WallMessage>();
     api::visit_types(&mut found);
     found.visit::<Codec>();
     found.visit::<ParticipantId>();

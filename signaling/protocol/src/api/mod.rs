@@ -22,10 +22,11 @@ macro_rules! words {
 }
 
 mod classes;
+mod patrol;
 mod people;
 mod recordings;
 
-pub use self::{classes::*, people::*, recordings::*};
+pub use self::{classes::*, patrol::*, people::*, recordings::*};
 
 body! {
     /// An error as RFC 9457 wants it. `code` is stable and has words in the client; `detail` is English for the log.
@@ -91,4 +92,5 @@ pub(crate) fn visit_types(visitor: &mut impl ts_rs::TypeVisitor) {
     visitor.visit::<TimelineEvent>();
     visitor.visit::<ClassEvent>();
     visitor.visit::<Position>();
+    patrol::visit_types(visitor);
 }

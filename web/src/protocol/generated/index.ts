@@ -55,6 +55,97 @@ disabled: boolean | null, };
 export type AccountId = string;
 
 /**
+ * Handles an alarm; what is absent stays.
+ */
+export type AlarmChange = { 
+/**
+ * Acknowledge it.
+ */
+acknowledge: boolean | null, 
+/**
+ * Note, 0 to 500 characters.
+ */
+note: string | null, 
+/**
+ * Hand it over to this person (a name, 1 to 60 characters).
+ */
+hand_to: string | null, };
+
+/**
+ * An alarm.
+ */
+export type AlarmItem = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * Its name.
+ */
+camera_name: string, 
+/**
+ * Its place.
+ */
+place: PlaceId, 
+/**
+ * Name of the place.
+ */
+place_name: string, 
+/**
+ * Group.
+ */
+group: CameraGroup, 
+/**
+ * What is wrong.
+ */
+fault: HealthFault, 
+/**
+ * Since when.
+ */
+since: UnixMillis, 
+/**
+ * When it was over; none: it is still so.
+ */
+until: UnixMillis | null, 
+/**
+ * Who acknowledged it, by name.
+ */
+acknowledged_by: string | null, 
+/**
+ * When.
+ */
+acknowledged_at: UnixMillis | null, 
+/**
+ * Note.
+ */
+note: string, 
+/**
+ * To whom it was handed over, by name.
+ */
+handed_to: string | null, };
+
+/**
+ * A page of alarms.
+ */
+export type AlarmPage = { 
+/**
+ * Newest first; open ones before those that are over.
+ */
+items: Array<AlarmItem>, 
+/**
+ * Cursor of the next page.
+ */
+next: string | null, 
+/**
+ * How many are open and not acknowledged.
+ */
+open: number, };
+
+/**
  * One presence of one person: who, from when to when.
  */
 export type Attendance = { 
@@ -80,9 +171,580 @@ from: UnixMillis,
 to: UnixMillis | null, };
 
 /**
+ * What an entry of the audit log is about.
+ */
+export type AuditAction = "tile_opened" | "tile_closed" | "listened" | "played" | "snapshot" | "export_asked" | "export_fetched" | "refused" | "signed_in" | "sign_in_failed" | "factor_shown" | "factor_failed" | "factor_changed" | "rights_changed" | "camera_changed" | "hold_set" | "hold_release_asked" | "hold_released" | "policy_changed" | "footage_removed" | "alarm_handled" | "pre_exam_check" | "audit_read" | "audit_exported" | "started";
+
+/**
+ * An entry.
+ */
+export type AuditEntry = { 
+/**
+ * Its number; without holes.
+ */
+n: number, 
+/**
+ * When.
+ */
+at: UnixMillis, 
+/**
+ * Who, by name; empty: the server itself.
+ */
+who: string, 
+/**
+ * Their log-in name.
+ */
+login: string, 
+/**
+ * From which address.
+ */
+from_address: string, 
+/**
+ * What.
+ */
+action: AuditAction, 
+/**
+ * Where.
+ */
+place_name: string, 
+/**
+ * Of which camera.
+ */
+camera: CameraId | null, 
+/**
+ * Its name.
+ */
+camera_name: string, 
+/**
+ * The range that was played or exported.
+ */
+from: UnixMillis | null, 
+/**
+ * …
+ */
+to: UnixMillis | null, 
+/**
+ * How long it lasted, in seconds.
+ */
+seconds: number | null, 
+/**
+ * How often in that minute (refusals).
+ */
+count: number, 
+/**
+ * A stable code or words: the reason of a refusal, what was changed.
+ */
+detail: string, };
+
+/**
+ * A page of the log.
+ */
+export type AuditPage = { 
+/**
+ * Newest first.
+ */
+items: Array<AuditEntry>, 
+/**
+ * Cursor of the next page.
+ */
+next: string | null, 
+/**
+ * Head of the chain, hexadecimal.
+ */
+head: string, 
+/**
+ * Number of entries in the log.
+ */
+entries: number, };
+
+/**
+ * What the query of the log may name, as a place to look up its parameters.
+ */
+export type AuditQuery = { 
+/**
+ * Below this place.
+ */
+place: PlaceId | null, 
+/**
+ * Of this camera.
+ */
+camera: CameraId | null, 
+/**
+ * Of this log-in name.
+ */
+login: string | null, 
+/**
+ * Only these.
+ */
+action: AuditAction | null, 
+/**
+ * From.
+ */
+from: UnixMillis | null, 
+/**
+ * To.
+ */
+to: UnixMillis | null, 
+/**
+ * Cursor.
+ */
+after: string | null, };
+
+/**
+ * Sum over a site: who looked, how long.
+ */
+export type AuditSum = { 
+/**
+ * Who, by name.
+ */
+who: string, 
+/**
+ * Their log-in name.
+ */
+login: string, 
+/**
+ * The place where they hold their role, by name.
+ */
+of_place: string, 
+/**
+ * Seconds of live pictures, over all tiles.
+ */
+live_s: number, 
+/**
+ * Seconds of recording played.
+ */
+played_s: number, 
+/**
+ * Exports.
+ */
+exports: number, 
+/**
+ * When last.
+ */
+last: UnixMillis, };
+
+/**
  * A data rate in bits per second.
  */
 export type Bitrate = number;
+
+/**
+ * A bookmark.
+ */
+export type Bookmark = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * When in the recording.
+ */
+at: UnixMillis, 
+/**
+ * Text, 0 to 200 characters.
+ */
+text: string, 
+/**
+ * Whose, by name.
+ */
+by: string, 
+/**
+ * Whether it is the caller's own.
+ */
+mine: boolean, };
+
+/**
+ * A camera, without its password.
+ */
+export type Camera = { 
+/**
+ * Id.
+ */
+id: CameraId, 
+/**
+ * Where it hangs: a site, or a room below it.
+ */
+place: PlaceId, 
+/**
+ * Name of that place.
+ */
+place_name: string, 
+/**
+ * Name, 1 to 60 characters.
+ */
+name: string, 
+/**
+ * What it watches.
+ */
+group: CameraGroup, 
+/**
+ * Its code of 20 digits by GB/T 28181, if it has one.
+ */
+code: string | null, 
+/**
+ * Whether an operator wants it to run.
+ */
+enabled: boolean, 
+/**
+ * Whether it is recorded.
+ */
+record: boolean, 
+/**
+ * How it does.
+ */
+status: CameraStatus, 
+/**
+ * How it is reached; only for those who manage it.
+ */
+source: CameraSource | null, 
+/**
+ * What the caller may do with it now.
+ */
+may: CameraMay, };
+
+/**
+ * What one camera's recording holds between two moments.
+ */
+export type CameraDay = { 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To; not later than now.
+ */
+to: UnixMillis, 
+/**
+ * Recorded stretches of the main stream.
+ */
+main: Array<Span>, 
+/**
+ * … of the substream.
+ */
+sub: Array<Span>, 
+/**
+ * … of the sound.
+ */
+sound: Array<Span>, 
+/**
+ * Codec of the main stream: `avc1.…`, `hvc1.…`; empty if none.
+ */
+main_codec: string, 
+/**
+ * What is missing.
+ */
+gaps: Array<CameraGap>, 
+/**
+ * Alarms that touch the range.
+ */
+alarms: Array<AlarmItem>, 
+/**
+ * Bookmarks.
+ */
+bookmarks: Array<Bookmark>, 
+/**
+ * Holds.
+ */
+holds: Array<Hold>, 
+/**
+ * Up to when the recording survives a power cut; none: it does not run.
+ */
+durable: UnixMillis | null, };
+
+/**
+ * One thing that is wrong.
+ */
+export type CameraFault = { 
+/**
+ * What.
+ */
+fault: ProbeFault, 
+/**
+ * With which stream.
+ */
+stream: CameraStream | null, 
+/**
+ * The name of the codec, the camera's own words; never a password.
+ */
+detail: string, };
+
+/**
+ * Makes or replaces a camera; also what *test* takes.
+ */
+export type CameraForm = { 
+/**
+ * Where.
+ */
+place: PlaceId, 
+/**
+ * Name, 1 to 60 characters, unlike others at the place.
+ */
+name: string, 
+/**
+ * What it watches.
+ */
+group: CameraGroup, 
+/**
+ * 20 digits.
+ */
+code: string | null, 
+/**
+ * `rtsp://…`; user and password in it are taken out.
+ */
+main_url: string, 
+/**
+ * `rtsp://…`
+ */
+sub_url: string | null, 
+/**
+ * Transport.
+ */
+transport: CameraTransport, 
+/**
+ * User.
+ */
+username: string, 
+/**
+ * Password; absent: the one that is kept.
+ */
+password: string | null, 
+/**
+ * 256 to 20,000.
+ */
+kbps_max: number, 
+/**
+ * Whether it is recorded.
+ */
+record: boolean, };
+
+/**
+ * A stretch in which something is missing.
+ */
+export type CameraGap = { 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To.
+ */
+to: UnixMillis, 
+/**
+ * Of which stream; none: of all.
+ */
+stream: CameraStream | null, 
+/**
+ * Why.
+ */
+cause: GapCause, };
+
+/**
+ * What kind of place a camera watches. Retention, thresholds and rights hang on it.
+ */
+export type CameraGroup = "exam_room" | "sealed_room" | "gate" | "corridor" | "other";
+
+/**
+ * A camera of an exam site or a campus.
+ */
+export type CameraId = string;
+
+/**
+ * Cameras of a subtree.
+ */
+export type CameraList = { 
+/**
+ * The cameras, by place and name.
+ */
+cameras: Array<Camera>, 
+/**
+ * Whether the caller must show the second factor before any picture is given.
+ */
+needs_second_factor: boolean, };
+
+/**
+ * What one may do with a camera at this moment.
+ */
+export type CameraMay = { 
+/**
+ * Watch it live.
+ */
+live: boolean, 
+/**
+ * Hear it.
+ */
+listen: boolean, 
+/**
+ * Play its recording.
+ */
+play: boolean, 
+/**
+ * Export its recording.
+ */
+export: boolean, 
+/**
+ * Change it.
+ */
+manage: boolean, };
+
+/**
+ * What a test of a camera found.
+ */
+export type CameraReport = { 
+/**
+ * Whether it can be used.
+ */
+usable: boolean, 
+/**
+ * Its streams.
+ */
+streams: Array<CameraStreamInfo>, 
+/**
+ * What is wrong.
+ */
+faults: Array<CameraFault>, 
+/**
+ * Its clock minus ours, in milliseconds.
+ */
+clock_offset_ms: number | null, 
+/**
+ * A picture, `data:image/jpeg;base64,…` or `data:video/mp4;base64,…` (one keyframe, H.264).
+ */
+picture: string | null, };
+
+/**
+ * How a camera is reached. The password is never told.
+ */
+export type CameraSource = { 
+/**
+ * `rtsp://host:port/path` of the main stream, without user and password.
+ */
+main_url: string, 
+/**
+ * … of the substream.
+ */
+sub_url: string | null, 
+/**
+ * Transport.
+ */
+transport: CameraTransport, 
+/**
+ * User.
+ */
+username: string, 
+/**
+ * Whether a password is kept.
+ */
+has_password: boolean, 
+/**
+ * The most the main stream may send, in kilobits a second.
+ */
+kbps_max: number, };
+
+/**
+ * What a camera is doing, each with its own words in the client.
+ */
+export type CameraState = "off" | "connecting" | "live" | "silent" | "unreachable" | "wrong_password" | "refused" | "unsupported" | "rate_exceeded";
+
+/**
+ * How a camera does.
+ */
+export type CameraStatus = { 
+/**
+ * State.
+ */
+state: CameraState, 
+/**
+ * Since when.
+ */
+since: UnixMillis, 
+/**
+ * Its streams.
+ */
+streams: Array<CameraStreamInfo>, 
+/**
+ * How far its clock is ahead of ours, in milliseconds; none if it does not tell.
+ */
+clock_offset_ms: number | null, 
+/**
+ * Whether it is being recorded at this moment.
+ */
+recording: boolean, 
+/**
+ * Up to when the recording would survive a power cut.
+ */
+durable: UnixMillis | null, };
+
+/**
+ * The streams of one camera.
+ */
+export type CameraStream = "main" | "sub" | "sound";
+
+/**
+ * One stream of a camera as it arrives now.
+ */
+export type CameraStreamInfo = { 
+/**
+ * Which.
+ */
+stream: CameraStream, 
+/**
+ * Codec.
+ */
+codec: Codec, 
+/**
+ * Width in pixels; 0 for sound or if unknown.
+ */
+width: number, 
+/**
+ * Height in pixels.
+ */
+height: number, 
+/**
+ * Pictures a second, times ten.
+ */
+fps_x10: number, 
+/**
+ * Kilobits a second.
+ */
+kbps: number, 
+/**
+ * Milliseconds between keyframes; 0 if unknown.
+ */
+keyframe_ms: number, 
+/**
+ * Packets lost since it was connected.
+ */
+lost: number, 
+/**
+ * Packets that came out of order since it was connected.
+ */
+reordered: number, };
+
+/**
+ * Starts or stops a camera, or its recording; what is absent stays.
+ */
+export type CameraSwitch = { 
+/**
+ * Run it.
+ */
+enabled: boolean | null, 
+/**
+ * Record it.
+ */
+record: boolean | null, };
+
+/**
+ * How a camera's packets travel.
+ */
+export type CameraTransport = "tcp" | "udp";
 
 /**
  * Changes one's own password. All other sessions end.
@@ -138,6 +800,57 @@ name: string,
  * What.
  */
 text: string, };
+
+/**
+ * One thing that is not green.
+ */
+export type CheckFinding = { 
+/**
+ * Which line.
+ */
+item: CheckItem, 
+/**
+ * The fault.
+ */
+fault: HealthFault | null, 
+/**
+ * A number that says how much (milliseconds, percent), if there is one.
+ */
+measure: number | null, };
+
+/**
+ * One line of the check.
+ */
+export type CheckItem = "reached" | "picture" | "sound" | "clock" | "recorded" | "continuous" | "signed";
+
+/**
+ * What the check found of one camera.
+ */
+export type CheckedCamera = { 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * Name.
+ */
+name: string, 
+/**
+ * Place.
+ */
+place_name: string, 
+/**
+ * Group.
+ */
+group: CameraGroup, 
+/**
+ * Whether all is green.
+ */
+green: boolean, 
+/**
+ * What is not, with the fault if one is known and words of the log.
+ */
+wrong: Array<CheckFinding>, };
 
 /**
  * Chooses a password with an invitation or reset token.
@@ -524,9 +1237,163 @@ whep: string,
 expires: UnixMillis, };
 
 /**
+ * An export.
+ */
+export type ExportJob = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * Whose, by name.
+ */
+by: string, 
+/**
+ * When it was asked for.
+ */
+created: UnixMillis, 
+/**
+ * Where it stands.
+ */
+state: ExportState, 
+/**
+ * Thousandths done.
+ */
+progress: number, 
+/**
+ * Bytes written so far.
+ */
+bytes: number, 
+/**
+ * Gaps in what it holds.
+ */
+gaps: number, 
+/**
+ * SHA-256 of the file, hexadecimal, once ready.
+ */
+sha256: string | null, 
+/**
+ * Fingerprint of the key that signed it.
+ */
+key: string | null, 
+/**
+ * Why it failed, a stable code.
+ */
+detail: string | null, 
+/**
+ * When the file is removed.
+ */
+expires: UnixMillis | null, 
+/**
+ * Cameras, 1 to 36.
+ */
+cameras: Array<CameraId>, 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To; at most 24 hours later.
+ */
+to: UnixMillis, 
+/**
+ * The main stream, or only the substream.
+ */
+main: boolean, 
+/**
+ * What for, 2 to 200 characters; printed on the sheet.
+ */
+reason: string, };
+
+/**
+ * Where an export stands.
+ */
+export type ExportState = "waiting" | "running" | "ready" | "failed" | "cancelled";
+
+/**
+ * A code: six digits of the app, or a recovery code.
+ */
+export type FactorCode = { 
+/**
+ * The code.
+ */
+code: string, };
+
+/**
+ * What of a second factor an account has.
+ */
+export type FactorState = { 
+/**
+ * A code from an app is set up.
+ */
+totp: boolean, 
+/**
+ * Names of security keys.
+ */
+keys: Array<string>, 
+/**
+ * Recovery codes left.
+ */
+recovery_left: number, 
+/**
+ * Until when this session need not show it again; none: it has not.
+ */
+shown_until: UnixMillis | null, 
+/**
+ * Whether the account's roles need one.
+ */
+needed: boolean, };
+
+/**
  * Why something is missing.
  */
 export type GapCause = "restart" | "loss" | "disk" | "overload" | "reconnect" | "muted" | "camera_silent" | "network" | "operator" | "rate_exceeded";
+
+/**
+ * What can be wrong with a camera, each with its own words in the client.
+ */
+export type HealthFault = "no_stream" | "frozen" | "black" | "white" | "covered" | "blurred" | "moved" | "wrong_clock" | "no_sound" | "bit_rate" | "frame_rate" | "undecodable" | "not_recorded";
+
+/**
+ * A hold (留存锁定): no rule removes what it covers.
+ */
+export type Hold = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To.
+ */
+to: UnixMillis, 
+/**
+ * Why.
+ */
+why: string, 
+/**
+ * Who set it, by name.
+ */
+by: string, 
+/**
+ * When.
+ */
+at: UnixMillis, 
+/**
+ * Who asked to release it, by name; somebody else must agree.
+ */
+release_asked_by: string | null, 
+/**
+ * Whether the caller may agree.
+ */
+may_release: boolean, };
 
 /**
  * One fault of an imported file.
@@ -750,6 +1617,24 @@ account: Account,
 csrf: string, };
 
 /**
+ * A grant: good for this session, this camera, this range, for at most 60 s. Ask again before it ends.
+ */
+export type MediaGrant = { 
+/**
+ * The token: part of the path below `/api/v1/patrol/media/{token}/…`.
+ */
+token: string, 
+/**
+ * Until when.
+ */
+expires: UnixMillis, };
+
+/**
+ * What a media grant is for.
+ */
+export type MediaUse = "play" | "snapshot" | "export";
+
+/**
  * Makes an account; the person chooses a password through the invitation link in the answer.
  */
 export type NewAccount = { 
@@ -765,6 +1650,19 @@ name: string,
  * Roles, each at a place that the caller administers.
  */
 roles: Array<RoleAt>, };
+
+/**
+ * Sets a bookmark.
+ */
+export type NewBookmark = { 
+/**
+ * When in the recording.
+ */
+at: UnixMillis, 
+/**
+ * Text, 0 to 200 characters.
+ */
+text: string, };
 
 /**
  * A timetable entry as typed in.
@@ -829,6 +1727,69 @@ export type NewDeviceToken = {
 purpose: DevicePurpose, };
 
 /**
+ * Asks for an export.
+ */
+export type NewExport = { 
+/**
+ * Cameras, 1 to 36.
+ */
+cameras: Array<CameraId>, 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To; at most 24 hours later.
+ */
+to: UnixMillis, 
+/**
+ * The main stream, or only the substream.
+ */
+main: boolean, 
+/**
+ * What for, 2 to 200 characters; printed on the sheet.
+ */
+reason: string, };
+
+/**
+ * Sets a hold on several cameras.
+ */
+export type NewHold = { 
+/**
+ * Cameras, 1 to 100.
+ */
+cameras: Array<CameraId>, 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To.
+ */
+to: UnixMillis, 
+/**
+ * Why, 2 to 200 characters.
+ */
+why: string, };
+
+/**
+ * Asks for a grant for one camera.
+ */
+export type NewMediaGrant = { 
+/**
+ * What for.
+ */
+purpose: MediaUse, 
+/**
+ * From; without meaning for live snapshots.
+ */
+from: UnixMillis | null, 
+/**
+ * To.
+ */
+to: UnixMillis | null, };
+
+/**
  * Makes a place.
  */
 export type NewPlace = { 
@@ -844,6 +1805,19 @@ level: PlaceLevel,
  * Name, 1 to 100 characters.
  */
 name: string, };
+
+/**
+ * Makes a webhook; the secret is told once, in the answer.
+ */
+export type NewWebhook = { 
+/**
+ * `https://…`; `http://` only for this machine.
+ */
+url: string, 
+/**
+ * Cameras below this place.
+ */
+place: PlaceId, };
 
 /**
  * Someone in the class, as others see them.
@@ -939,6 +1913,48 @@ export type Position = {
  * Milliseconds from the start.
  */
 position_ms: number, };
+
+/**
+ * The check of a site before an exam.
+ */
+export type PreExamReport = { 
+/**
+ * The site.
+ */
+place: PlaceId, 
+/**
+ * Its name.
+ */
+place_name: string, 
+/**
+ * When.
+ */
+at: UnixMillis, 
+/**
+ * Who asked, by name.
+ */
+by: string, 
+/**
+ * The cameras.
+ */
+cameras: Array<CheckedCamera>, 
+/**
+ * How many are green.
+ */
+green: number, 
+/**
+ * Bytes free for recordings.
+ */
+free_bytes: number, 
+/**
+ * Hours that the disk lasts at the present rate.
+ */
+hours_left: number | null, };
+
+/**
+ * What is wrong with a camera under test.
+ */
+export type ProbeFault = "unreachable" | "timeout" | "wrong_password" | "not_found" | "not_rtsp" | "no_video" | "codec_not_supported" | "substream_not_h264" | "no_substream" | "no_keyframe" | "keyframes_far_apart" | "clock_off" | "no_clock";
 
 /**
  * An error as RFC 9457 wants it. `code` is stable and has words in the client; `detail` is English for the log.
@@ -1265,14 +2281,82 @@ export type RecordingState = "off" | "on" | "failed";
 export type RecordingStatus = "live" | "done" | "partial";
 
 /**
+ * Recovery codes, told once.
+ */
+export type RecoveryCodes = { 
+/**
+ * Ten of them.
+ */
+codes: Array<string>, };
+
+/**
  * Why a request was refused. The connection stays.
  */
 export type RefusalCode = "not_teacher" | "not_on_stage" | "unknown" | "bad_offer" | "too_often" | "too_large" | "not_open" | "busy" | "stage_full";
 
 /**
+ * A tile that is not shown as wished.
+ */
+export type RefusedTile = { 
+/**
+ * The line.
+ */
+mid: string, 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * Why.
+ */
+reason: TileRefusal, };
+
+/**
  * How often a class takes place.
  */
 export type Repeat = "once" | "weekly";
+
+/**
+ * The rules in force, and what they mean for the disk.
+ */
+export type Retention = { 
+/**
+ * The rules.
+ */
+rules: Array<RetentionRule>, 
+/**
+ * Days where no rule says otherwise.
+ */
+default_days: number, 
+/**
+ * Bytes of footage on disk.
+ */
+used_bytes: number, 
+/**
+ * Bytes free on the disk.
+ */
+free_bytes: number, 
+/**
+ * Days until the disk is full at the present rate; none if nothing grows.
+ */
+full_in_days: number | null, };
+
+/**
+ * How long footage is kept at a place and below it, by group. The nearest rule above a camera counts.
+ */
+export type RetentionRule = { 
+/**
+ * Where.
+ */
+place: PlaceId, 
+/**
+ * Of which group.
+ */
+group: CameraGroup, 
+/**
+ * Days, 1 to 3,650.
+ */
+days: number, };
 
 /**
  * What somebody is at a place and everywhere below it; a student only at exactly that place.
@@ -1362,6 +2446,24 @@ chat: Array<ChatLine>,
  * The questions, at most 200.
  */
 questions: Array<Question>, };
+
+/**
+ * Turns on the separation of system, security and audit administrators (三员分立). The account that asks hands over
+ * and ends.
+ */
+export type SeparateAdministrators = { 
+/**
+ * Log-in name of the system administrator.
+ */
+system: string, 
+/**
+ * … of the security administrator.
+ */
+security: string, 
+/**
+ * … of the audit administrator.
+ */
+audit: string, };
 
 /**
  * From server to client.
@@ -1538,6 +2640,19 @@ login: string,
 password: string, };
 
 /**
+ * A stretch of time.
+ */
+export type Span = { 
+/**
+ * From.
+ */
+from: UnixMillis, 
+/**
+ * To.
+ */
+to: UnixMillis, };
+
+/**
  * A match inside a recording.
  */
 export type TextHit = { 
@@ -1551,6 +2666,77 @@ at_ms: number,
 text: string, };
 
 /**
+ * From when a fault is one, for a group at a place and below.
+ */
+export type Thresholds = { 
+/**
+ * Group.
+ */
+group: CameraGroup, 
+/**
+ * Faults that raise an alarm; others are ignored.
+ */
+watched: Array<HealthFault>, 
+/**
+ * Seconds without a packet: 1 to 60.
+ */
+silent_s: number, 
+/**
+ * Mean brightness below which a picture is black: 0 to 255.
+ */
+black_luma: number, 
+/**
+ * … above which it is white.
+ */
+white_luma: number, 
+/**
+ * Share of its own usual sharpness below which it is blurred, percent: 1 to 100.
+ */
+sharpness_percent: number, 
+/**
+ * Shift of the picture, percent of its width: 1 to 50.
+ */
+moved_percent: number, 
+/**
+ * Milliseconds the clock may be off: 50 to 60,000.
+ */
+clock_ms: number, 
+/**
+ * Deviation of bit rate and frame rate, percent: 10 to 100.
+ */
+rate_percent: number, 
+/**
+ * Sound an alarm tone on the wall.
+ */
+tone: boolean, };
+
+/**
+ * What one tile shows.
+ */
+export type Tile = { 
+/**
+ * The SDP media id of the line that carries it.
+ */
+mid: string, 
+/**
+ * The camera.
+ */
+camera: CameraId, 
+/**
+ * The height in device pixels at which it is shown; the lowest layer that fills it is sent. 0 = hidden: nothing is sent.
+ */
+height_px: number, 
+/**
+ * One keyframe per second or less is enough: overviews, thin lines.
+ */
+thumbnail: boolean, };
+
+/**
+ * Why a camera is not shown on a tile, or no longer.
+ */
+export type TileRefusal = "not_allowed" | "not_now" | "needs_second_factor" | "not_playable" | "no_line" | "busy";
+
+/**
  * Something that happened in class.
  */
 export type TimelineEvent = { 
@@ -1562,6 +2748,40 @@ at_ms: number,
  * What.
  */
 event: ClassEvent, };
+
+/**
+ * A new secret for an app, to be confirmed with a first code.
+ */
+export type TotpSetup = { 
+/**
+ * Base 32.
+ */
+secret: string, 
+/**
+ * `otpauth://totp/…` (Key Uri Format), for a QR code.
+ */
+uri: string, 
+/**
+ * The QR code as SVG.
+ */
+qr_svg: string, };
+
+/**
+ * A tour (轮巡): pages of tiles in turn.
+ */
+export type Tour = { 
+/**
+ * Cameras below this place …
+ */
+place: PlaceId, 
+/**
+ * … of these groups; empty: all.
+ */
+groups: Array<CameraGroup>, 
+/**
+ * Seconds a page stays, 3 to 600.
+ */
+dwell_s: number, };
 
 /**
  * A published track with its owner's source and size.
@@ -1606,3 +2826,308 @@ export type TrackSource = "camera" | "microphone" | "screen" | "screen_audio" | 
  * Wall time: milliseconds since 1970-01-01T00:00:00Z.
  */
 export type UnixMillis = number;
+
+/**
+ * What a wall shows.
+ */
+export type WallContent = { 
+/**
+ * Tiles: 1, 4, 9, 16, 25, 36 or 64.
+ */
+tiles: number, 
+/**
+ * The camera of each tile, in reading order; missing ones are empty.
+ */
+cameras: Array<CameraId | null>, 
+/**
+ * The tour, if it runs.
+ */
+tour: Tour | null, };
+
+/**
+ * A layout of a wall that its owner saved.
+ */
+export type WallLayout = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * Name, 1 to 60 characters.
+ */
+name: string, 
+/**
+ * When it was last saved.
+ */
+saved: UnixMillis, 
+/**
+ * Tiles: 1, 4, 9, 16, 25, 36 or 64.
+ */
+tiles: number, 
+/**
+ * The camera of each tile, in reading order; missing ones are empty.
+ */
+cameras: Array<CameraId | null>, 
+/**
+ * The tour, if it runs.
+ */
+tour: Tour | null, };
+
+/**
+ * Makes or replaces a layout.
+ */
+export type WallLayoutForm = { 
+/**
+ * Name, 1 to 60 characters.
+ */
+name: string, 
+/**
+ * Tiles: 1, 4, 9, 16, 25, 36 or 64.
+ */
+tiles: number, 
+/**
+ * The camera of each tile, in reading order; missing ones are empty.
+ */
+cameras: Array<CameraId | null>, 
+/**
+ * The tour, if it runs.
+ */
+tour: Tour | null, };
+
+/**
+ * From server to wall.
+ */
+export type WallMessage = { "type": "welcome", 
+/**
+ * The server's clock: delays and time marks are counted by it.
+ */
+now: UnixMillis, 
+/**
+ * What the watermark shows: name and log-in name of the viewer.
+ */
+watermark: string, } | { "type": "answer", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * SDP.
+ */
+sdp: string, } | { "type": "shown", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * What could not be done.
+ */
+refused: Array<RefusedTile>, } | { "type": "withdrawn", 
+/**
+ * Which.
+ */
+tile: RefusedTile, } | { "type": "carries", 
+/**
+ * The line.
+ */
+mid: string, 
+/**
+ * The camera; nothing while paused.
+ */
+camera: CameraId | null, 
+/**
+ * The stream.
+ */
+stream: CameraStream | null, 
+/**
+ * Keyframes only.
+ */
+thumbnail: boolean, 
+/**
+ * Whether the connection, not the wish, decides it.
+ */
+limited: boolean, 
+/**
+ * The main stream was wished but is in a codec that the browser does not play.
+ */
+main_not_playable: boolean, } | { "type": "camera", 
+/**
+ * Which.
+ */
+camera: CameraId, 
+/**
+ * How it does.
+ */
+status: CameraStatus, } | { "type": "camera_state", 
+/**
+ * Which.
+ */
+camera: CameraId, 
+/**
+ * State.
+ */
+state: CameraState, 
+/**
+ * Since when.
+ */
+since: UnixMillis, } | { "type": "cameras_changed", } | { "type": "alarm", 
+/**
+ * The alarm.
+ */
+alarm: AlarmItem, } | { "type": "export", 
+/**
+ * The job.
+ */
+job: ExportJob, } | { "type": "peer_lost", } | { "type": "refused", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * Stable code.
+ */
+code: string, 
+/**
+ * English, for the log.
+ */
+detail: string, } | { "type": "closed", 
+/**
+ * Stable code.
+ */
+code: string, } | { "type": "pong", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * The server's clock.
+ */
+now: UnixMillis, };
+
+/**
+ * From wall to server.
+ */
+export type WallRequest = { "type": "hello", 
+/**
+ * [`crate::PROTOCOL_VERSION`].
+ */
+version: number, 
+/**
+ * The session's CSRF token.
+ */
+csrf: string, } | { "type": "offer", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * SDP, recvonly lines.
+ */
+sdp: string, } | { "type": "show", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * The tiles, at most [`TILES_MAX`].
+ */
+tiles: Array<Tile>, } | { "type": "listen", 
+/**
+ * Number.
+ */
+req: number, 
+/**
+ * The sound line.
+ */
+mid: string, 
+/**
+ * The camera.
+ */
+camera: CameraId | null, } | { "type": "ping", 
+/**
+ * Number.
+ */
+req: number, };
+
+/**
+ * The answer of an authenticator.
+ */
+export type WebAuthnAnswer = { 
+/**
+ * From [`WebAuthnOptions`].
+ */
+state: string, 
+/**
+ * Name of the key, when it is set up, 1 to 40 characters.
+ */
+name: string | null, 
+/**
+ * Credential id, base64url.
+ */
+id: string, 
+/**
+ * clientDataJSON, base64url.
+ */
+client_data: string, 
+/**
+ * attestationObject (set up) or authenticatorData (sign in), base64url.
+ */
+data: string, 
+/**
+ * Signature, base64url; empty when it is set up.
+ */
+signature: string, };
+
+/**
+ * Options for `navigator.credentials.create` or `.get` (W3C WebAuthn L2), binary values as base64url.
+ */
+export type WebAuthnOptions = { 
+/**
+ * The JSON of `publicKey`.
+ */
+public_key: string, 
+/**
+ * What to send back with the answer.
+ */
+state: string, };
+
+/**
+ * Where alarms are told: JSON by POST, signed with HMAC-SHA-256 in `x-lectern-signature`.
+ */
+export type Webhook = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * `https://…`
+ */
+url: string, 
+/**
+ * Cameras below this place.
+ */
+place: PlaceId, 
+/**
+ * When one last arrived.
+ */
+delivered: UnixMillis | null, 
+/**
+ * What the last failed try met, in words of the log.
+ */
+failed: string | null, 
+/**
+ * How many wait to be tried again.
+ */
+waiting: number, };
+
+/**
+ * A webhook with its secret.
+ */
+export type WebhookSecret = { 
+/**
+ * The webhook.
+ */
+webhook: Webhook, 
+/**
+ * The secret, hexadecimal.
+ */
+secret: string, };

@@ -1,0 +1,173 @@
+//! The day of a camera: what is recorded, what is missing and why, marks and holds.
+
+use super::{AlarmItem, CameraGroup};
+use crate::api::GapCause;
+use lectern_media::{CameraId, CameraStream, PlaceId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use ulid::Ulid;
+use utoipa::ToSchema;
+
+body! {
+    /// A stretch of time.
+    pub struct Span {
+        /// From.
+        pub from: UnixMillis,
+        /// To.
+        pub to: UnixMillis,
+    }
+}
+
+body! {
+    /// A stretch in which something is missing.
+    pub struct CameraGap {
+        /// From.
+        pub from: UnixMillis,
+        /// To.
+        pub to: UnixMillis,
+        /// Of which stream; none: of all.
+        pub stream: Option<CameraStream>,
+        /// Why.
+        pub cause: GapCause,
+    }
+}
+
+body! {
+    /// What one camera's recording holds between two moments.
+    pub struct CameraDay {
+        /// The camera.
+        pub camera: CameraId,
+        /// From.
+        pub from: UnixMillis,
+        /// To; not later than now.
+        pub to: UnixMillis,
+        /// Recorded stretches of the main stream.
+        pub main: Vec<Span>,
+        /// … of the substream.
+        pub sub: Vec<Span>,
+        /// … of the sound.
+        pub sound: Vec<Span>,
+        /// Codec of the main stream: `avc1.…`, `hvc1.…`; empty if none.
+        pub main_codec: String,
+        /// What is missing.
+        pub gaps: Vec<CameraGap>,
+        /// Alarms that touch the range.
+        pub alarms: Vec<AlarmItem>,
+        /// Bookmarks.
+        pub bookmarks: Vec<Bookmark>,
+        /// Holds.
+        pub holds: Vec<Hold>,
+        /// Up to when the recording survives a power cut; none: it does not run.
+        pub durable: Option<UnixMillis>,
+    }
+}
+
+body! {
+    /// A bookmark.
+    pub struct Bookmark {
+        /// Id.
+        #[ts(type = "string")]
+        #[schema(value_type = String)]
+        pub id: Ulid,
+        /// The camera.
+        pub camera: CameraId,
+        /// When in the recording.
+        pub at: UnixMillis,
+        /// Text, 0 to 200 characters.
+        pub text: String,
+        /// Whose, by name.
+        pub by: String,
+        /// Whether it is the caller's own.
+        pub mine: bool,
+    }
+}
+
+body! {
+    /// Sets a bookmark.
+    pub struct NewBookmark {
+        /// When in the recording.
+        pub at: UnixMillis,
+        /// Text, 0 to 200 characters.
+        pub text: String,
+    }
+}
+
+body! {
+    /// A hold (留存锁定): no rule removes what it covers.
+    pub struct Hold {
+        /// Id.
+        #[ts(type = "string")]
+        #[schema(value_type = String)]
+        pub id: Ulid,
+        /// The camera.
+        pub camera: CameraId,
+        /// From.
+        pub from: UnixMillis,
+        /// To.
+        pub to: UnixMillis,
+        /// Why.
+        pub why: String,
+        /// Who set it, by name.
+        pub by: String,
+        /// When.
+        pub at: UnixMillis,
+        /// Who asked to release it, by name; somebody else must agree.
+        pub release_asked_by: Option<String>,
+        /// Whether the caller may agree.
+        pub may_release: bool,
+    }
+}
+
+body! {
+    /// Sets a hold on several cameras.
+    pub struct NewHold {
+        /// Cameras, 1 to 100.
+        pub cameras: Vec<CameraId>,
+        /// From.
+        pub from: UnixMillis,
+        /// To.
+        pub to: UnixMillis,
+        /// Why, 2 to 200 characters.
+        pub why: String,
+    }
+}
+
+body! {
+    /// How long footage is kept at a place and below it, by group. The nearest rule above a camera counts.
+    pub struct RetentionRule {
+        /// Where.
+        pub place: PlaceId,
+        /// Of which group.
+        pub group: CameraGroup,
+        /// Days, 1 to 3,650.
+        pub days: u32,
+    }
+}
+
+body! {
+    /// The rules in force, and what they mean for the disk.
+    pub struct Retention {
+        /// The rules.
+        pub rules: Vec<RetentionRule>,
+        /// Days where no rule says otherwise.
+        pub default_days: u32,
+        /// Bytes of footage on disk.
+        pub used_bytes: u64,
+        /// Bytes free on the disk.
+        pub free_bytes: u64,
+        /// Days until the disk is full at the present rate; none if nothing grows.
+        pub full_in_days: Option<u32>,
+    }
+}
+
+pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
+    v.visit::<Span>();
+    v.visit::<CameraGap>();
+    v.visit::<CameraDay>();
+    v.visit::<Bookmark>();
+    v.visit::<NewBookmark>();
+    v.visit::<Hold>();
+    v.visit::<NewHold>();
+    v.visit::<RetentionRule>();
+    v.visit::<Retention>();
+}
