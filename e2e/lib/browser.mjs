@@ -49,13 +49,13 @@ export class Browser {
    * Someone at a computer: a context of their own, with a camera that draws the strip.
    * @param {string} name for failures and screenshots
    * @param {{ source?: object, locale?: string, viewport?: { width: number, height: number }, colorScheme?: "light" | "dark",
-   *           blockAutoplay?: boolean, ignoreHTTPSErrors?: boolean }} options
+   *           blockAutoplay?: boolean, ignoreHTTPSErrors?: boolean, probe?: string }} options `probe`: the page script that looks at pictures
    */
-  async person(name, { source, locale = "zh-CN", viewport = { width: 1366, height: 768 }, ...more } = {}) {
+  async person(name, { source, locale = "zh-CN", viewport = { width: 1366, height: 768 }, probe = "probe", ...more } = {}) {
     const context = await this.native.newContext({ locale, viewport, reducedMotion: "reduce", ...more });
     context.setDefaultTimeout(30_000);
     await context.addInitScript({ content: await pageScript("source", source) });
-    await context.addInitScript({ content: await pageScript("probe") });
+    await context.addInitScript({ content: await pageScript(probe) });
     const person = new Person(name, context, await context.newPage());
     this.people.push(person);
     return person;
@@ -95,7 +95,7 @@ export class Person {
   }
 
   stats(page = this.page) {
-    return page.evaluate(() => window.lecternProbe.stats());
+    return page.evaluate(() => (window.lecternProbe ?? window.lecternWall).stats());
   }
 
   /** Screenshot, statistics and complaints into target/e2e/ for a failure. */
