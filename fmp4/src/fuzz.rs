@@ -1,16 +1,22 @@
 //! Entry points for fuzzing, one for each parser of foreign bytes: each takes anything and must neither panic nor loop.
 
 use crate::{
-    config::{AvcConfig, Vp8Config, avc, opus},
-    depay::{Depacketizer, Packet},
+    config::{AacConfig, AvcConfig, HevcConfig, Vp8Config, avc, hevc, opus},
+    depay::{Depacketizer, Packet, Unit, nals},
     scan,
 };
 use bytes::Bytes;
 use lectern_media::{Codec, ExtSeq, ExtTimestamp, UnixMillis};
 
 /// A sequence of packets: each takes five bytes (sequence step, time step, marker, delay, length), then its payload.
-fn packets(codec: Codec, mut data: &[u8]) {
-    let Some(mut d) = Depacketizer::new(codec, Depacketizer::WAIT) else { return };
+fn packets(codec: Codec, data: &[u8]) {
+    let run = |d: Option<Depacketizer>, all| d.map(|mut d| sequence(&mut d, codec, all, data));
+    run(Depacketizer::new(codec, Depacketizer::WAIT), false);
+    run(Depacketizer::keeping_all(codec, Depacketizer::WAIT), true);
+}
+
+fn sequence(d: &mut Depacketizer, codec: Codec, all: bool, mut data: &[u8]) {
+    let has_nals = matches!(codec, Codec::H264 | Codec::H265);
     let (mut seq, mut timestamp, mut now, mut out) = (0u64, 0u64, 0i64, Vec::new());
     while let Some((head, rest)) = data.split_first_chunk::<5>() {
         seq = seq.saturating_add_signed(i64::from(head[0] as i8));
@@ -28,9 +34,18 @@ fn packets(codec: Codec, mut data: &[u8]) {
         match head[2] & 0xfe {
             0xfe => d.flush(&mut out),
             0xfc => d.hole(u64::from(head[4]), &mut out),
+            0xfa => d.set_parameters(&packet.payload),
             _ => d.push(packet, &mut out),
         }
-        out.clear();
+        for unit in out.drain(..) {
+            let Unit::Access(unit) = unit else { continue };
+            assert!(all || unit.broken.is_none(), "what comes out decodes");
+            assert!(unit.broken.is_none() || unit.config.is_none(), "a broken unit begins nothing");
+            if has_nals {
+                let whole: usize = nals(unit.data.clone()).map(|n| n.len() + 4).sum();
+                assert_eq!(whole, unit.data.len(), "a sample is whole NAL units");
+            }
+        }
     }
     d.flush(&mut out);
 }
@@ -46,18 +61,55 @@ pub fn vp8(data: &[u8]) {
     let _ = Vp8Config::parse(data);
 }
 
+/// H.265 payloads.
+pub fn h265(data: &[u8]) {
+    packets(Codec::H265, data);
+}
+
+/// AAC payloads, and configurations.
+pub fn aac(data: &[u8]) {
+    packets(Codec::Aac, data);
+    let _ = AacConfig::new(data);
+    if let Some(config) = AacConfig::parse_record(data) {
+        assert_eq!(config.record(), data, "a record reads back");
+    }
+}
+
+/// G.711 payloads.
+pub fn g711(data: &[u8]) {
+    packets(Codec::Pcma, data);
+}
+
 /// Opus payloads.
 pub fn opus(data: &[u8]) {
     packets(Codec::Opus, data);
     let _ = opus::duration_ticks(data);
 }
 
-/// Parameter sets and the `avcC` record.
+/// Parameter sets, and the `avcC` and `hvcC` records.
 pub fn parameter_sets(data: &[u8]) {
     let _ = avc::Sps::parse(data);
     let _ = avc::pps_id(data);
+    let _ = hevc::Sps::parse(data);
+    let _ = (hevc::vps_id(data), hevc::pps_id(data));
+    if let Some(config) = HevcConfig::parse_record(data, false) {
+        assert_eq!(HevcConfig::parse_record(&config.record(), false).as_ref(), Some(&config), "a record reads back");
+        assert!(config.rfc6381().starts_with("hvc1."));
+    }
     if let Some(config) = AvcConfig::parse_record(data) {
         assert_eq!(AvcConfig::parse_record(&config.record()).as_ref(), Some(&config), "a record reads back");
+    }
+}
+
+/// Format parameters of a session description.
+pub fn fmtp(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for codec in [Codec::H264, Codec::H265, Codec::Aac] {
+        if let (Ok(config), Some(mut d)) =
+            (crate::fmtp::config(codec, text), Depacketizer::new(codec, Depacketizer::WAIT))
+        {
+            d.set_parameters(&config);
+        }
     }
 }
 
@@ -108,6 +160,23 @@ mod tests {
         AvcConfig::new(vec![sps().into()], vec![Bytes::from_static(&[0x68, 0xce, 0x3c, 0x80])]).unwrap()
     }
 
+    fn hex(s: &str) -> Vec<u8> {
+        (0..s.len()).step_by(2).map(|i| u8::from_str_radix(&s[i..i + 2], 16).unwrap()).collect()
+    }
+
+    fn hevc_sets() -> [Vec<u8>; 3] {
+        [
+            hex("40010c01ffff016000000300900000030000030078928090"),
+            hex("420101016000000300900000030000030078a003c08010e5964a924caf016808000003000800000300c840"),
+            hex("4401c172b46240"),
+        ]
+    }
+
+    fn hevc_config() -> HevcConfig {
+        let [vps, sps, pps] = hevc_sets().map(|s| vec![s.into()]);
+        HevcConfig::new(vps, sps, pps).unwrap()
+    }
+
     fn framed(payloads: &[&[u8]]) -> Vec<u8> {
         payloads.iter().flat_map(|p| [&[1, 90, 1, 20, p.len() as u8][..], p].concat()).collect()
     }
@@ -118,15 +187,29 @@ mod tests {
         key.extend(sps());
         key.extend([0, 4, 0x68, 0xce, 0x3c, 0x80, 0, 3, 0x65, 0xb8, 1]);
         smoke(h264, &[framed(&[&key, &[0x7c, 0x81, 0x9a, 1], &[0x7c, 0x41, 2], &[0x41, 0x9a]])]);
+        let [vps, sps, pps] = hevc_sets();
+        let key: &[&[u8]] = &[&vps, &sps, &pps, &[0x62, 1, 0x93, 0xaf, 1], &[0x62, 1, 0x53, 3], &[2, 1, 0xd0, 1]];
+        smoke(h265, &[framed(key), framed(&[&[0x60, 1, 0, 3, 2, 1, 0xd0, 0, 3, 2, 1, 0x50]])]);
+        let mut told = vec![1, 0, 0xfa, 0, 2, 0x14, 8];
+        told.extend(framed(&[&[0, 32, 0, 16, 0, 8, 1, 2, 3], &[0, 16, 0, 32, 1, 2], &[0, 16, 0, 32, 3, 4]]));
+        smoke(aac, &[told, AacConfig::new(&[0x14, 8]).unwrap().record()]);
+        smoke(g711, &[framed(&[&[0xd5; 80]])]);
         smoke(vp8, &[framed(&[&[0x90, 0x80, 1, 0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0], &[0x10, 0x11, 1]])]);
         smoke(opus, &[framed(&[&[0xfc, 0xff, 0xfe], &[0xfb, 3, 1]])]);
     }
 
     #[test]
     fn records_and_files() {
-        smoke(parameter_sets, &[sps(), avc_config().record()]);
+        let [vps, hevc_sps, pps] = hevc_sets();
+        let sets = [sps(), avc_config().record(), vps, hevc_sps, pps, hevc_config().record()];
+        smoke(parameter_sets, &sets);
         let sample = |keyframe| Sample { duration: 3000, keyframe, data: Bytes::from_static(b"data") };
         let init = init_segment(&TrackConfig::Avc(avc_config()));
-        smoke(files, &[init, fragment(1, 5, &[sample(true), sample(false)]), fragment(2, 5, &[sample(true)])]);
+        let hevc = init_segment(&TrackConfig::Hevc(hevc_config()));
+        let aac = init_segment(&TrackConfig::Aac(AacConfig::new(&[0x14, 8]).unwrap()));
+        smoke(
+            files,
+            &[init, hevc, aac, fragment(1, 5, &[sample(true), sample(false)]), fragment(2, 5, &[sample(true)])],
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! CMAF init segments (ISO/IEC 23000-19 §7.3.2): `ftyp` and `moov` of one track.
 
 use crate::{TrackConfig, boxes::BoxWriter, config::opus};
+use lectern_media::ClockRate;
 
 /// The track id in every file of ours: one track a file.
 pub const TRACK_ID: u32 = 1;
@@ -69,14 +70,15 @@ pub(crate) fn mdhd(w: &mut BoxWriter, timescale: u32, duration: u64) {
 
 pub(crate) fn hdlr(w: &mut BoxWriter, config: &TrackConfig) {
     let (kind, name): (&[u8; 4], &[u8]) =
-        if matches!(config, TrackConfig::Opus(_)) { (b"soun", b"sound\0") } else { (b"vide", b"picture\0") };
+        if config.is_sound() { (b"soun", b"sound\0") } else { (b"vide", b"picture\0") };
     w.full(b"hdlr", 0, 0, |w| _ = w.u32(0).bytes(kind).zeros(12).bytes(name));
 }
 
 pub(crate) fn media_header(w: &mut BoxWriter, config: &TrackConfig) {
-    match config {
-        TrackConfig::Opus(_) => w.full(b"smhd", 0, 0, |w| _ = w.u32(0)),
-        TrackConfig::Avc(_) | TrackConfig::Vp8(_) => w.full(b"vmhd", 0, 1, |w| _ = w.u64(0)),
+    if config.is_sound() {
+        w.full(b"smhd", 0, 0, |w| _ = w.u32(0));
+    } else {
+        w.full(b"vmhd", 0, 1, |w| _ = w.u64(0));
     }
 }
 
@@ -99,19 +101,37 @@ pub(crate) fn stsd(w: &mut BoxWriter, config: &TrackConfig) {
 
 fn sample_entry(w: &mut BoxWriter, config: &TrackConfig) {
     match config {
-        TrackConfig::Avc(c) => w.put(b"avc1", |w| {
+        TrackConfig::Avc(c) => w.put(if c.in_band { b"avc3" } else { b"avc1" }, |w| {
             visual(w, c.width, c.height);
             w.put(b"avcC", |w| _ = w.bytes(&c.record()));
+        }),
+        TrackConfig::Hevc(c) => w.put(if c.in_band { b"hev1" } else { b"hvc1" }, |w| {
+            visual(w, c.width, c.height);
+            w.put(b"hvcC", |w| _ = w.bytes(&c.record()));
         }),
         TrackConfig::Vp8(c) => w.put(b"vp08", |w| {
             visual(w, c.width, c.height);
             w.full(b"vpcC", 1, 0, |w| _ = w.bytes(&c.record()));
         }),
         TrackConfig::Opus(c) => w.put(b"Opus", |w| {
-            w.zeros(6).u16(1).zeros(8).u16(u16::from(c.channels)).u16(16).zeros(4).u32(opus::RATE << 16);
+            sound(w, c.channels, opus::RATE);
             w.put(b"dOps", |w| _ = w.bytes(&c.record()));
         }),
+        TrackConfig::Aac(c) => w.put(b"mp4a", |w| {
+            sound(w, c.channels, c.rate);
+            w.full(b"esds", 0, 0, |w| _ = w.bytes(&c.record()));
+        }),
+        TrackConfig::Pcma => w.put(b"alaw", |w| sound(w, 1, G711_RATE)),
+        TrackConfig::Pcmu => w.put(b"ulaw", |w| sound(w, 1, G711_RATE)),
     }
+}
+
+const G711_RATE: u32 = ClockRate::G711.hz();
+
+/// The common part of an audio sample entry: 16 bit, the rate as 16.16, which ends below 65,536 (players read the codec's own).
+fn sound(w: &mut BoxWriter, channels: u8, rate: u32) {
+    let rate = u16::try_from(rate).map_or(0, |r| u32::from(r) << 16);
+    w.zeros(6).u16(1).zeros(8).u16(u16::from(channels)).u16(16).zeros(4).u32(rate);
 }
 
 /// The common part of a visual sample entry: 72 dpi, one frame per sample, 24 bit, no colour table.
@@ -124,15 +144,19 @@ fn visual(w: &mut BoxWriter, width: u16, height: u16) {
 mod tests {
     use super::*;
     use crate::{
-        config::{OpusConfig, Vp8Config},
+        config::{AacConfig, OpusConfig, Vp8Config},
         scan,
     };
 
     #[test]
     fn what_is_written_reads_back() {
-        for config in
-            [TrackConfig::Opus(OpusConfig::default()), TrackConfig::Vp8(Vp8Config { width: 640, height: 360 })]
-        {
+        for config in [
+            TrackConfig::Opus(OpusConfig::default()),
+            TrackConfig::Vp8(Vp8Config { width: 640, height: 360 }),
+            TrackConfig::Aac(AacConfig::new(&[0x14, 0x08]).unwrap()),
+            TrackConfig::Pcma,
+            TrackConfig::Pcmu,
+        ] {
             let init = init_segment(&config);
             assert_eq!(scan::parse_init(&init), Ok((config, init.len())));
         }

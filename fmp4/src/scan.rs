@@ -2,7 +2,7 @@
 
 use crate::{
     TrackConfig,
-    config::{AvcConfig, OpusConfig, Vp8Config},
+    config::{AacConfig, AvcConfig, HevcConfig, OpusConfig, Vp8Config},
     fragment::{FLAGS_DELTA, FLAGS_KEY, FragmentInfo, SampleInfo},
 };
 
@@ -88,10 +88,22 @@ pub fn parse_init(bytes: &[u8]) -> Result<(TrackConfig, usize), ScanError> {
     let children = |n: usize| entry.get(n..).ok_or(ScanError::Malformed("stsd"));
     let be16 = |at: usize| u16::from_be_bytes([entry[at], entry[at + 1]]);
     let config = match &kind {
-        b"avc1" => {
+        b"avc1" | b"avc3" => {
             let record = child(children(78)?, "avcC")?;
-            TrackConfig::Avc(AvcConfig::parse_record(record).ok_or(ScanError::Malformed("avcC"))?)
+            let config = AvcConfig::parse_record(record).ok_or(ScanError::Malformed("avcC"))?;
+            TrackConfig::Avc(AvcConfig { in_band: &kind == b"avc3", ..config })
         }
+        b"hvc1" | b"hev1" => {
+            let record = child(children(78)?, "hvcC")?;
+            let in_band = &kind == b"hev1";
+            TrackConfig::Hevc(HevcConfig::parse_record(record, in_band).ok_or(ScanError::Malformed("hvcC"))?)
+        }
+        b"mp4a" => {
+            let record = child(children(28)?, "esds")?.get(4..).ok_or(ScanError::Malformed("esds"))?;
+            TrackConfig::Aac(AacConfig::parse_record(record).ok_or(ScanError::Malformed("esds"))?)
+        }
+        b"alaw" => TrackConfig::Pcma,
+        b"ulaw" => TrackConfig::Pcmu,
         b"vp08" => {
             child(children(78)?, "vpcC")?;
             TrackConfig::Vp8(Vp8Config { width: be16(24), height: be16(26) })

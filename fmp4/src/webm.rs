@@ -112,7 +112,7 @@ fn entry(config: &TrackConfig, number: u8) -> Option<Vec<u8>> {
             ];
             (2, &b"A_OPUS"[..], own)
         }
-        TrackConfig::Avc(_) => return None,
+        _ => return None,
     };
     let mut parts = vec![
         element(TRACK_NUMBER, &[[number]]),

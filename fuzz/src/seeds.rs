@@ -209,7 +209,7 @@ const SPS: [u8; 23] =
 const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 
 /// Payloads as the depacketizer targets take them: each behind its sequence step, time step, marker, delay and length.
-fn packets(payloads: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn packets(payloads: &[&[u8]]) -> Vec<u8> {
     payloads.iter().flat_map(|payload| [&[1, 90, 1, 20, payload.len() as u8][..], payload].concat()).collect()
 }
 
@@ -226,6 +226,44 @@ pub(crate) fn h264_packets() -> Vec<Vec<u8>> {
     ]
 }
 
+/// VPS, SPS and PPS as x265 writes them for 1920×1080.
+const HEVC_SETS: [&[u8]; 3] = [
+    &[0x40, 1, 0x0c, 1, 0xff, 0xff, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x78, 0x92, 0x80, 0x90],
+    &[
+        0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x78, 0xa0, 3, 0xc0, 0x80, 0x10, 0xe5, 0x96, 0x4a,
+        0x92, 0x4c, 0xaf, 1, 0x68, 8, 0, 0, 3, 0, 8, 0, 0, 3, 0, 0xc8, 0x40,
+    ],
+    &[0x44, 1, 0xc1, 0x72, 0xb4, 0x62, 0x40],
+];
+
+/// Parameter sets alone, a keyframe's slice in fragments, a single slice; an aggregation packet; sets told beside the packets
+/// (RFC 7798 §4.4).
+pub(crate) fn h265_packets() -> Vec<Vec<u8>> {
+    let [vps, sps, pps] = HEVC_SETS;
+    let told: Vec<u8> = HEVC_SETS.iter().flat_map(|s| [&[0, s.len() as u8][..], s].concat()).collect();
+    let told = [&[1, 0, 0xfa, 0, told.len() as u8][..], &told].concat();
+    vec![
+        packets(&[vps, sps, pps, &[0x62, 1, 0x93, 0xaf, 1], &[0x62, 1, 0x53, 3], &[2, 1, 0xd0, 1]]),
+        packets(&[&[0x60, 1, 0, 3, 2, 1, 0xd0, 0, 3, 2, 1, 0x50]]),
+        [told, packets(&[&[0x26, 1, 0xaf, 1]])].concat(),
+    ]
+}
+
+/// The configuration, two units in a packet, one unit in two fragments (RFC 3640 §3.2).
+pub(crate) fn aac_packets() -> Vec<Vec<u8>> {
+    let told = vec![1, 0, 0xfa, 0, 2, 0x14, 8];
+    let units: [&[u8]; 3] = [&[0, 32, 0, 16, 0, 8, 1, 2, 3], &[0, 16, 0, 32, 1, 2], &[0, 16, 0, 32, 3, 4]];
+    vec![[told, packets(&units)].concat(), vec![0x14, 8]]
+}
+
+pub(crate) fn fmtps() -> Vec<Vec<u8>> {
+    texts(&[
+        "packetization-mode=1; sprop-parameter-sets=Z0IA,aM48gA==; profile-level-id=42C01F",
+        "sprop-vps=QAEM;sprop-pps=RAHB;sprop-max-don-diff=0",
+        "streamtype=5;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=1408",
+    ])
+}
+
 /// A keyframe and an inter frame with 15-bit picture ids (RFC 7741 §4.2).
 pub(crate) fn vp8_packets() -> Vec<Vec<u8>> {
     vec![packets(&[&[0x90, 0x80, 0x80, 1, 0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0], &[0x90, 0x80, 0x80, 2, 0x11, 1]])]
@@ -240,7 +278,8 @@ fn avc_config() -> Option<AvcConfig> {
 }
 
 pub(crate) fn parameter_sets() -> Vec<Vec<u8>> {
-    [SPS.to_vec(), PPS.to_vec()].into_iter().chain(avc_config().map(|config| config.record())).collect()
+    let hevc = HEVC_SETS.map(<[u8]>::to_vec);
+    [SPS.to_vec(), PPS.to_vec()].into_iter().chain(hevc).chain(avc_config().map(|config| config.record())).collect()
 }
 
 pub(crate) fn archive_files() -> Vec<Vec<u8>> {

@@ -36,6 +36,10 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets, weight: 1 },
         Target { name: "depay_vp8", run: fmp4::vp8, seeds: seeds::vp8_packets, weight: 1 },
         Target { name: "depay_opus", run: fmp4::opus, seeds: seeds::opus_packets, weight: 1 },
+        Target { name: "depay_h265", run: fmp4::h265, seeds: seeds::h265_packets, weight: 1 },
+        Target { name: "depay_aac", run: fmp4::aac, seeds: seeds::aac_packets, weight: 1 },
+        Target { name: "depay_g711", run: fmp4::g711, seeds: || vec![seeds::packets(&[&[0xd5; 80]])], weight: 1 },
+        Target { name: "fmtp", run: fmp4::fmtp, seeds: seeds::fmtps, weight: 1 },
         Target { name: "parameter_sets", run: fmp4::parameter_sets, seeds: seeds::parameter_sets, weight: 1 },
         Target { name: "archive_files", run: fmp4::files, seeds: seeds::archive_files, weight: 1 },
         Target {

@@ -1,5 +1,6 @@
 //! H.264 parameter sets (ITU-T H.264 §7.3.2) and the `avcC` record (ISO/IEC 14496-15 §5.3.3).
 
+use super::bits::{BitReader, unescape};
 use bytes::Bytes;
 
 /// NAL unit types that matter here (H.264 table 7-1).
@@ -43,6 +44,8 @@ pub struct AvcConfig {
     pub width: u16,
     /// Height in pixels after cropping.
     pub height: u16,
+    /// Samples hold parameter sets, too: the sample entry is `avc3` instead of `avc1` (ISO/IEC 14496-15 §5.4.2).
+    pub in_band: bool,
 }
 
 impl AvcConfig {
@@ -57,14 +60,15 @@ impl AvcConfig {
             return None;
         }
         let Sps { width, height, .. } = Sps::parse(sps.first()?)?;
-        Some(Self { sps, pps, width, height })
+        Some(Self { sps, pps, width, height, in_band: false })
     }
 
-    /// `avc1.PPCCLL`: profile, constraints, level in hexadecimal (RFC 6381 §3.3).
+    /// `avc1.PPCCLL` (`avc3…` with parameter sets in the samples): profile, constraints, level in hexadecimal (RFC 6381 §3.3).
     #[must_use]
     pub fn rfc6381(&self) -> String {
         let s = &self.sps[0];
-        format!("avc1.{:02x}{:02x}{:02x}", s[1], s[2], s[3])
+        let entry = if self.in_band { "avc3" } else { "avc1" };
+        format!("{entry}.{:02x}{:02x}{:02x}", s[1], s[2], s[3])
     }
 
     /// The content of the `avcC` box.
@@ -253,61 +257,6 @@ fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Option<()> {
         }
     }
     Some(())
-}
-
-/// Removes emulation prevention bytes (H.264 §7.4.1).
-fn unescape(nal: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(nal.len());
-    let mut zeros = 0;
-    for &b in nal {
-        if zeros >= 2 && b == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if b == 0 { zeros + 1 } else { 0 };
-        out.push(b);
-    }
-    out
-}
-
-struct BitReader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> BitReader<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    fn bit(&mut self) -> Option<bool> {
-        let byte = *self.bytes.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit == 1)
-    }
-
-    /// Exp-Golomb, unsigned (§9.1).
-    fn ue(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.bit()? {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let mut v = 0u32;
-        for _ in 0..zeros {
-            v = v << 1 | u32::from(self.bit()?);
-        }
-        Some((1u32 << zeros) - 1 + v)
-    }
-
-    /// Exp-Golomb, signed (§9.1.1).
-    fn se(&mut self) -> Option<i32> {
-        let k = i64::from(self.ue()?);
-        Some(if k % 2 == 0 { -(k / 2) } else { (k + 1) / 2 } as i32)
-    }
 }
 
 #[cfg(test)]

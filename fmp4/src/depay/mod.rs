@@ -5,11 +5,19 @@
 //! the last keyframe was; after a loss everything up to the next keyframe is dropped, counted, and announced as one [`Hole`]
 //! before the unit that resumes. So whatever comes out decodes without an error.
 //!
+//! An archive of a camera keeps more: [`Depacketizer::keeping_all`] hands out every NAL unit that was received, as it was
+//! received and in order, those that do not decode in units with a mark ([`AccessUnit::broken`]).
+//!
 //! Does not belong here: time on the recording's line, and whom to ask for a keyframe (see [`Depacketizer::waits_for_keyframe`]).
 
+mod aac;
+mod g711;
 mod h264;
+mod h265;
+mod nal;
 mod opus;
 mod reorder;
+mod sound;
 #[cfg(test)]
 mod twin;
 mod video;
@@ -19,8 +27,9 @@ use crate::config::TrackConfig;
 use bytes::Bytes;
 use lectern_media::{Codec, ExtSeq, ExtTimestamp, UnixMillis};
 use reorder::Reorder;
+use sound::Sound;
 use std::time::Duration;
-use video::Video;
+use video::{Keep, Video};
 
 /// The most bytes an access unit may have; a 4K key frame at the highest quality has fewer.
 pub const UNIT_BYTES_MAX: usize = 8 << 20;
@@ -56,8 +65,42 @@ pub struct AccessUnit {
     pub config: Option<TrackConfig>,
     /// Its length in ticks if the bytes tell it (sound only).
     pub duration: Option<u32>,
-    /// The sample as ISO base media wants it (H.264: four-byte lengths, without parameter sets).
+    /// Why it does not decode; never from a depacketizer that hands out only what does. A broken unit has no
+    /// configuration.
+    pub broken: Option<Broken>,
+    /// The sample as ISO base media wants it: H.264 and H.265 with four-byte lengths, without parameter sets, or with them
+    /// and everything else that came, if everything is kept.
     pub data: Bytes,
+}
+
+impl AccessUnit {
+    /// The NAL units of an H.264 or H.265 unit, without copying them.
+    pub fn nals(&self) -> impl Iterator<Item = Bytes> + use<> {
+        nals(self.data.clone())
+    }
+}
+
+/// The NAL units of a sample with four-byte lengths, in order, without copying them; ends at the first length that does not fit.
+pub fn nals(mut sample: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let len = u32::from_be_bytes(*sample.first_chunk()?) as usize;
+        if len > sample.len() - 4 {
+            return None;
+        }
+        let mut nal_unit = sample.split_to(4 + len);
+        Some(nal_unit.split_off(4))
+    })
+}
+
+/// Why a unit does not decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Broken {
+    /// Packets of it are missing or could not be read; it holds the NAL units that are whole, if any.
+    Incomplete,
+    /// It is whole, but a unit that it may refer to is missing.
+    AfterLoss,
+    /// It is a whole keyframe whose parameter sets were never seen, or were lost right before it.
+    NoConfig,
 }
 
 /// Packets between the unit handed out before and the one that follows are missing.
@@ -87,14 +130,35 @@ pub struct Dropped {
     pub malformed: u64,
     /// Whole, but of no use before the next keyframe.
     pub awaiting_keyframe: u64,
+    /// Malformed, or fragments of a NAL unit whose other fragments are missing, where everything else is kept.
+    pub cut: u64,
+    /// Sound whose configuration was not told.
+    pub no_config: u64,
 }
 
 /// The payload formats' part: what one track's packets mean.
 #[derive(Debug)]
 enum Assembler {
     H264(Video<h264::H264>),
+    H265(Video<h265::H265>),
     Vp8(Video<vp8::Vp8>),
-    Opus(opus::Opus),
+    Opus(Sound<opus::Opus>),
+    Aac(Sound<aac::Aac>),
+    G711(Sound<g711::G711>),
+}
+
+/// Does the same with the track's format, whichever it is.
+macro_rules! each {
+    ($assembler:expr, $a:ident => $what:expr) => {
+        match $assembler {
+            Assembler::H264($a) => $what,
+            Assembler::H265($a) => $what,
+            Assembler::Vp8($a) => $what,
+            Assembler::Opus($a) => $what,
+            Assembler::Aac($a) => $what,
+            Assembler::G711($a) => $what,
+        }
+    };
 }
 
 /// Packets in, access units out, for one track.
@@ -112,13 +176,35 @@ impl Depacketizer {
     /// A depacketizer for `codec` that waits `wait` for a packet that is missing.
     #[must_use]
     pub fn new(codec: Codec, wait: Duration) -> Option<Self> {
+        Self::of(codec, wait, Keep::Decodable)
+    }
+
+    /// Like [`new`](Self::new), but hands out every NAL unit of H.264 and H.265 as it was received, units that do not decode
+    /// with a mark. Their configurations say that samples hold parameter sets.
+    #[must_use]
+    pub fn keeping_all(codec: Codec, wait: Duration) -> Option<Self> {
+        Self::of(codec, wait, Keep::Everything)
+    }
+
+    fn of(codec: Codec, wait: Duration, keep: Keep) -> Option<Self> {
         let assembler = match codec {
-            Codec::H264 => Assembler::H264(Video::default()),
-            Codec::Vp8 => Assembler::Vp8(Video::default()),
-            Codec::Opus => Assembler::Opus(opus::Opus::default()),
+            Codec::H264 => Assembler::H264(Video::new(keep)),
+            Codec::H265 => Assembler::H265(Video::new(keep)),
+            Codec::Vp8 => Assembler::Vp8(Video::new(Keep::Decodable)),
+            Codec::Opus => Assembler::Opus(Sound::default()),
+            Codec::Aac => Assembler::Aac(Sound::default()),
+            Codec::Pcma => Assembler::G711(Sound::of(g711::G711(TrackConfig::Pcma))),
+            Codec::Pcmu => Assembler::G711(Sound::of(g711::G711(TrackConfig::Pcmu))),
             _ => return None,
         };
         Some(Self { reorder: Reorder::new(wait), assembler, ready: Vec::new() })
+    }
+
+    /// Takes what was told beside the packets, as [`TapEvent::Parameters`](lectern_media::tap::TapEvent) carries it: parameter
+    /// sets of H.264 and H.265 (they serve until others come in the packets), the AudioSpecificConfig of AAC. What can't be
+    /// parsed is left out.
+    pub fn set_parameters(&mut self, config: &[u8]) {
+        each!(&mut self.assembler, a => a.set_parameters(config));
     }
 
     /// Takes one packet.
@@ -132,11 +218,7 @@ impl Depacketizer {
     pub fn poll(&mut self, now: UnixMillis, out: &mut Vec<Unit>) {
         self.reorder.drain(now, &mut self.ready);
         for packet in self.ready.drain(..) {
-            match &mut self.assembler {
-                Assembler::H264(a) => a.push(packet, out),
-                Assembler::Vp8(a) => a.push(packet, out),
-                Assembler::Opus(a) => a.push(packet, out),
-            }
+            each!(&mut self.assembler, a => a.push(packet, out));
         }
     }
 
@@ -145,52 +227,32 @@ impl Depacketizer {
     pub fn flush(&mut self, out: &mut Vec<Unit>) {
         self.reorder.give_up();
         self.poll(UnixMillis(i64::MAX), out);
-        match &mut self.assembler {
-            Assembler::H264(a) => a.flush(out),
-            Assembler::Vp8(a) => a.flush(out),
-            Assembler::Opus(a) => a.flush(),
-        }
+        each!(&mut self.assembler, a => a.flush(out));
         self.reorder.reset();
     }
 
     /// Tells that packets were dropped on the way here, outside of sequence numbering's sight.
     pub fn hole(&mut self, packets: u64, out: &mut Vec<Unit>) {
         self.flush(out);
-        match &mut self.assembler {
-            Assembler::H264(a) => a.hole(packets),
-            Assembler::Vp8(a) => a.hole(packets),
-            Assembler::Opus(a) => a.hole(packets),
-        }
+        each!(&mut self.assembler, a => a.hole(packets));
     }
 
     /// Whether nothing comes out before a keyframe arrives.
     #[must_use]
     pub fn waits_for_keyframe(&self) -> bool {
-        match &self.assembler {
-            Assembler::H264(a) => a.waits_for_keyframe(),
-            Assembler::Vp8(a) => a.waits_for_keyframe(),
-            Assembler::Opus(_) => false,
-        }
+        each!(&self.assembler, a => a.waits_for_keyframe())
     }
 
     /// Packets lost or dropped since the last unit that was handed out: the [`Hole`] that the next one would announce.
     #[must_use]
     pub fn missing(&self) -> u64 {
-        match &self.assembler {
-            Assembler::H264(a) => a.missing(),
-            Assembler::Vp8(a) => a.missing(),
-            Assembler::Opus(a) => a.missing(),
-        }
+        each!(&self.assembler, a => a.missing())
     }
 
     /// What was dropped so far, by reason.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
-        let mut d = match &self.assembler {
-            Assembler::H264(a) => a.dropped,
-            Assembler::Vp8(a) => a.dropped,
-            Assembler::Opus(a) => a.dropped,
-        };
+        let mut d = each!(&self.assembler, a => a.dropped);
         d.late_or_duplicate += self.reorder.late;
         d
     }

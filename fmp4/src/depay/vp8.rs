@@ -1,8 +1,8 @@
 //! VP8 payloads (RFC 7741 §4): a descriptor, then a piece of a frame.
 
-use super::video::{BuildError, Built, Format};
+use super::video::{BuildError, Built, Format, Keep, Payloads};
 use crate::config::{TrackConfig, Vp8Config, vp8::is_keyframe};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 #[derive(Debug, Default)]
 pub(super) struct Vp8;
@@ -30,9 +30,9 @@ impl Format for Vp8 {
         descriptor(payload).is_some_and(|(_, begins)| begins)
     }
 
-    fn build(&mut self, payloads: &[Bytes], _resuming: bool) -> Result<Option<Built>, BuildError> {
+    fn build(&mut self, payloads: &Payloads, _resuming: bool, _keep: Keep) -> Result<Built, BuildError> {
         let mut data = BytesMut::new();
-        for (i, payload) in payloads.iter().enumerate() {
+        for (i, payload) in payloads.list.iter().enumerate() {
             let (len, begins) = descriptor(payload).ok_or(BuildError::Malformed)?;
             if begins != (i == 0) {
                 return Err(BuildError::Malformed);
@@ -44,7 +44,7 @@ impl Format for Vp8 {
             true => Some(TrackConfig::Vp8(Vp8Config::parse(&data).ok_or(BuildError::Malformed)?)),
             false => None,
         };
-        Ok(Some(Built { keyframe, config, data: data.freeze() }))
+        Ok(Built { keyframe, shown: true, config, data: data.freeze(), unused: 0 })
     }
 }
 
