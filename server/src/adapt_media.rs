@@ -55,6 +55,7 @@ impl MediaPlane for SfuPlane {
                 LinePriority::Speaker => Priority::Speaker,
                 LinePriority::Rest => Priority::Rest,
             },
+            thumbnail: false,
         });
         carried_out("assign", self.0.assign(peer, lines.collect()));
     }

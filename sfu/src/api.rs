@@ -67,6 +67,9 @@ pub struct Assignment {
     pub height_px: u16,
     /// Who comes first when the line does not carry all.
     pub priority: Priority,
+    /// A still now and then is enough: only keyframes of the lowest layer are sent, of sources that are published from this
+    /// process (cameras). Other sources are sent as if it were `false`.
+    pub thumbnail: bool,
 }
 
 /// Why an offer was refused.
@@ -97,6 +100,20 @@ pub enum CommandError {
     /// There is no such peer.
     #[error("there is no such peer")]
     NoSuchPeer,
+    /// The media plane has as many tracks or local publishers as it may, or takes no new ones any more.
+    #[error("the media plane has as many publishers as it may")]
+    Full,
+    /// No tracks, too many, a layer count that is impossible, or a codec that no viewer plays.
+    #[error("the tracks to be published are not possible")]
+    BadTracks,
+}
+
+/// Why a line does not carry the track that it was assigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LineRefusal {
+    /// The client did not offer the track's codec on this line.
+    CodecNotNegotiated,
 }
 
 /// How good a direction of a connection is.
@@ -163,6 +180,27 @@ pub enum SfuEvent {
         layer: Option<Layer>,
         /// Whether the connection, not the wish, decides it.
         limited: bool,
+    },
+    /// A line was assigned a track that it can't carry.
+    LineRefused {
+        /// The subscriber.
+        peer: PeerId,
+        /// The line's media id.
+        mid: String,
+        /// The track.
+        track: TrackId,
+        /// Why.
+        reason: LineRefusal,
+    },
+    /// A line begins to carry stills only (the keyframes of its layer), or moving pictures again. What it was assigned, or
+    /// ([`LineChanged::limited`](Self::LineChanged)) what the connection allows.
+    LineStills {
+        /// The subscriber.
+        peer: PeerId,
+        /// The line's media id.
+        mid: String,
+        /// Whether it carries stills.
+        stills: bool,
     },
     /// The loudest voice of a room changed.
     Speaker {

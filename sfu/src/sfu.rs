@@ -7,6 +7,7 @@ use crate::{
     },
     config::{SfuConfig, StartError},
     dtls::DtlsIdentity,
+    local::{LocalPublish, LocalPublisher},
     sdp::Offer,
     shard::{Command, Inbox, Shard, Shared},
     udp::{UdpPort, local_addresses},
@@ -121,6 +122,18 @@ impl Sfu {
         let (reply, answer) = oneshot::channel();
         let room = request.room;
         self.to_room(room, Command::Subscribe { request: Box::new(request), offer, reply })?;
+        answer.await.map_err(|_| CommandError::Ended)?
+    }
+
+    /// Publishes from this process: a camera. Its tracks live until the handle is dropped, or the room closed. Adding and
+    /// removing one disturbs nobody else.
+    ///
+    /// # Errors
+    /// [`CommandError::BadTracks`], [`CommandError::Full`] and the others; nothing has changed then.
+    pub async fn publish_local(&self, publish: LocalPublish) -> Result<LocalPublisher, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let room = publish.room;
+        self.to_room(room, Command::PublishLocal { publish: Box::new(publish), reply })?;
         answer.await.map_err(|_| CommandError::Ended)?
     }
 

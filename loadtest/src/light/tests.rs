@@ -70,6 +70,7 @@ async fn the_media_plane_forwards_to_light_clients() {
             track: Some(track.id),
             height_px: 720,
             priority: Priority::Speaker,
+            thumbnail: false,
         });
         sfu.assign(subscribed.peer, lines.collect()).expect("a line each");
         connect(&swarm, peer, &subscribed.sdp);

@@ -33,9 +33,9 @@ fn subscriber(now: Instant, seed: u64) -> Subscriber {
         seed,
     });
     sub.set_source(now, LINE, Some(SOURCE));
-    sub.set_wish(LINE, Wish { tile_height: 720, priority: Priority::Speaker });
+    sub.set_wish(LINE, Wish { tile_height: 720, priority: Priority::Speaker, thumbnail: false });
     let mut offers = Offers::default();
-    offers[0] = LayerOffer { bitrate: Bitrate::kbps(1_500), height: Some(720) };
+    offers[0] = LayerOffer::new(Bitrate::kbps(1_500), Some(720));
     sub.tick(now, |_| offers, |_| {});
     sub
 }

@@ -1,6 +1,6 @@
 //! Which line of a subscriber gets which layer, all lines together: the lowest layer for every line before a better one for
-//! any, in the order screen, pinned, speaker, rest; hidden lines nothing; never more than a tile can show. Pure: what the
-//! line carries is [`crate::bwe`]'s to know, and sound is taken off the budget before it comes here.
+//! any, in the order screen, pinned, speaker, rest; hidden lines nothing; never more than a tile can show. Below the lowest
+//! layer of a source that offers it there is one more step: its keyframes alone. Pure: what the line carries is [`crate::bwe`]'s to know, and sound is taken off the budget before it comes here.
 
 use crate::selector::Target;
 use lectern_media::{Bitrate, Layer};
@@ -24,13 +24,45 @@ impl Priority {
 }
 
 /// One layer a line could carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerOffer {
     /// What it costs ([`StreamIngest::bitrate`](crate::ingest::StreamIngest::bitrate)); zero means the publisher does not
     /// send it now.
     pub bitrate: Bitrate,
     /// Its height in pixels, if known.
     pub height: Option<u16>,
+    /// What its keyframes alone cost ([`StreamIngest::keyframe_bitrate`](crate::ingest::StreamIngest::keyframe_bitrate));
+    /// zero means that they are not offered by themselves.
+    pub keyframes: Bitrate,
+    /// A tile may be this much taller than the layer, in per cent of it, before the next layer is worth its rate. 125 by
+    /// default.
+    pub upscale_max_percent: u16,
+}
+
+impl Default for LayerOffer {
+    fn default() -> Self {
+        Self {
+            bitrate: Bitrate::ZERO,
+            height: None,
+            keyframes: Bitrate::ZERO,
+            upscale_max_percent: UPSCALE_MAX_PERCENT,
+        }
+    }
+}
+
+impl LayerOffer {
+    /// A layer without further ado.
+    #[must_use]
+    pub fn new(bitrate: Bitrate, height: Option<u16>) -> Self {
+        Self { bitrate, height, ..Self::default() }
+    }
+
+    /// Whether a tile of this height shows no more than the layer has.
+    #[must_use]
+    pub fn fills(&self, tile_height: u16) -> bool {
+        let most = |h| u32::from(h) * u32::from(self.upscale_max_percent);
+        self.height.is_some_and(|h| most(h) >= u32::from(tile_height) * 100)
+    }
 }
 
 /// What the source of a line offers, lowest layer first; absent layers have a rate of zero.
@@ -51,6 +83,8 @@ pub struct Demand {
     pub may_rise: bool,
     /// The lowest layer is taken whatever the budget says.
     pub insist: bool,
+    /// The viewer wants a still now and then: the keyframes of the lowest layer, if they are offered.
+    pub thumbnail: bool,
 }
 
 /// The sum of an allocation.
@@ -63,7 +97,7 @@ pub struct Outcome {
 }
 
 /// A tile may be this much taller than the layer it shows before the next layer is worth its rate.
-const UPSCALE_MAX_PERCENT: u32 = 125;
+const UPSCALE_MAX_PERCENT: u16 = 125;
 /// A better layer is chosen only if the budget exceeds its cost by this much.
 const RISE_HEADROOM: f64 = 1.1;
 /// A layer already carried is kept while this share of its cost fits: measured rates swing with every keyframe, and a line
@@ -92,7 +126,7 @@ pub fn allocate(budget: Bitrate, proven: bool, demands: &[Demand], targets: &mut
         while risen {
             risen = false;
             for (d, t) in demands.iter().zip(targets.iter_mut()).filter(|(d, _)| d.priority == class) {
-                risen |= rise(budget, d, t, &mut outcome);
+                risen |= rise(budget, proven, d, t, &mut outcome);
             }
         }
     }
@@ -108,7 +142,11 @@ fn first_choice(budget: Bitrate, proven: bool, d: &Demand, outcome: &mut Outcome
         // Nothing arrives at the moment (a still screen, a publisher that begins): stay, or be ready for the lowest.
         return Target::Layer(d.previous.layer().unwrap_or(Layer(0)));
     };
-    let cost = d.offers[lowest].bitrate;
+    let offer = &d.offers[lowest];
+    // Stills before moving pictures: none of the lines shall go without.
+    let stills = offer.keyframes > Bitrate::ZERO;
+    let cost = if stills { offer.keyframes } else { offer.bitrate };
+    let chosen = if stills { Target::Keyframes(Layer(lowest as u8)) } else { Target::Layer(Layer(lowest as u8)) };
     let needed =
         outcome.spent + cost.scale(if d.previous == Target::Paused { RISE_HEADROOM } else { KEEP_LOWEST_SHARE });
     if proven && needed > budget {
@@ -118,15 +156,18 @@ fn first_choice(budget: Bitrate, proven: bool, d: &Demand, outcome: &mut Outcome
         }
     }
     outcome.spent += cost;
-    Target::Layer(Layer(lowest as u8))
+    chosen
 }
 
 /// One step up, if there is one and it fits.
-fn rise(budget: Bitrate, d: &Demand, target: &mut Target, outcome: &mut Outcome) -> bool {
+fn rise(budget: Bitrate, proven: bool, d: &Demand, target: &mut Target, outcome: &mut Outcome) -> bool {
+    if let Target::Keyframes(layer) = *target {
+        return !d.thumbnail && begin_motion(budget, proven, d, layer, target, outcome);
+    }
     let Target::Layer(now) = *target else { return false };
     let sent = |i: &usize| d.offers[*i].bitrate > Bitrate::ZERO;
     let Some(next) = (now.index() + 1..Layer::COUNT_MAX).find(sent) else { return false };
-    if tall_enough(d, now) || !sent(&now.index()) {
+    if d.offers[now.index()].fills(d.tile_height) || !sent(&now.index()) {
         return false;
     }
     let step = d.offers[next].bitrate.saturating_sub(d.offers[now.index()].bitrate);
@@ -144,9 +185,29 @@ fn rise(budget: Bitrate, d: &Demand, target: &mut Target, outcome: &mut Outcome)
     true
 }
 
-/// Whether the tile shows no more than `layer` has.
-fn tall_enough(d: &Demand, layer: Layer) -> bool {
-    d.offers[layer.index()].height.is_some_and(|h| u32::from(h) * UPSCALE_MAX_PERCENT >= u32::from(d.tile_height) * 100)
+/// From stills to the layer itself, if it fits; as with every lowest layer, whatever it costs while nothing is known.
+fn begin_motion(
+    budget: Bitrate,
+    proven: bool,
+    d: &Demand,
+    layer: Layer,
+    target: &mut Target,
+    outcome: &mut Outcome,
+) -> bool {
+    let offer = &d.offers[layer.index()];
+    let step = offer.bitrate.saturating_sub(offer.keyframes);
+    let moves = matches!(d.previous, Target::Layer(_));
+    if d.previous.is_keyframes() && !d.may_rise {
+        return false;
+    }
+    let needed = outcome.spent + step.scale(if moves { KEEP_SHARE } else { RISE_HEADROOM });
+    if proven && needed > budget {
+        want(outcome, needed);
+        return false;
+    }
+    outcome.spent += step;
+    *target = Target::Layer(layer);
+    true
 }
 
 fn want(outcome: &mut Outcome, needed: Bitrate) {
@@ -165,17 +226,17 @@ mod tests {
 
     /// 120, 500 and 1,500 kbit/s; 180, 360 and 720 lines.
     fn camera() -> Offers {
-        [(120, 180), (500, 360), (1_500, 720)].map(|(k, h)| LayerOffer { bitrate: Bitrate::kbps(k), height: Some(h) })
+        [(120, 180), (500, 360), (1_500, 720)].map(|(k, h)| LayerOffer::new(Bitrate::kbps(k), Some(h)))
     }
 
     fn screen() -> Offers {
         let mut o = Offers::default();
-        o[0] = LayerOffer { bitrate: Bitrate::kbps(800), height: Some(1_080) };
+        o[0] = LayerOffer::new(Bitrate::kbps(800), Some(1_080));
         o
     }
 
     fn line(priority: Priority, tile_height: u16, offers: Offers, previous: Target) -> Demand {
-        Demand { priority, tile_height, offers, previous, may_rise: true, insist: false }
+        Demand { priority, tile_height, offers, previous, may_rise: true, insist: false, thumbnail: false }
     }
 
     fn run(kbps: u64, demands: &[Demand]) -> (Vec<Target>, Outcome) {
@@ -267,5 +328,67 @@ mod tests {
         let mut d = line(Speaker, 720, camera(), on(0));
         d.may_rise = false;
         assert_eq!(run(9_000, &[d]), (vec![on(0)], Outcome { spent: Bitrate::kbps(120), wanted: None }));
+    }
+
+    /// A surveillance camera: substream of 512 kbit/s (its keyframes 150) and main stream of 4 Mbit/s.
+    fn patrol() -> Offers {
+        let mut o = Offers::default();
+        o[0] = LayerOffer {
+            keyframes: Bitrate::kbps(150),
+            upscale_max_percent: 150,
+            ..LayerOffer::new(Bitrate::kbps(512), Some(360))
+        };
+        o[1] = LayerOffer::new(Bitrate::kbps(4_000), Some(1_080));
+        o
+    }
+
+    /// How many of a wall's lines get nothing, stills, the substream, the main stream.
+    fn wall(kbps: u64, demands: &[Demand]) -> [usize; 4] {
+        let (targets, _) = run(kbps, demands);
+        [Paused, Target::Keyframes(Layer(0)), on(0), on(1)].map(|t| targets.iter().filter(|x| **x == t).count())
+    }
+
+    #[test]
+    fn a_wall_shows_stills_everywhere_before_anything_moves() {
+        let tiles = vec![line(Rest, 270, patrol(), Hidden); 64];
+        let mut enlarged = tiles.clone();
+        enlarged[40] = line(Pinned, 1_080, patrol(), Hidden);
+        for (what, kbps, demands, want) in [
+            ("a wide line", 80_000, &tiles, [0, 0, 64, 0]),
+            ("half of what moving pictures take", 20_000, &tiles, [0, 36, 28, 0]),
+            ("stills for all and no more", 9_700, &tiles, [0, 64, 0, 0]),
+            ("less than that", 5_000, &tiles, [64 - 33, 33, 0, 0]),
+            ("one enlarged", 80_000, &enlarged, [0, 0, 63, 1]),
+            ("the enlarged one first", 13_840, &enlarged, [0, 63, 0, 1]),
+        ] {
+            assert_eq!(wall(kbps, demands), want, "{what} at {kbps} kbit/s");
+        }
+    }
+
+    #[test]
+    fn stills_that_were_asked_for_stay_stills() {
+        let mut overview = vec![line(Rest, 90, patrol(), Hidden); 64];
+        overview.iter_mut().for_each(|d| d.thumbnail = true);
+        assert_eq!(wall(90_000, &overview), [0, 64, 0, 0]);
+        assert_eq!(run(90_000, &overview).1, Outcome { spent: Bitrate::kbps(64 * 150), wanted: None });
+        let mut browser = line(Rest, 90, camera(), Hidden);
+        browser.thumbnail = true;
+        assert_eq!(run(9_000, &[browser]).0, [on(0)], "a source that does not offer them");
+    }
+
+    #[test]
+    fn what_moves_goes_on_moving_on_less_than_it_takes_to_begin() {
+        let kept = |previous| run(490, &[line(Rest, 270, patrol(), previous)]).0[0];
+        assert_eq!((kept(Target::Keyframes(Layer(0))), kept(on(0))), (Target::Keyframes(Layer(0)), on(0)));
+        let mut failed = line(Rest, 270, patrol(), Target::Keyframes(Layer(0)));
+        failed.may_rise = false;
+        assert_eq!(run(9_000, &[failed]).0, [Target::Keyframes(Layer(0))], "not again at once");
+    }
+
+    #[test]
+    fn a_camera_shows_its_substream_up_to_half_as_tall_again() {
+        for (height, want) in [(180, on(0)), (540, on(0)), (541, on(1)), (1_080, on(1))] {
+            assert_eq!(run(90_000, &[line(Rest, height, patrol(), Hidden)]).0, [want], "tile of {height} lines");
+        }
     }
 }

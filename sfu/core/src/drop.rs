@@ -37,11 +37,13 @@ pub enum DropReason {
     NoRtx,
     /// A keyframe that shows an earlier moment than the line has shown already: the picture would step back.
     BehindShown,
+    /// The line carries keyframes only, and this packet belongs to another picture.
+    KeyframesOnly,
 }
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`]: for registering counters once.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotSubscribed,
         Self::Paused,
         Self::OtherLayer,
@@ -58,6 +60,7 @@ impl DropReason {
         Self::PacerFull,
         Self::NoRtx,
         Self::BehindShown,
+        Self::KeyframesOnly,
     ];
 
     /// The reason's place in [`DropReason::ALL`], so that a shell can count in a plain array.
@@ -86,6 +89,7 @@ impl DropReason {
             Self::PacerFull => "pacer_full",
             Self::NoRtx => "no_rtx",
             Self::BehindShown => "behind_shown",
+            Self::KeyframesOnly => "keyframes_only",
         }
     }
 }

@@ -159,7 +159,7 @@ impl World {
             .expect("two lines are allowed");
             let line = LineId(i as u16);
             sub.set_source(now, line, Some(SOURCE));
-            sub.set_wish(line, Wish { tile_height: 720, priority: Priority::Speaker });
+            sub.set_wish(line, Wish { tile_height: 720, priority: Priority::Speaker, thumbnail: false });
         }
         let stream = |layer| {
             let ssrc = Ssrc(u32::from(layer));
@@ -192,14 +192,16 @@ impl World {
             0..=2 => self.publish(a, b, c),
             3 => self.rtcp(a, b, c),
             4 => {
-                let rate = |n: u8| LayerOffer { bitrate: Bitrate::kbps(u64::from(n) * 8), height: Some(180) };
+                let rate = |n: u8| LayerOffer::new(Bitrate::kbps(u64::from(n) * 8), Some(180));
                 let offers: Offers = [rate(a), rate(b), rate(c)];
                 self.sub.tick(self.now, |_| offers, |_| {});
             }
             5 => self.drain(b),
             6 => match b % 3 {
                 0 => self.sub.set_source(self.now, line, (c.is_multiple_of(2)).then_some(SOURCE)),
-                1 => self.sub.set_wish(line, Wish { tile_height: u16::from(c) * 8, priority: Priority::Rest }),
+                1 => self
+                    .sub
+                    .set_wish(line, Wish { tile_height: u16::from(c) * 8, priority: Priority::Rest, thumbnail: false }),
                 _ => self.now += Duration::from_millis(u64::from(c) * 10),
             },
             _ => {

@@ -4,14 +4,17 @@
 //!
 //! Not here: the bytes ([`crate::packet_ring`]) and the rate ([`crate::bwe`]).
 
-use lectern_media::Bitrate;
+use lectern_media::{Bitrate, DataSize};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// The most packets that wait: with 12 bytes each, 12 KiB a subscriber when full.
+/// The most packets that wait, unless told otherwise: with 12 bytes each, 12 KiB a subscriber when full.
 pub const QUEUE_MAX: usize = 1_024;
+/// The most that passes at once, however wide the line: what the socket buffer of a receiver takes beside what it holds.
+/// (Browsers ask for 256 KiB and get less on many systems.)
+const BURST_MAX_BYTES: f64 = 80_000.0;
 /// The longest time a packet may have to wait; beyond it the picture is better begun anew at a keyframe.
 pub const WAIT_MAX: Duration = Duration::from_millis(1_500);
 
@@ -38,6 +41,7 @@ pub struct Pacer {
     again: VecDeque<Waiting>,
     media: VecDeque<Waiting>,
     media_bytes: usize,
+    room: usize,
 }
 
 /// The pacer is full.
@@ -48,7 +52,14 @@ impl Pacer {
     /// An empty pacer that sends at `rate`.
     #[must_use]
     pub fn new(now: Instant, rate: Bitrate) -> Self {
+        Self::with_room(now, rate, QUEUE_MAX)
+    }
+
+    /// The same with room for `room` packets of media and as many repairs.
+    #[must_use]
+    pub fn with_room(now: Instant, rate: Bitrate, room: usize) -> Self {
         Self {
+            room,
             rate,
             burst: Duration::from_millis(10),
             level_bytes: 0.0,
@@ -81,11 +92,11 @@ impl Pacer {
     /// Lets a packet wait.
     ///
     /// # Errors
-    /// [`Full`] at [`QUEUE_MAX`] packets or [`WAIT_MAX`] of media.
+    /// [`Full`] at [`QUEUE_MAX`] packets (or as many as it was made for) or [`WAIT_MAX`] of media.
     pub fn push(&mut self, waiting: Waiting) -> Result<(), Full> {
         let queue = if waiting.again { &mut self.again } else { &mut self.media };
         let longest = self.rate.as_bps() as f64 / 8.0 * WAIT_MAX.as_secs_f64();
-        if queue.len() >= QUEUE_MAX || (!waiting.again && self.media_bytes as f64 > longest) {
+        if queue.len() >= self.room || (!waiting.again && self.media_bytes as f64 > longest) {
             return Err(Full);
         }
         self.media_bytes += if waiting.again { 0 } else { usize::from(waiting.size_bytes) };
@@ -131,6 +142,12 @@ impl Pacer {
         self.again.is_empty() && self.media.is_empty()
     }
 
+    /// The media that waits.
+    #[must_use]
+    pub const fn waiting_size(&self) -> DataSize {
+        DataSize::bytes(self.media_bytes as u64)
+    }
+
     /// How long the last waiting packet will wait.
     #[must_use]
     pub fn delay(&self) -> Duration {
@@ -154,7 +171,7 @@ impl Pacer {
     }
 
     fn burst_bytes(&self) -> f64 {
-        self.rate_bytes() * self.burst.as_secs_f64()
+        (self.rate_bytes() * self.burst.as_secs_f64()).min(BURST_MAX_BYTES)
     }
 }
 

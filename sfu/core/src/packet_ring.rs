@@ -25,6 +25,8 @@ pub struct PacketRing {
     written: u64,
     highest: Option<ExtSeq>,
     keyframe: Option<ExtSeq>,
+    /// How long after its arrival a keyframe is still worth sending to a joiner.
+    keep: Duration,
 }
 
 impl PacketRing {
@@ -40,7 +42,14 @@ impl PacketRing {
             written: 0,
             highest: None,
             keyframe: None,
+            keep: KEEP,
         }
+    }
+
+    /// The same, but joiners get the last keyframe for `keep` after its arrival: a camera can't be asked for another one.
+    #[must_use]
+    pub fn with_keep(packets: usize, bytes: usize, keep: Duration) -> Self {
+        Self { keep, ..Self::new(packets, bytes) }
     }
 
     /// Keeps a copy of `packet`.
@@ -80,12 +89,12 @@ impl PacketRing {
     }
 
     /// The last keyframe and everything after it, in order of sequence numbers: what a joiner is sent first. Empty if the
-    /// keyframe is no longer kept or arrived more than [`KEEP`] ago; request one then. For sound, the newest packet.
+    /// keyframe is no longer kept or arrived longer ago than the ring keeps it ([`KEEP`]); request one then. For sound, the newest packet.
     pub fn since_keyframe(&self, now: Instant) -> impl Iterator<Item = SourcePacket<'_>> + '_ {
         let fresh = self
             .keyframe
             .and_then(|k| self.get(k))
-            .filter(|p| now.saturating_duration_since(p.meta.arrival) <= KEEP)
+            .filter(|p| now.saturating_duration_since(p.meta.arrival) <= self.keep)
             .and_then(|p| Some((p.meta.seq, self.highest?)));
         let numbers = fresh.map_or(0..0, |(from, to)| from.0..to.0 + 1);
         numbers.filter_map(|n| self.get(ExtSeq(n)))

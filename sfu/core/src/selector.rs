@@ -1,9 +1,9 @@
 //! Which packets of a source one line forwards: the layer it carries, the one it is meant to carry, and when it changes
 //! over. Up only at a keyframe of the better layer; down at the first keyframe of a lower one, and not a moment longer than
-//! [`DOWN_GRACE`] on the old. Not here: which layer it should be ([`crate::allocate`]).
+//! its grace on the old. A line may carry the keyframes of a layer alone: one picture per group, each whole in itself. Not here: which layer it should be ([`crate::allocate`]).
 
 use crate::{drop::DropReason, packet::PacketMeta};
-use lectern_media::Layer;
+use lectern_media::{ExtTimestamp, Layer};
 use std::time::{Duration, Instant};
 
 /// How long a line keeps the higher layer while it waits for a keyframe of the lower: about two round trips and an
@@ -26,6 +26,8 @@ pub enum Target {
     Hidden,
     /// Nothing: the subscriber's line is too thin.
     Paused,
+    /// The keyframes of this layer and nothing else: a picture now and then, for overviews and thin lines.
+    Keyframes(Layer),
     /// This layer.
     Layer(Layer),
 }
@@ -35,9 +37,21 @@ impl Target {
     #[must_use]
     pub const fn layer(self) -> Option<Layer> {
         match self {
-            Self::Layer(l) => Some(l),
+            Self::Layer(l) | Self::Keyframes(l) => Some(l),
             Self::Hidden | Self::Paused => None,
         }
+    }
+
+    /// Whether it is keyframes alone.
+    #[must_use]
+    pub const fn is_keyframes(self) -> bool {
+        matches!(self, Self::Keyframes(_))
+    }
+
+    /// Its place among what a line can carry, the least first; `None` for nothing.
+    #[must_use]
+    pub fn rank(self) -> Option<(Layer, bool)> {
+        self.layer().map(|l| (l, !self.is_keyframes()))
     }
 }
 
@@ -59,6 +73,12 @@ pub enum Selection {
 pub struct Selector {
     target: Target,
     current: Option<Layer>,
+    /// Only keyframes of the current layer have gone out since the last, so that no other picture of it can be decoded.
+    thinned: bool,
+    /// The timestamp of the picture that went out last (or is going out).
+    picture: Option<ExtTimestamp>,
+    /// How long the line keeps a layer higher than the viewer wishes.
+    grace: Duration,
     /// When the line leaves a layer that is too high, keyframe or not.
     leave_at: Option<Instant>,
     rise_pause: Duration,
@@ -74,6 +94,9 @@ impl Default for Selector {
         Self {
             target: Target::Hidden,
             current: None,
+            thinned: false,
+            picture: None,
+            grace: DOWN_GRACE,
             leave_at: None,
             rise_pause: RISE_PAUSE_MIN,
             rise_after: None,
@@ -91,7 +114,7 @@ impl Selector {
         if target == self.target {
             return;
         }
-        let (old, new) = (self.target.layer(), target.layer());
+        let (old, new) = (self.target.rank(), target.rank());
         if new > old && old.is_some() {
             self.rose_at = Some(now);
         } else if forced && new < old {
@@ -101,12 +124,20 @@ impl Selector {
         }
         self.target = target;
         (self.leave_at, self.behind_since) = (None, None);
-        match new {
+        match target.layer() {
             None => (self.current, self.waiting_since) = (None, None),
             Some(_) if old.is_none() => self.waiting_since = Some(now),
-            Some(layer) if self.current > Some(layer) => self.leave_at = Some(now + DOWN_GRACE),
+            Some(layer) if self.current > Some(layer) => {
+                self.leave_at = Some(now + if forced { DOWN_GRACE } else { self.grace });
+            }
             Some(_) => {}
         }
+    }
+
+    /// How long the line keeps a layer that is higher than the viewer wishes, while it waits for a keyframe of the lower.
+    /// [`DOWN_GRACE`] unless told otherwise: sources that can't be asked for a keyframe need longer.
+    pub fn set_grace(&mut self, grace: Duration) {
+        self.grace = grace;
     }
 
     /// Another source, or a decoder that lost its way: wait for a keyframe.
@@ -121,14 +152,13 @@ impl Selector {
         let target = match self.target {
             Target::Hidden => return Selection::Ignore(DropReason::NotSubscribed),
             Target::Paused => return Selection::Ignore(DropReason::Paused),
-            Target::Layer(l) => l,
+            Target::Layer(l) | Target::Keyframes(l) => l,
         };
         if self.leave_at.is_some_and(|at| now >= at) {
             self.restart(now);
         }
         if self.current == Some(meta.layer) {
-            let padding = meta.payload_is_padding();
-            return if padding { Selection::Skip(DropReason::PaddingOnly) } else { Selection::Forward };
+            return self.go_on(meta, target);
         }
         // A layer on the way to the target, or any the line may carry while it has no picture.
         let fits = match self.current {
@@ -152,7 +182,14 @@ impl Selector {
     #[must_use]
     pub fn keyframe_wanted(&self) -> Option<Layer> {
         let target = self.target.layer()?;
-        (self.current != Some(target)).then_some(target)
+        let thin = self.thinned && !self.target.is_keyframes();
+        (thin || self.current != Some(target)).then_some(target)
+    }
+
+    /// Whether the line carries only the keyframes of its layer now.
+    #[must_use]
+    pub const fn is_thinned(&self) -> bool {
+        self.thinned && self.current.is_some()
     }
 
     /// What the line carries now.
@@ -179,8 +216,30 @@ impl Selector {
         self.rise_after.is_none_or(|at| now >= at)
     }
 
+    /// A packet of the layer carried so far.
+    fn go_on(&mut self, meta: &PacketMeta, target: Layer) -> Selection {
+        if meta.payload_is_padding() {
+            return Selection::Skip(DropReason::PaddingOnly);
+        }
+        // What was begun is finished: the packets of one picture have one timestamp (RFC 3550 §5.1).
+        let same = self.picture == Some(meta.timestamp);
+        let starts = !same && meta.shape.is_keyframe_start();
+        if self.target.is_keyframes() {
+            self.thinned |= meta.layer == target;
+        } else if starts {
+            self.thinned = false;
+        }
+        if self.thinned && !same && !starts {
+            return Selection::Skip(DropReason::KeyframesOnly);
+        }
+        self.picture = Some(meta.timestamp);
+        Selection::Forward
+    }
+
     fn switch(&mut self, meta: &PacketMeta, target: Layer) -> Selection {
         self.current = Some(meta.layer);
+        self.thinned = self.target.is_keyframes() && meta.layer == target;
+        self.picture = Some(meta.timestamp);
         (self.waiting_since, self.behind_since) = (None, None);
         if meta.layer <= target {
             self.leave_at = None;
@@ -270,5 +329,58 @@ mod tests {
         s.set_target(at(50), L(1), false);
         s.set_target(at(51), L(0), false);
         assert!(s.may_rise(at(51)), "a smaller tile is no failure");
+    }
+
+    /// One packet of two of a picture.
+    fn part(s: &mut Selector, now: Instant, layer: u8, picture: u64, first: bool, key: bool) -> Selection {
+        let payload = vp8_payload(picture as u16, 1, key && first, first, 10);
+        s.select(now, &packet(now, layer, 1, 6_000 * picture, !first, &payload).meta, false)
+    }
+
+    #[test]
+    fn keyframes_alone_go_out_whole_and_motion_begins_at_one() {
+        use Selection::{Forward, Skip, Switch};
+        let thin = Skip(DropReason::KeyframesOnly);
+        let t0 = Instant::now();
+        let mut s = Selector::default();
+        let (motion, keyframes) = (L(0), Target::Keyframes(Layer(0)));
+        s.set_target(t0, motion, false);
+        for (i, (target, picture, first, key, want, wanted)) in [
+            (motion, 1, true, true, Switch, None),
+            (motion, 1, false, true, Forward, None),
+            (motion, 2, true, false, Forward, None),
+            (keyframes, 2, false, false, Forward, None), // what was begun is finished
+            (keyframes, 3, true, false, thin, None),
+            (keyframes, 3, false, false, thin, None),
+            (keyframes, 4, true, true, Forward, None),
+            (keyframes, 4, false, true, Forward, None),
+            (keyframes, 5, true, false, thin, None),
+            (motion, 6, true, false, thin, Some(Layer(0))), // what it refers to was left out
+            (motion, 7, true, true, Forward, None),
+            (motion, 7, false, true, Forward, None),
+            (motion, 8, true, false, Forward, None),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            s.set_target(t0, target, false);
+            assert_eq!(part(&mut s, t0, 0, picture, first, key), want, "step {i}");
+            assert_eq!(s.keyframe_wanted(), wanted, "step {i}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_asked_is_left_later_unless_the_line_is_full() {
+        let t0 = Instant::now();
+        let long = Duration::from_secs(5);
+        for (forced, kept) in [(false, long), (true, DOWN_GRACE)] {
+            let mut s = Selector::default();
+            s.set_grace(long);
+            s.set_target(t0, L(1), false);
+            assert_eq!(offer(&mut s, t0, 1, true), Selection::Switch);
+            s.set_target(t0, L(0), forced);
+            assert_eq!(offer(&mut s, t0 + kept - Duration::from_millis(1), 1, false), Selection::Forward);
+            assert_eq!(offer(&mut s, t0 + kept, 1, false), Selection::Ignore(DropReason::OtherLayer), "{forced}");
+        }
     }
 }

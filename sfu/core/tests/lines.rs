@@ -239,11 +239,11 @@ fn a_picture_comes_back_whatever_stopped_it() {
         let mut sim = Sim::with(seed, Link::kbps(250), &LAYERS, SubscriberConfig::default());
         sim.run_secs(10);
         let subscriber = &mut sim.subscriber;
-        subscriber.set_wish(VIDEO, Wish { tile_height: 0, priority: Priority::Speaker });
+        subscriber.set_wish(VIDEO, Wish { tile_height: 0, priority: Priority::Speaker, thumbnail: false });
         sim.run_secs(1);
         sim.lose_keyframes = 3;
         let subscriber = &mut sim.subscriber;
-        subscriber.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker });
+        subscriber.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker, thumbnail: false });
         sim.run_secs(20);
         comes_back(&sim, "after lost keyframes", 11_000, 6_000, 31_000);
     }

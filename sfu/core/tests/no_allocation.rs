@@ -101,7 +101,7 @@ impl Plane {
             }
             sub.set_source(t0, VIDEO, Some(CAMERA));
             sub.set_source(t0, AUDIO, Some(SourceId(1)));
-            sub.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker });
+            sub.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker, thumbnail: false });
             sub
         });
         Self {
@@ -204,7 +204,7 @@ impl Plane {
     fn report(&mut self, now: Instant) {
         let mut offers = Offers::default();
         for ((o, l), height) in offers.iter_mut().zip(&mut self.layers).zip([180, 360, 720]) {
-            *o = LayerOffer { bitrate: l.bitrate(now), height: Some(height) };
+            *o = LayerOffer::new(l.bitrate(now), Some(height));
         }
         for (n, sub) in self.subs.iter_mut().enumerate() {
             let mut buf = [0; 1_400];

@@ -36,6 +36,16 @@ pub(super) struct Format {
 }
 
 impl Format {
+    /// A payload type of which nothing is known but what RFC 3551 §6 says of it.
+    pub(super) fn new(payload_type: u8) -> Self {
+        let name = match payload_type {
+            0 => "pcmu",
+            8 => "pcma",
+            _ => return Self { payload_type, ..Self::default() },
+        };
+        Self { payload_type, name: name.into(), clock: 8_000, channels: 1, ..Self::default() }
+    }
+
     pub(super) fn parameter(&self, key: &str) -> Option<&str> {
         self.fmtp.split(';').find_map(|p| {
             let (k, v) = p.split_once('=')?;
@@ -93,7 +103,7 @@ pub(super) fn usable(kind: TrackKind, formats: &[Format]) -> Vec<OfferedCodec> {
         })
     };
     match kind {
-        TrackKind::Audio => [pick(Codec::Opus)].into_iter().flatten().collect(),
+        TrackKind::Audio => [pick(Codec::Opus), pick(Codec::Pcma), pick(Codec::Pcmu)].into_iter().flatten().collect(),
         TrackKind::Video => [pick(Codec::H264), pick(Codec::Vp8)].into_iter().flatten().collect(),
     }
 }

@@ -16,10 +16,10 @@ pub(crate) use offer::{Fingerprint, Offer, OfferLine};
 
 use lectern_media::{TrackKind, TrackSource};
 
-/// The longest offer read, in bytes. Chromium's is 5 to 8 kB, and 1 to 2 kB for each further line.
-pub const OFFER_LEN_MAX: usize = 128 * 1024;
-/// The most media lines of an offer.
-pub const LINES_MAX: usize = 64;
+/// The longest offer read, in bytes. Chromium's is 5 to 8 kB, and up to 6 kB for each further line of pictures.
+pub const OFFER_LEN_MAX: usize = 512 * 1024;
+/// The most media lines of an offer: a wall has 64 pictures and a sound or two.
+pub const LINES_MAX: usize = lectern_sfu_core::subscriber::LINES_MAX;
 
 /// What is wrong with an offer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

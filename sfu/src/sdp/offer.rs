@@ -218,7 +218,7 @@ fn formats(m: &MediaDescription) -> Vec<Format> {
         .iter()
         .filter_map(|f| f.parse().ok().filter(|pt| *pt < 128u8))
         .take(FORMATS_MAX)
-        .map(|payload_type| Format { payload_type, ..Format::default() })
+        .map(Format::new)
         .collect();
     for a in &m.attributes {
         let Some((pt, rest)) = a.value.as_deref().and_then(|v| v.split_once(' ')) else { continue };

@@ -7,23 +7,29 @@ use super::{
     publisher::{PublishedLine, Publisher},
     rooms::Room,
     slots::Key,
+    tracks::Origin,
     transport::Transport,
     viewer::Viewer,
 };
 use crate::{
     api::{
-        Assignment, CommandError, OfferError, PublishAnswer, PublishRequest, SfuEvent, SubscribeAnswer,
+        Assignment, CommandError, LineRefusal, OfferError, PublishAnswer, PublishRequest, SfuEvent, SubscribeAnswer,
         SubscribeRequest,
     },
     ice::Credentials,
     sdp::{AnswerTransport, Offer, PublishLine, SdpError, SubscribeLine, publish_answer, subscribe_answer},
 };
-use lectern_media::{ParticipantId, PeerId, RoomId, Ssrc, TrackId, tap::TapHandle};
+use lectern_media::{Codec, ParticipantId, PeerId, RoomId, Ssrc, TrackId, TrackKind, tap::TapHandle};
+use lectern_sfu_core::selector::DOWN_GRACE;
 use rand::{Rng, distr::Alphanumeric};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The most tracks of one shard: the core's names for them hold 16 bits of place.
-const TRACKS_MAX: usize = 0xffff;
+pub(super) const TRACKS_MAX: usize = 0xffff;
+
+/// How long a tile that became small keeps a camera's main stream: until the next keyframe of the substream, which can't be
+/// asked for.
+const LOCAL_GRACE: Duration = Duration::from_secs(5);
 
 impl Shard {
     pub(super) fn apply(&mut self, now: Instant, command: Command) {
@@ -34,6 +40,10 @@ impl Shard {
             }
             Command::Subscribe { request, offer, reply } => {
                 let _ = reply.send(self.subscribe(now, &request, &offer));
+            }
+            Command::PublishLocal { publish, reply } => {
+                // One that nobody takes is closed again: it was dropped.
+                let _ = reply.send(self.publish_local(now, &publish));
             }
             Command::Assign { peer, lines } => self.assign(now, peer, &lines),
             Command::AudioOnly { peer, on } => self.audio_only(now, peer, on),
@@ -160,7 +170,7 @@ impl Shard {
             match (fits, self.tracks.0.get_mut(track)) {
                 (Some(line), Some(t)) => {
                     line.track = Some(track);
-                    t.publisher = to;
+                    t.origin = Origin::Peer(to);
                 }
                 _ => left.push(track),
             }
@@ -168,8 +178,13 @@ impl Shard {
         for track in left {
             self.end_track(now, track);
         }
-        let moved: Vec<(Key, u8)> =
-            self.tracks.0.iter().filter(|(_, t)| t.publisher == to).map(|(k, t)| (k, t.info.layers)).collect();
+        let moved: Vec<(Key, u8)> = self
+            .tracks
+            .0
+            .iter()
+            .filter(|(_, t)| t.origin.peer() == Some(to))
+            .map(|(k, t)| (k, t.info.layers))
+            .collect();
         for (track, layers) in moved {
             for layer in 0..layers {
                 self.restart_layer(now, track, lectern_media::Layer(layer));
@@ -194,7 +209,7 @@ impl Shard {
                 codec: line.codec.codec,
                 layers: line.rids.len().max(1) as u8,
             };
-            let track = self.start_track(now, room, key, info);
+            let track = self.start_track(now, room, Origin::Peer(key), info);
             if let Some(Peer { role: Role::Publisher(publisher), .. }) = self.peers.get_mut(key) {
                 publisher.lines[at].track = Some(track);
             }
@@ -221,7 +236,8 @@ impl Shard {
                 key
             }
             None => {
-                let role = Role::Viewer(Box::new(Viewer::new(now, rand::rng().random())));
+                let pictures = usable().filter(|l| l.kind == Some(TrackKind::Video)).count();
+                let role = Role::Viewer(Box::new(Viewer::new(now, rand::rng().random(), pictures)));
                 self.new_peer(now, request.room, request.participant, offer, role)?
             }
         };
@@ -260,6 +276,7 @@ impl Shard {
                 track: l.wanted,
                 height_px: l.wish.tile_height,
                 priority: l.wish.priority,
+                thumbnail: l.wish.thumbnail,
             })
             .collect()
     }
@@ -283,11 +300,21 @@ impl Shard {
     pub(super) fn attach_wanted(&mut self, now: Instant, key: Key) {
         let Some(Peer { role: Role::Viewer(viewer), room, .. }) = self.peers.get_mut(key) else { return };
         let room = self.rooms.get(*room).map(|r| r.id);
-        let mut begun = Vec::new();
+        let (mut begun, mut refused) = (Vec::new(), Vec::new());
         for line in &mut viewer.lines {
             let track = line.wanted.and_then(|id| self.tracks_by_id.get(&id)).copied().filter(|k| {
                 self.tracks.0.get(*k).is_some_and(|t| Some(t.room) == room && t.info.codec.kind() == line.kind)
             });
+            // The client could not play it; told once for each track.
+            let codec = track.and_then(|k| self.tracks.0.get(k)).map(|t| t.info.codec);
+            let plays = codec.is_none_or(|c| line.codecs.contains(&c));
+            if plays {
+                line.refused = None;
+            } else if line.refused != line.wanted {
+                line.refused = line.wanted;
+                refused.extend(line.wanted.map(|track| (line.mid.clone(), track)));
+            }
+            let track = track.filter(|_| plays);
             if track == line.track {
                 continue;
             }
@@ -300,7 +327,16 @@ impl Shard {
                 t.source
             });
             viewer.subscriber.set_source(now, line.id, source);
+            let local = track.and_then(|k| self.tracks.0.get(k)).is_some_and(|t| t.origin.peer().is_none());
+            viewer.subscriber.set_grace(line.id, if local { LOCAL_GRACE } else { DOWN_GRACE });
             begun.extend(track.map(|t| (line.id, t)));
+        }
+        if let Some(peer) = self.peers.get(key).map(|p| p.id).filter(|_| !refused.is_empty()) {
+            let reason = LineRefusal::CodecNotNegotiated;
+            for (mid, track) in refused {
+                self.counters.line_refused(reason);
+                self.tell(SfuEvent::LineRefused { peer, mid, track, reason });
+            }
         }
         self.begin_lines(now, key, &begun);
     }
@@ -385,7 +421,7 @@ impl Shard {
     }
 
     /// A new id whose lowest byte names this shard.
-    fn new_ulid(&self) -> ulid::Ulid {
+    pub(super) fn new_ulid(&self) -> ulid::Ulid {
         ulid::Ulid((ulid::Ulid::new().0 & !0xff) | u128::from(self.id))
     }
 
@@ -399,7 +435,8 @@ impl Shard {
 
     /// Says good-bye to a peer and forgets it, its lines and its tracks.
     pub(super) fn close_peer(&mut self, now: Instant, key: Key) {
-        let tracks: Vec<Key> = self.tracks.0.iter().filter(|(_, t)| t.publisher == key).map(|(k, _)| k).collect();
+        let sent = self.tracks.0.iter().filter(|(_, t)| t.origin.peer() == Some(key));
+        let tracks: Vec<Key> = sent.map(|(k, _)| k).collect();
         for track in tracks {
             self.end_track(now, track);
         }
@@ -429,7 +466,7 @@ impl Shard {
 
     // ---- rooms ----
 
-    fn room(&mut self, id: RoomId) -> Key {
+    pub(super) fn room(&mut self, id: RoomId) -> Key {
         let rooms = &mut self.rooms;
         *self.rooms_by_id.entry(id).or_insert_with(|| rooms.insert_with(|_| Room::new(id)))
     }
@@ -450,6 +487,7 @@ impl Shard {
         for peer in peers.unwrap_or_default() {
             self.close_peer(now, peer);
         }
+        self.close_locals(now, Some(key));
         self.drop_room_if_idle(key);
     }
 
@@ -488,6 +526,7 @@ impl Shard {
         let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peers.get_mut(key) else { return asks };
         let offers = |source| tracks.by_source(source).map(|(_, t)| t.offers()).unwrap_or_default();
         viewer.subscriber.tick(now, offers, |ask| asks.push(ask));
+        self.note_wanted(key);
         asks
     }
 }
@@ -506,7 +545,9 @@ fn published_lines(request: &PublishRequest, offer: &Offer) -> Result<Vec<Publis
         if !line.client_sends() {
             continue;
         }
-        let codec = line.codecs.first().ok_or_else(|| SdpError::NoCodec { mid: mid.clone() })?;
+        // G.711 is for cameras: a browser that publishes has Opus.
+        let codec = line.codecs.iter().find(|c| !matches!(c.codec, Codec::Pcma | Codec::Pcmu));
+        let codec = codec.ok_or_else(|| SdpError::NoCodec { mid: mid.clone() })?;
         lines.push(PublishedLine {
             mid: mid.clone(),
             source: *source,

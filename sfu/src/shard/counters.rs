@@ -1,6 +1,7 @@
 //! What the shard counts: plain numbers on the path, handed to the metrics' handles a few times a second.
 
 use crate::{
+    api::LineRefusal,
     dtls::DtlsError,
     ice::IceError,
     srtp::SrtpError,
@@ -103,6 +104,8 @@ pub(super) struct Counters {
     /// Pictures that a thin line took away.
     pub paused: Tally,
     pub packets_in: Tally,
+    /// Packets of publishers in this process.
+    pub local_packets: Tally,
     pub bytes_in: Tally,
     packets_out: Tally,
     bytes_out: Tally,
@@ -113,6 +116,7 @@ pub(super) struct Counters {
     pub nacks_sent: Tally,
     pub peers: Gauge,
     pub tracks: Gauge,
+    pub locals: Gauge,
 }
 
 impl Counters {
@@ -132,6 +136,7 @@ impl Counters {
             repaired: plain("lectern_sfu_ingest_repaired_packets_total"),
             given_up: plain("lectern_sfu_ingest_given_up_packets_total"),
             paused: plain("lectern_sfu_line_pauses_total"),
+            local_packets: plain("lectern_sfu_local_received_packets_total"),
             packets_in: plain("lectern_sfu_received_packets_total"),
             bytes_in: plain("lectern_sfu_received_bytes_total"),
             packets_out: plain("lectern_sfu_sent_packets_total"),
@@ -142,7 +147,8 @@ impl Counters {
             keyframes_asked: plain("lectern_sfu_keyframe_requests_total"),
             nacks_sent: plain("lectern_sfu_nack_requested_packets_total"),
             peers: gauge!("lectern_sfu_peers", "shard" => shard.clone()),
-            tracks: gauge!("lectern_sfu_tracks", "shard" => shard),
+            tracks: gauge!("lectern_sfu_tracks", "shard" => shard.clone()),
+            locals: gauge!("lectern_sfu_local_publishers", "shard" => shard),
         }
     }
 
@@ -151,6 +157,7 @@ impl Counters {
         let reasons = [&mut self.forward_dropped, &mut self.ingest_dropped, &mut self.unsent].into_iter().flatten();
         let one = [
             &mut self.packets_in,
+            &mut self.local_packets,
             &mut self.bytes_in,
             &mut self.packets_out,
             &mut self.bytes_out,
@@ -191,6 +198,13 @@ impl Counters {
 
     pub(super) fn consent_expired(&self) {
         counter!("lectern_sfu_lost_peers_total", "reason" => "consent_expired").increment(1);
+    }
+
+    pub(super) fn line_refused(&self, why: LineRefusal) {
+        let reason = match why {
+            LineRefusal::CodecNotNegotiated => "codec_not_negotiated",
+        };
+        counter!("lectern_sfu_refused_lines_total", "reason" => reason).increment(1);
     }
 
     pub(super) fn said_goodbye(&self) {

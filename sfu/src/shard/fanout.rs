@@ -11,6 +11,13 @@ use lectern_media::{ExtSeq, Layer, TrackId, TrackKind, UnixMillis};
 use lectern_sfu_core::{SourcePacket, gso, rtcp::Builder, subscriber::LineId};
 use std::time::Instant;
 
+/// What a line that begins is sent: with many lines that begin together, all first pictures go before what follows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Keyframe,
+    Rest,
+}
+
 impl Shard {
     /// Fans out the layers whose frame is complete or has waited long enough.
     pub(super) fn fan_out(&mut self, now: Instant) {
@@ -131,9 +138,12 @@ impl Shard {
         let _ = self.weigh_layers(now, key);
         let mut lacking = Vec::new();
         for (line, track) in lines {
-            if let Some(layer) = self.catch_up(now, key, *line, *track) {
+            if let Some(layer) = self.catch_up(now, key, *line, *track, Part::Keyframe) {
                 lacking.push((*track, layer));
             }
+        }
+        for (line, track) in lines {
+            let _ = self.catch_up(now, key, *line, *track, Part::Rest);
         }
         if self.peers.get(key).is_some_and(|p| p.connected) {
             self.tick_viewer(now, key);
@@ -145,23 +155,28 @@ impl Shard {
         }
     }
 
-    /// Offers the last keyframe of a layer, and what followed it, to a line. Returns the layer if there is none.
-    fn catch_up(&mut self, now: Instant, viewer_key: Key, line: LineId, key: Key) -> Option<Layer> {
+    /// Offers the last keyframe of a layer, or what followed it, to a line. Returns the layer if there is none.
+    fn catch_up(&mut self, now: Instant, viewer_key: Key, line: LineId, key: Key, part: Part) -> Option<Layer> {
         let track = self.tracks.0.get(key)?;
         let peer = self.peers.get_mut(viewer_key)?;
         let Role::Viewer(viewer) = &mut peer.role else { return None };
-        let layer = viewer.subscriber.target(line)?;
+        let target = viewer.subscriber.target(line)?;
+        let kept = |l: Layer| track.layers.get(l.index()).is_some_and(|l| l.ring.since_keyframe(now).next().is_some());
+        let lacks = viewer.subscriber.layer(line).is_none() && track.info.codec.kind() == TrackKind::Video;
+        // A camera's main stream is not sent before it is wanted: its substream is shown meanwhile.
+        let local = track.origin.peer().is_none();
+        let layer = Some(target).filter(|l| kept(*l));
+        let layer = layer.or_else(|| (0..target.0).rev().map(Layer).find(|l| local && kept(*l)));
+        let Some(layer) = layer else { return lacks.then_some(target) };
         let TrackLayer { ring, pending, .. } = track.layers.get(layer.index())?;
-        if ring.since_keyframe(now).next().is_none() {
-            return (viewer.subscriber.layer(line).is_none() && track.info.codec.kind() == TrackKind::Video)
-                .then_some(layer);
-        }
+        let keyframe = ring.since_keyframe(now).next()?.meta.timestamp;
         if track.info.codec.kind() == TrackKind::Video
             && let Some(mut io) = Io::of(&peer.transport, &mut self.out, &mut self.ports, &mut self.counters)
         {
             // What still waits to be fanned out reaches this line, too, with the others.
             let mut packets = ring
                 .since_keyframe(now)
+                .filter(|p| (p.meta.timestamp == keyframe) == (part == Part::Keyframe))
                 .filter(|p| !pending.seqs.contains(&p.meta.seq))
                 .map(|p: SourcePacket<'_>| (p, 0));
             viewer.forward(now, line, &mut packets, &mut io);
@@ -198,7 +213,8 @@ impl Shard {
     /// Asks the publisher.
     pub(super) fn send_keyframe_request(&mut self, key: Key, layer: Layer) {
         let Some(track) = self.tracks.0.get(key) else { return };
-        let Some(peer) = self.peers.get_mut(track.publisher) else { return };
+        // Who publishes from this process can't be asked: the next keyframe comes when it comes.
+        let Some(peer) = track.origin.peer().and_then(|k| self.peers.get_mut(k)) else { return };
         let Role::Publisher(publisher) = &mut peer.role else { return };
         let mut builder = Builder::new(self.out.space());
         if publisher.ask_keyframe(key, layer, &mut builder) == Ok(true) {

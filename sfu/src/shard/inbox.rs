@@ -1,7 +1,9 @@
 //! The way into a shard from other threads: bounded queues and a wake-up.
 
+use super::{local::LOCALS_MAX, slots::Key};
 use crate::{
     api::{Assignment, CommandError, OfferError, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest},
+    local::{LocalPublish, LocalPublisher},
     sdp::Offer,
     udp::{DATAGRAM_LEN_MAX, Path, UdpPort, Waker, wait},
 };
@@ -33,6 +35,10 @@ pub(crate) enum Command {
         request: Box<SubscribeRequest>,
         offer: Box<Offer>,
         reply: oneshot::Sender<Result<SubscribeAnswer, OfferError>>,
+    },
+    PublishLocal {
+        publish: Box<LocalPublish>,
+        reply: oneshot::Sender<Result<LocalPublisher, CommandError>>,
     },
     Assign {
         peer: PeerId,
@@ -94,6 +100,8 @@ pub(crate) struct Inbox {
     /// Buffers that wait for a datagram: there are [`HANDOVERS_MAX`] in all.
     free: ArrayQueue<Buffer>,
     claims: ArrayQueue<((u8, SocketAddr), u8)>,
+    /// Local publishers whose queues hold something: each at most once, so that there is always room.
+    locals: ArrayQueue<Key>,
     waker: Waker,
     /// Whether the shard waits, or is about to: only then must it be woken, which costs a system call.
     sleeping: AtomicBool,
@@ -112,6 +120,7 @@ impl Inbox {
             commands: ArrayQueue::new(COMMANDS_MAX),
             handovers: ArrayQueue::new(HANDOVERS_MAX),
             claims: ArrayQueue::new(CLAIMS_MAX),
+            locals: ArrayQueue::new(2 * LOCALS_MAX),
             waker: Waker::new()?,
             sleeping: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -156,7 +165,7 @@ impl Inbox {
     }
 
     /// Wakes the shard if it waits.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // Ordered after the push, as the shard's look at the queues is ordered after its flag: one of the two sees the other.
         fence(Ordering::SeqCst);
         if self.sleeping.swap(false, Ordering::SeqCst) {
@@ -168,13 +177,28 @@ impl Inbox {
     pub(super) fn wait(&self, ports: &[UdpPort], timeout: Duration) {
         self.sleeping.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        let work = !self.commands.is_empty() || !self.handovers.is_empty() || self.is_stopping();
+        let queued = !self.commands.is_empty() || !self.handovers.is_empty() || !self.locals.is_empty();
+        let work = queued || self.is_stopping();
         wait(&self.waker, ports, if work { Duration::ZERO } else { timeout });
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Notes that a local publisher's queue holds something, or that it is gone.
+    pub(crate) fn list_local(&self, key: Key) {
+        // Those that were listed and are gone find room beside those that live.
+        let _ = self.locals.push(key);
+    }
+
+    pub(super) fn listed_locals(&self) -> usize {
+        self.locals.len()
+    }
+
+    pub(super) fn next_local(&self) -> Option<Key> {
+        self.locals.pop()
     }
 
     pub(super) fn next_command(&self) -> Option<Command> {

@@ -15,7 +15,7 @@ use crate::{
     udp::{Path, RecvBatch},
 };
 use lectern_media::{RtpView, TrackKind, UnixMillis};
-use lectern_sfu_core::subscriber::LINES_MAX;
+use lectern_sfu_core::{SourceId, SourcePacket, subscriber::LINES_MAX};
 use std::time::Instant;
 
 /// Batches taken from one socket in one turn, so that timers and commands are not starved by a flood.
@@ -227,17 +227,28 @@ impl Shard {
             self.restart_layer(now, accepted.track, accepted.packet.meta.layer);
         }
         let meta = accepted.packet.meta;
-        let Some(track) = self.tracks.0.get_mut(accepted.track) else { return };
+        let source = self.keep(now, accepted.track, &accepted.packet);
+        if let Some((level, source)) = meta.audio_level.zip(source)
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.speakers.on_level(now, source, level);
+        }
+    }
+
+    /// Keeps a packet of a track and notes it for fan-out. Returns the track's name in the core.
+    pub(super) fn keep(&mut self, now: Instant, key: Key, packet: &SourcePacket<'_>) -> Option<SourceId> {
+        let meta = &packet.meta;
+        let track = self.tracks.0.get_mut(key)?;
         let top = lectern_media::Layer(track.info.layers.saturating_sub(1));
         let kind = track.info.codec.kind();
-        let Some(layer) = track.layers.get_mut(meta.layer.index()) else { return };
-        layer.ring.push(&accepted.packet);
-        if accepted.packet.is_keyframe_start() && kind == TrackKind::Video && Some(meta.seq) < layer.highest {
+        let layer = track.layers.get_mut(meta.layer.index())?;
+        layer.ring.push(packet);
+        if packet.is_keyframe_start() && kind == TrackKind::Video && Some(meta.seq) < layer.highest {
             let earlier = layer.pending.late_start.filter(|s| *s < meta.seq);
             layer.pending.late_start = earlier.or(Some(meta.seq));
         }
         layer.highest = layer.highest.max(Some(meta.seq));
-        if accepted.packet.is_keyframe_start() && kind == TrackKind::Video {
+        if packet.is_keyframe_start() && kind == TrackKind::Video {
             layer.keyframes.on_keyframe();
             if let Some(size) = meta.shape.resolution() {
                 layer.offer.height = Some(size.height);
@@ -246,23 +257,19 @@ impl Shard {
         let pending = &mut layer.pending;
         if pending.seqs.is_empty() {
             pending.since = Some(now);
-            self.pending.push((accepted.track, meta.layer));
+            self.pending.push((key, meta.layer));
         }
         pending.seqs.push(meta.seq);
         pending.complete |= meta.marker || kind == TrackKind::Audio || pending.seqs.len() >= PENDING_MAX;
         let full = pending.seqs.len() >= PENDING_MAX;
         if let Some(tap) = &mut track.tap {
-            tap.on_packet(now, &accepted.packet, top);
+            tap.on_packet(now, packet, top);
         } else if let Some((_, _, missed)) = &mut track.tap_wanted
             && meta.layer == top
         {
             *missed += 1;
         }
-        if let Some(level) = meta.audio_level
-            && let Some(room) = self.rooms.get_mut(room)
-        {
-            room.speakers.on_level(now, track.source, level);
-        }
+        let source = track.source;
         let fresh = !std::mem::replace(&mut track.started, true);
         if fresh {
             let (room, track) = (track.room, track.info.clone());
@@ -271,6 +278,7 @@ impl Shard {
         if full {
             self.fan_out(now);
         }
+        Some(source)
     }
 
     fn on_rtcp(&mut self, now: Instant, key: Key, data: &mut [u8]) {

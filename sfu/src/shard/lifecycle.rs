@@ -1,6 +1,12 @@
 //! Tracks beginning, restarting and ending.
 
-use super::{Peer, Role, Shard, slots::Key, tap::TapFeed, timers::keyframe_due, tracks::Track};
+use super::{
+    Peer, Role, Shard,
+    slots::Key,
+    tap::TapFeed,
+    timers::keyframe_due,
+    tracks::{Origin, Track, TrackLayer},
+};
 use crate::api::SfuEvent;
 use lectern_media::{
     Layer, TrackInfo, TrackKind, UnixMillis,
@@ -12,14 +18,14 @@ use std::time::Instant;
 const TAP_ENDS_MAX: usize = 1_024;
 
 impl Shard {
-    /// A new track of `publisher` in the room `room`: viewers who wait for it are attached, the tap is told.
-    pub(super) fn start_track(&mut self, now: Instant, room: Key, publisher: Key, info: TrackInfo) -> Key {
+    /// A new track of `origin` in the room `room`: viewers who wait for it are attached, the tap is told.
+    pub(super) fn start_track(&mut self, now: Instant, room: Key, origin: Origin, info: TrackInfo) -> Key {
         let id = info.id;
         let (room_id, tap) = match self.rooms.get(room) {
             Some(r) => (r.id, r.tap.clone()),
             None => (lectern_media::RoomId(ulid::Ulid::nil()), None),
         };
-        let key = self.tracks.0.insert_with(|key| Track::new(key, info, room_id, publisher));
+        let key = self.tracks.0.insert_with(|key| Track::new(key, info, room_id, origin));
         self.tracks_by_id.insert(id, key);
         self.counters.tracks.set(self.tracks.0.len() as f64);
         if let (Some(tap), Some(track)) = (tap, self.tracks.0.get_mut(key)) {
@@ -79,7 +85,8 @@ impl Shard {
                 }
             }
         }
-        if let Some(Peer { role: Role::Publisher(p), .. }) = self.peers.get_mut(track.publisher) {
+        let peer = track.origin.peer();
+        if let Some(Peer { role: Role::Publisher(p), .. }) = peer.and_then(|k| self.peers.get_mut(k)) {
             for at in 0..p.lines.len() {
                 if p.lines[at].track == Some(key) {
                     p.retire_line(at);
@@ -87,7 +94,9 @@ impl Shard {
                 }
             }
         }
-        self.retire_sources(track.publisher);
+        if let Some(peer) = peer {
+            self.retire_sources(peer);
+        }
         let room = self.rooms_by_id.get(&track.room).and_then(|k| self.rooms.get_mut(*k));
         let mut silence = false;
         if let Some(room) = room {
@@ -162,7 +171,9 @@ impl Track {
     /// The layer that fills a tile of this height: the lowest that is at least as high, else the highest that lives.
     pub(super) fn layer_for(&self, height: u16) -> Option<Layer> {
         let live = || self.layers.iter().enumerate().filter(|(i, _)| self.live[*i]);
-        let fills = live().find(|(_, l)| l.offer.height.is_some_and(|h| h >= height));
+        let local = matches!(self.origin, Origin::Local { .. });
+        let tall = |l: &TrackLayer| l.offer.height.is_some_and(|h| h >= height) || (local && l.offer.fills(height));
+        let fills = live().find(|(_, l)| tall(l));
         fills.or_else(|| live().next_back()).map(|(i, _)| Layer(i as u8))
     }
 }

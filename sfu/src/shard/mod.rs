@@ -9,6 +9,7 @@ mod fanout;
 mod inbox;
 mod ingress;
 mod lifecycle;
+mod local;
 mod outbox;
 mod publisher;
 mod rooms;
@@ -20,6 +21,7 @@ mod transport;
 mod viewer;
 
 pub(crate) use inbox::{Command, Inbox};
+pub(crate) use slots::Key;
 
 use crate::{
     api::SfuEvent,
@@ -29,10 +31,11 @@ use crate::{
 };
 use counters::{Counters, Refusal};
 use lectern_media::{Layer, ParticipantId, PeerId, RoomId, TrackId, tap::TapSender};
+use local::Local;
 use outbox::Outbox;
 use publisher::Publisher;
 use rooms::Room;
-use slots::{Key, Slots};
+use slots::Slots;
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
@@ -118,6 +121,8 @@ pub(crate) struct Shard {
     peers: Slots<Peer>,
     by_id: HashMap<PeerId, Key>,
     by_path: HashMap<(u8, SocketAddr), Owner>,
+    /// Publishers in this process.
+    locals: Slots<Local>,
     rooms: Slots<Room>,
     rooms_by_id: HashMap<RoomId, Key>,
     tracks: Tracks,
@@ -164,6 +169,7 @@ impl Shard {
             peers: Slots::new(),
             by_id: HashMap::new(),
             by_path: HashMap::new(),
+            locals: Slots::new(),
             rooms: Slots::new(),
             rooms_by_id: HashMap::new(),
             tracks: Tracks(Slots::new()),
@@ -208,6 +214,7 @@ impl Shard {
             self.apply(now, command);
         }
         self.receive(now, inbox, batch);
+        self.receive_local(now, inbox);
         self.fan_out(now);
         self.timers(now);
         self.flush_events();
@@ -296,6 +303,7 @@ impl Shard {
         for key in keys {
             self.close_peer(now, key);
         }
+        self.close_locals(now, None);
         self.flush_events();
         self.counters.flush();
     }

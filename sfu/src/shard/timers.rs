@@ -160,7 +160,7 @@ impl Shard {
     fn tell_lines(&mut self, key: Key) {
         let Some(Peer { id, role: Role::Viewer(viewer), .. }) = self.peers.get_mut(key) else { return };
         let peer = *id;
-        let mut changed = Vec::new();
+        let (mut changed, mut thinned) = (Vec::new(), Vec::new());
         for line in &mut viewer.lines {
             let track = line.track.and_then(|k| self.tracks.0.get(k));
             let layer = viewer.subscriber.layer(line.id);
@@ -168,12 +168,20 @@ impl Shard {
                 line.wish.tile_height > 0 && !(viewer.audio_only && line.kind == lectern_media::TrackKind::Video);
             let limited = match track {
                 Some(track) if shown && line.kind == lectern_media::TrackKind::Video => {
-                    viewer.subscriber.target(line.id) < track.layer_for(line.wish.tile_height)
+                    let stills = viewer.subscriber.is_thinned(line.id);
+                    let wished =
+                        if line.wish.thumbnail { Some(Layer(0)) } else { track.layer_for(line.wish.tile_height) };
+                    viewer.subscriber.target(line.id) < wished || (stills && !line.wish.thumbnail)
                 }
                 _ => false,
             };
             let state =
                 LineState { track: track.map(|t| t.info.id), layer: layer.filter(|_| track.is_some()), limited };
+            let stills = state.layer.is_some() && viewer.subscriber.is_thinned(line.id);
+            if stills != line.told_stills {
+                line.told_stills = stills;
+                thinned.push((line.mid.clone(), stills));
+            }
             if state != line.told {
                 let (showing, quality) = (viewer.subscriber.showing(line.id), viewer.subscriber.quality());
                 tracing::debug!(%peer, mid = line.mid, track = ?state.track, ?showing, limited, ?quality, "line changed");
@@ -185,6 +193,9 @@ impl Shard {
         }
         for (mid, LineState { track, layer, limited }) in changed {
             self.tell(SfuEvent::LineChanged { peer, mid, track, layer, limited });
+        }
+        for (mid, stills) in thinned {
+            self.tell(SfuEvent::LineStills { peer, mid, stills });
         }
     }
 
@@ -225,9 +236,11 @@ impl Shard {
     }
 
     fn tick_track(&mut self, now: Instant, key: Key) {
-        let Some(track) = self.tracks.0.get_mut(key) else { return };
         let mut live = [false; Layer::COUNT_MAX];
-        if let Some(Peer { role: Role::Publisher(publisher), .. }) = self.peers.get_mut(track.publisher) {
+        self.tick_local(now, key, &mut live);
+        let Some(track) = self.tracks.0.get_mut(key) else { return };
+        let peer = track.origin.peer();
+        if let Some(Peer { role: Role::Publisher(publisher), .. }) = peer.and_then(|k| self.peers.get_mut(k)) {
             for stream in publisher.streams_of(key) {
                 let (rate, size) = (stream.ingest.bitrate(now), stream.ingest.resolution());
                 self.counters.ingest(stream.ingest.stats(), &mut stream.told);

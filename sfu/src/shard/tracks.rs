@@ -4,6 +4,7 @@ use super::{
     slots::{Key, Slots},
     tap::TapFeed,
 };
+use crate::local::LocalQueue;
 use lectern_media::{ExtSeq, Layer, RoomId, TrackInfo, TrackKind, UnixMillis, tap::TapHandle};
 use lectern_sfu_core::{
     PacketSource, SourceId, SourcePacket,
@@ -12,7 +13,10 @@ use lectern_sfu_core::{
     packet_ring::PacketRing,
     subscriber::LineId,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Packets and bytes kept of one video layer: two seconds of 4 Mbit/s with room for a keyframe.
 const VIDEO_RING: (usize, usize) = (1024, 1 << 20);
@@ -45,12 +49,31 @@ pub(super) struct TrackLayer {
     pub highest: Option<ExtSeq>,
 }
 
+/// Who sends a track.
+#[derive(Clone)]
+pub(super) enum Origin {
+    /// A peer.
+    Peer(Key),
+    /// A publisher in this process, and which of its tracks it is.
+    Local { queue: Arc<LocalQueue>, at: usize },
+}
+
+impl Origin {
+    /// The peer, if it is one.
+    pub(super) fn peer(&self) -> Option<Key> {
+        match self {
+            Self::Peer(key) => Some(*key),
+            Self::Local { .. } => None,
+        }
+    }
+}
+
 /// One published track.
 pub(super) struct Track {
     pub info: TrackInfo,
     pub room: RoomId,
-    /// The peer that sends it.
-    pub publisher: Key,
+    /// Who sends it.
+    pub origin: Origin,
     pub source: SourceId,
     pub layers: Vec<TrackLayer>,
     /// The lines that carry it.
@@ -65,12 +88,16 @@ pub(super) struct Track {
 }
 
 impl Track {
-    pub(super) fn new(key: Key, info: TrackInfo, room: RoomId, publisher: Key) -> Self {
-        let layers = (0..info.layers).map(|_| TrackLayer::new(info.source.kind())).collect();
+    pub(super) fn new(key: Key, info: TrackInfo, room: RoomId, origin: Origin) -> Self {
+        let layer = |_| match &origin {
+            Origin::Peer(_) => TrackLayer::new(info.source.kind()),
+            Origin::Local { .. } => TrackLayer::local(),
+        };
+        let layers = (0..info.layers).map(layer).collect();
         Self {
             info,
             room,
-            publisher,
+            origin,
             source: source_id(key),
             layers,
             carried_by: Vec::new(),
@@ -103,8 +130,12 @@ impl TrackLayer {
             TrackKind::Video => VIDEO_RING,
             TrackKind::Audio => AUDIO_RING,
         };
+        Self::with_ring(PacketRing::new(packets, bytes))
+    }
+
+    pub(super) fn with_ring(ring: PacketRing) -> Self {
         Self {
-            ring: PacketRing::new(packets, bytes),
+            ring,
             keyframes: KeyframeRequests::default(),
             pending: Pending { seqs: Vec::with_capacity(PENDING_MAX), ..Pending::default() },
             offer: LayerOffer::default(),

@@ -8,7 +8,7 @@ use crate::{
     srtp::{Replay, SrtpError},
     udp::{Path, UdpPort},
 };
-use lectern_media::{ExtSeq, Layer, PayloadType, RtpView, Ssrc, TrackId, TrackKind};
+use lectern_media::{Codec, ExtSeq, Layer, PayloadType, RtpView, Ssrc, TrackId, TrackKind};
 use lectern_sfu_core::{
     DropReason, SourcePacket,
     allocate::Priority,
@@ -35,9 +35,15 @@ pub(super) struct ViewerLine {
     /// What the viewer wants on it; the track may not exist yet.
     pub wanted: Option<TrackId>,
     pub wish: Wish,
+    /// The codecs that the client takes on it.
+    pub codecs: Vec<Codec>,
+    /// The track it was told that the line can't carry.
+    pub refused: Option<TrackId>,
     /// The track it is attached to.
     pub track: Option<Key>,
     pub told: LineState,
+    /// Whether it was told to carry stills.
+    pub told_stills: bool,
     /// What was sealed, media and RTX.
     sealed: [Sealed; 2],
 }
@@ -58,12 +64,13 @@ pub(super) struct Viewer {
 }
 
 /// A wish for a line that carries nothing.
-const HIDDEN: Wish = Wish { tile_height: 0, priority: Priority::Rest };
+const HIDDEN: Wish = Wish { tile_height: 0, priority: Priority::Rest, thumbnail: false };
 
 impl Viewer {
-    pub(super) fn new(now: Instant, random: u32) -> Self {
+    /// A viewer of at most so many pictures.
+    pub(super) fn new(now: Instant, random: u32, pictures: usize) -> Self {
         Self {
-            subscriber: Subscriber::new(now, SubscriberConfig::default()),
+            subscriber: Subscriber::new(now, SubscriberConfig::for_pictures(pictures)),
             lines: Vec::new(),
             audio_only: false,
             // Zero is no good SSRC for some receivers.
@@ -118,8 +125,11 @@ impl Viewer {
             rtx_ssrc,
             wanted: None,
             wish: HIDDEN,
+            codecs: offered.codecs.iter().map(|c| c.codec).collect(),
+            refused: None,
             track: None,
             told: LineState::default(),
+            told_stills: false,
             sealed: [Sealed::new(), Sealed::new()],
         });
         true
@@ -132,7 +142,11 @@ impl Viewer {
             line.wanted = a.and_then(|a| a.track);
             // Sound has no height: it is wanted or not.
             let height = a.map_or(0, |a| if line.kind == TrackKind::Audio { 1 } else { a.height_px });
-            line.wish = Wish { tile_height: height, priority: a.map_or(Priority::Rest, |a| a.priority) };
+            line.wish = Wish {
+                tile_height: height,
+                priority: a.map_or(Priority::Rest, |a| a.priority),
+                thumbnail: a.is_some_and(|a| a.thumbnail),
+            };
         }
         self.apply_wishes();
     }

@@ -349,6 +349,7 @@ impl Viewer {
             track: Some(publisher.track(kind).id),
             height_px,
             priority: Priority::Speaker,
+            thumbnail: false,
         };
         let lines = vec![line(self.audio, TrackKind::Audio), line(self.video, TrackKind::Video)];
         sfu.assign(self.client.peer.expect("subscribed"), lines).expect("the command is taken");

@@ -47,6 +47,7 @@ async fn the_clip_passes_the_media_plane() {
             track: published.tracks.iter().find(|t| t.source.kind() == *kind).map(|t| t.id),
             height_px: 720,
             priority: Priority::Speaker,
+            thumbnail: false,
         });
         sfu.assign(subscribed.peer, lines.collect()).expect("a line each");
         viewer.accept(&subscribed.sdp).await.expect("a connection");

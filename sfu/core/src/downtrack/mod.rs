@@ -404,6 +404,11 @@ impl Downtrack {
         self.selector.set_target(now, target, forced);
     }
 
+    /// See [`Selector::set_grace`].
+    pub fn set_grace(&mut self, grace: Duration) {
+        self.selector.set_grace(grace);
+    }
+
     /// Waits for a keyframe.
     pub fn restart(&mut self, now: Instant) {
         self.selector.restart(now);

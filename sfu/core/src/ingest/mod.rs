@@ -3,6 +3,7 @@
 //!
 //! Not here: decryption (the shell), keeping packets ([`crate::packet_ring`]), who gets them ([`crate::downtrack`]).
 
+mod keyframes;
 mod nack;
 mod rate;
 mod reception;
@@ -17,6 +18,7 @@ use crate::{
     rtcp::{ReportBlock, SenderInfo},
     time::{NtpTime, to_compact_ntp},
 };
+use keyframes::KeyframeMeter;
 use lectern_media::{Bitrate, Codec, ExtSeq, ExtTimestamp, Layer, RtpView, Ssrc, TrackKind};
 use nack::NackList;
 use reception::Reception;
@@ -79,6 +81,9 @@ pub struct StreamIngest {
     reception: Option<Reception>,
     nack: Option<NackList>,
     rate: RateMeter,
+    keyframes: KeyframeMeter,
+    /// The number of the next packet of a source that has none of its own.
+    next_seq: u16,
     /// When the newest packet arrived.
     arrived: Option<Instant>,
     resolution: Option<Resolution>,
@@ -131,6 +136,8 @@ impl StreamIngest {
             reception: None,
             nack: config.nack.then(NackList::new),
             rate: RateMeter::default(),
+            keyframes: KeyframeMeter::default(),
+            next_seq: 0,
             arrived: None,
             resolution: None,
             parameter_sets: ParameterSets::default(),
@@ -164,6 +171,27 @@ impl StreamIngest {
         let rate = self.config.codec.clock_rate();
         let reception = self.reception.get_or_insert_with(|| Reception::new(now, rate, first));
         reception.on_packet(now, taken.meta.seq, parts.timestamp);
+        Ok(taken)
+    }
+
+    /// Takes one packet of a source on this machine, which has a timestamp and a marker and is numbered here. Nothing is lost
+    /// on the way, so that there are no gaps, no jitter and nothing to repair.
+    ///
+    /// # Errors
+    /// [`DropReason::Malformed`], [`DropReason::TooLarge`]; [`DropReason::PaddingOnly`] if it is empty.
+    pub fn push<'a>(
+        &mut self,
+        now: Instant,
+        timestamp: u32,
+        marker: bool,
+        payload: &'a [u8],
+    ) -> Result<SourcePacket<'a>, DropReason> {
+        if payload.is_empty() {
+            return Err(DropReason::PaddingOnly);
+        }
+        let parts = Parts { seq: self.next_seq, timestamp, marker, payload, audio_level: None };
+        let taken = self.take(now, &parts)?;
+        self.next_seq = self.next_seq.wrapping_add(1);
         Ok(taken)
     }
 
@@ -248,6 +276,13 @@ impl StreamIngest {
         }
     }
 
+    /// What the keyframes of this layer alone cost, on the scale of [`bitrate`](Self::bitrate); zero before the first, and
+    /// for sound.
+    #[must_use]
+    pub fn keyframe_bitrate(&self, now: Instant) -> Bitrate {
+        self.keyframes.rate(now)
+    }
+
     /// The picture size, as last told by a keyframe.
     #[must_use]
     pub const fn resolution(&self) -> Option<Resolution> {
@@ -301,6 +336,9 @@ impl StreamIngest {
         }
         self.arrived = Some(now);
         self.rate.add(now, p.payload.len() + WIRE_OVERHEAD_BYTES);
+        if self.config.codec.kind() == TrackKind::Video {
+            self.keyframes.add(now, shape.is_keyframe_start(), p.timestamp, p.payload.len() + WIRE_OVERHEAD_BYTES);
+        }
         self.resolution = shape.resolution().or(self.resolution);
         self.stats.packets += 1;
         self.stats.payload_bytes += p.payload.len() as u64;

@@ -21,7 +21,7 @@ use crate::{
     bwe::{Estimator, EstimatorConfig},
     downtrack::{As, Downtrack, LineConfig, LineStats, Stamp},
     drop::DropReason,
-    pacer::{Pacer, Waiting},
+    pacer::{Pacer, QUEUE_MAX, Waiting},
     packet::{PacketSource, SourceId, SourcePacket},
     selector::Target,
     twcc::SendLog,
@@ -38,7 +38,9 @@ use trial::Trials;
 pub struct LineId(pub u16);
 
 /// The most lines of one subscriber.
-pub const LINES_MAX: usize = 64;
+///
+/// A wall has 64 pictures and a sound or two, with a few to spare.
+pub const LINES_MAX: usize = 72;
 
 /// What became of a forwarded packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,14 @@ pub struct SubscriberConfig {
     pub bitrate_min: Bitrate,
     /// The estimate never goes above. Default 8 Mbit/s.
     pub bitrate_max: Bitrate,
+    /// How fast what waits in the pacer is to leave while the line was not found full lately: many pictures that begin at
+    /// once come from the server, not from encoders, and shall not wait for the estimate to grow. `None` (the default): at
+    /// the pace of the estimate.
+    pub hurry: Option<Duration>,
+    /// Packets that may wait in the pacer. Default 1,024, 12 bytes each.
+    pub queue_max: usize,
+    /// Packets in flight that are remembered for feedback. Default 2,048, 8 bytes each.
+    pub send_log: usize,
     /// Bytes that go on the wire per packet besides the clear-text RTP: SRTP tag 16, UDP 8, IP 20 (or 40). Default 44.
     pub overhead_bytes: usize,
 }
@@ -68,7 +78,35 @@ impl Default for SubscriberConfig {
             bitrate_start: Bitrate::kbps(600),
             bitrate_min: Bitrate::kbps(60),
             bitrate_max: Bitrate::kbps(8_000),
+            hurry: None,
+            queue_max: QUEUE_MAX,
+            send_log: SEND_LOG,
             overhead_bytes: 44,
+        }
+    }
+}
+
+impl SubscriberConfig {
+    /// From this many pictures on, a subscriber is a wall. A class's page has fewer.
+    pub const WALL_FROM: usize = 24;
+
+    /// What fits a subscriber with so many pictures: the defaults, or those of a wall. A wall begins with what its pictures
+    /// take at their smallest (walls hang in local networks; where one does not, the first feedback tells), and fills all
+    /// its tiles within half a second.
+    #[must_use]
+    pub fn for_pictures(pictures: usize) -> Self {
+        if pictures < Self::WALL_FROM {
+            return Self::default();
+        }
+        let each = |kbps| Bitrate::kbps(kbps * pictures as u64);
+        Self {
+            bitrate_start: each(600),
+            bitrate_max: each(2_000),
+            hurry: Some(Duration::from_millis(300)),
+            // A keyframe of 60 kB and a second of what follows for each.
+            queue_max: 128 * pictures,
+            send_log: 8_192,
+            ..Self::default()
         }
     }
 }
@@ -80,6 +118,8 @@ pub struct Wish {
     pub tile_height: u16,
     /// How much the viewer cares.
     pub priority: Priority,
+    /// A still now and then is enough: keyframes alone, from sources that offer them.
+    pub thumbnail: bool,
 }
 
 /// What a subscriber asks for that the shell has to do.
@@ -127,6 +167,8 @@ pub struct Quality {
 const SEND_LOG: usize = 2_048;
 /// The round-trip time assumed before one was measured.
 const RTT_DEFAULT: Duration = Duration::from_millis(100);
+/// After the line was found full nothing hurries for this long.
+const HURRY_PAUSE: Duration = Duration::from_secs(20);
 /// What is left of the estimate for pictures after sound: the rest is for repairs and reports.
 const MEDIA_SHARE: f64 = 0.95;
 /// What a voice costs: 32 kbit/s in 50 packets a second, with their headers.
@@ -172,11 +214,11 @@ impl Subscriber {
         let limits = EstimatorConfig { start: config.bitrate_start, min: config.bitrate_min, max: config.bitrate_max };
         let mut sub = Self {
             bwe: Estimator::new(now, limits),
-            pacer: Pacer::new(now, config.bitrate_start),
+            pacer: Pacer::with_room(now, config.bitrate_start, config.queue_max),
             config,
             epoch: now,
             lines: Vec::new(),
-            sent: SendLog::new(SEND_LOG),
+            sent: SendLog::new(config.send_log),
             rtt: None,
             repair_bytes: REPAIR_MIN_BYTES_PER_SEC,
             repair_at: now,
@@ -203,7 +245,7 @@ impl Subscriber {
         if config.kind == TrackKind::Audio {
             track.set_target(now, Target::Layer(Layer(0)), false);
         }
-        let wish = Wish { tile_height: 0, priority: Priority::Rest };
+        let wish = Wish { tile_height: 0, priority: Priority::Rest, thumbnail: false };
         self.lines.push(Line { track, wish, report: None });
         let id = LineId(self.lines.len() as u16 - 1);
         let hidden = Demand {
@@ -213,6 +255,7 @@ impl Subscriber {
             previous: Target::Hidden,
             may_rise: true,
             insist: false,
+            thumbnail: false,
         };
         self.demands.push(hidden);
         self.targets.push(Target::Hidden);
@@ -226,6 +269,14 @@ impl Subscriber {
         if let Some(l) = self.lines.get_mut(usize::from(line.0)).filter(|l| l.track.source() != source) {
             l.track.set_source(now, source);
             self.pacer.forget(line.0);
+        }
+    }
+
+    /// How long a line keeps a layer that is higher than the viewer wishes, while it waits for a keyframe of the lower; see
+    /// [`Selector::set_grace`](crate::selector::Selector::set_grace).
+    pub fn set_grace(&mut self, line: LineId, grace: Duration) {
+        if let Some(l) = self.lines.get_mut(usize::from(line.0)) {
+            l.track.set_grace(grace);
         }
     }
 
@@ -320,6 +371,7 @@ impl Subscriber {
                 previous: l.track.selector().target(),
                 may_rise: l.track.selector().may_rise(now),
                 insist: false,
+                thumbnail: l.wish.thumbnail,
             };
         }
         // Silence may end at any moment: room for one voice is always kept.
@@ -370,6 +422,13 @@ impl Subscriber {
         self.line(line).is_some_and(|l| l.track.selector().keyframe_wanted().is_some())
     }
 
+    /// Whether a line carries keyframes alone, or is meant to.
+    #[must_use]
+    pub fn is_thinned(&self, line: LineId) -> bool {
+        let selector = |l: &Line| l.track.selector().is_thinned() || l.track.selector().target().is_keyframes();
+        self.line(line).is_some_and(selector)
+    }
+
     /// Whether a line is paused because the subscriber's line is too thin.
     #[must_use]
     pub fn is_paused(&self, line: LineId) -> bool {
@@ -384,8 +443,10 @@ impl Subscriber {
         match (selector.target(), selector.current()) {
             (Target::Hidden, _) => Showing::Nothing,
             (Target::Paused, _) => Showing::Paused,
-            (Target::Layer(_), Some(layer)) => Showing::Layer(layer),
-            (Target::Layer(layer), None) => Showing::Waiting { layer, since: selector.waiting_since() },
+            (_, Some(layer)) => Showing::Layer(layer),
+            (Target::Layer(layer) | Target::Keyframes(layer), None) => {
+                Showing::Waiting { layer, since: selector.waiting_since() }
+            }
         }
     }
 
@@ -463,7 +524,10 @@ impl Subscriber {
             true if self.trials.is_running() => self.spent.scale(1.25),
             true => Bitrate::ZERO,
         };
-        self.pacer.set_rate(now, rate.max(needed), burst);
+        let hurried = self.config.hurry.filter(|_| !self.bwe.congested_within(now, HURRY_PAUSE));
+        let hurried =
+            hurried.map_or(Bitrate::ZERO, |time| self.pacer.waiting_size() / time).min(self.config.bitrate_max);
+        self.pacer.set_rate(now, rate.max(needed).max(hurried), burst);
     }
 
     /// Writes a packet that waited; `None` if it is gone.

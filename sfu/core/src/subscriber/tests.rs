@@ -28,12 +28,12 @@ fn subscriber(t0: Instant) -> Subscriber {
     };
     assert_eq!(sub.add_line(&line), Some(LINE));
     sub.set_source(t0, LINE, Some(SOURCE));
-    sub.set_wish(LINE, Wish { tile_height: 360, priority: Priority::Speaker });
+    sub.set_wish(LINE, Wish { tile_height: 360, priority: Priority::Speaker, thumbnail: false });
     sub
 }
 
 fn camera(_: SourceId) -> Offers {
-    [(100, 180), (400, 360), (0, 0)].map(|(k, h)| LayerOffer { bitrate: Bitrate::kbps(k), height: Some(h) })
+    [(100, 180), (400, 360), (0, 0)].map(|(k, h)| LayerOffer::new(Bitrate::kbps(k), Some(h)))
 }
 
 fn tick(sub: &mut Subscriber, now: Instant) -> Vec<Ask> {
@@ -78,7 +78,7 @@ fn a_viewer_gets_the_layer_of_its_tile_and_its_decoder_a_keyframe() {
     let mut asks = Vec::new();
     sub.on_rtcp(at(110), b.bytes(), |a| asks.push(a)).unwrap();
     assert_eq!(asks, [Ask::Keyframe(SOURCE, Layer(1)); 2], "the unknown stream is nobody's");
-    sub.set_wish(LINE, Wish { tile_height: 0, priority: Priority::Rest });
+    sub.set_wish(LINE, Wish { tile_height: 0, priority: Priority::Rest, thumbnail: false });
     assert!(tick(&mut sub, at(200)).is_empty());
     assert!(frame(&mut sub, &mut rings, at(210), 1, 2, true).is_none(), "hidden");
 }

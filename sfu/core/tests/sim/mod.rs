@@ -253,7 +253,7 @@ impl Sim {
         subscriber.add_line(&line(TrackKind::Audio, Codec::Opus, AUDIO_SSRC, None, 111)).unwrap();
         subscriber.set_source(t0, VIDEO, Some(CAMERA));
         subscriber.set_source(t0, AUDIO, Some(MICROPHONE));
-        subscriber.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker });
+        subscriber.set_wish(VIDEO, Wish { tile_height: 720, priority: Priority::Speaker, thumbnail: false });
         let stream = |codec, layer| {
             let ssrc = Ssrc(u32::from(layer));
             StreamIngest::new(StreamConfig { ssrc, codec, layer: Layer(layer), nack: true, audio_level_id: None })
@@ -380,7 +380,7 @@ impl Sim {
     fn offers(&mut self, now: Instant) -> Offers {
         let mut offers = Offers::default();
         for (o, l) in offers.iter_mut().zip(&mut self.publisher.layers) {
-            *o = LayerOffer { bitrate: l.ingest.bitrate(now), height: Some(l.height) };
+            *o = LayerOffer::new(l.ingest.bitrate(now), Some(l.height));
         }
         offers
     }
