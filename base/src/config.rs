@@ -2,6 +2,10 @@
 //!
 //! Belongs here: keys, defaults, what excludes what. Does not belong here: opening what a key names.
 
+mod patrol;
+
+pub use patrol::Patrol;
+
 use crate::network::Network;
 use figment::{
     Figment,
@@ -15,12 +19,23 @@ use std::{
 };
 
 /// The sections, as they stand in the file and in the environment.
-const SECTIONS: [&str; 7] = ["http", "media", "storage", "class", "limits", "log", "time"];
+const SECTIONS: [&str; 8] = ["http", "media", "storage", "class", "patrol", "limits", "log", "time"];
 
 /// Other variables that begin with `LECTERN_`: where the file is, and those of the load tester and of the tests, which start
 /// servers in their own environment. All others are slips of the keyboard.
-const OTHER_VARIABLES: [&str; 10] =
-    ["config", "binary", "chromium", "firefox", "python", "commit", "server", "token", "password", "bless"];
+const OTHER_VARIABLES: [&str; 11] = [
+    "config",
+    "binary",
+    "chromium",
+    "firefox",
+    "python",
+    "commit",
+    "server",
+    "token",
+    "password",
+    "bless",
+    "forbidden",
+];
 /// And how others may begin.
 const OTHER_PREFIXES: [&str; 3] = ["e2e", "fuzz_", "power_cut_"];
 
@@ -36,6 +51,8 @@ pub struct Config {
     pub storage: Storage,
     /// Limits and habits of classes.
     pub class: Class,
+    /// Cameras of exam sites.
+    pub patrol: Patrol,
     /// How often one address may ask.
     pub limits: Limits,
     /// Logs.
@@ -356,6 +373,7 @@ impl Config {
         if !(1..=24).contains(&self.class.lesson_hours_max) {
             faults.push(("class.lesson_hours_max", "is not between 1 and 24".into()));
         }
+        faults.extend(self.patrol.faults());
         let limits = &self.limits;
         for (key, value) in [
             ("limits.requests", limits.requests),
@@ -512,6 +530,8 @@ mod tests {
             ("[http]\npublic_url = \"class.example\"\n", "lectern.toml:2: http.public_url: "),
             ("[class]\nstage_max = 0\n", "lectern.toml:2: class.stage_max: "),
             ("[class]\nlesson_hours_max = 0\n", "lectern.toml:2: class.lesson_hours_max: "),
+            ("[patrol]\nroll_min = 61\n", "lectern.toml:2: patrol.roll_min: "),
+            ("[patrol]\nissuer = \"a:b\"\n", "lectern.toml:2: patrol.issuer: "),
             ("[http]\ntrusted_proxies = \"10.0.0.0/40\"\n", "lectern.toml:2: http.trusted_proxies: "),
             ("[limits]\njoins_per_second = 0\n", "lectern.toml:2: limits.joins_per_second: "),
             ("[log]\nlevel = \"lectern=loud\"\n", "lectern.toml:2: log.level: "),
