@@ -8,7 +8,7 @@ use crate::token::random;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use hmac::{Hmac, Mac as _};
 use lectern_media::{AccountId, ParticipantId, RoomId, UnixMillis};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::Sha256;
 use std::fmt;
 use zeroize::Zeroize as _;
@@ -223,11 +223,32 @@ impl Keyring {
     /// Never: a grant is plain data that always serialises.
     #[must_use]
     pub fn sign(&self, grant: &Grant) -> String {
+        self.sign_as("", grant)
+    }
+
+    /// Signs what serialises with the first key, in the form above behind `prefix`, which is signed with it: a text of
+    /// one prefix is never taken for one of another.
+    pub(crate) fn sign_as(&self, prefix: &str, content: &impl Serialize) -> String {
         let key = &self.0[0];
-        let payload = B64.encode(serde_json::to_vec(grant).expect("a grant serialises"));
-        let signed = format!("{}.{payload}", key.id);
+        let payload = B64.encode(serde_json::to_vec(content).expect("a grant serialises"));
+        let signed = format!("{prefix}{}.{payload}", key.id);
         let tag = B64.encode(mac(key, &signed).finalize().into_bytes());
         format!("{signed}.{tag}")
+    }
+
+    /// The content of what [`Keyring::sign_as`] made, if it is of this form and the signature fits.
+    pub(crate) fn verify_as<T: DeserializeOwned>(&self, prefix: &str, text: &str) -> Result<T, GrantError> {
+        if text.len() > GRANT_LEN_MAX {
+            return Err(GrantError::Malformed);
+        }
+        let (signed, tag) = text.rsplit_once('.').ok_or(GrantError::Malformed)?;
+        let unprefixed = signed.strip_prefix(prefix).ok_or(GrantError::Malformed)?;
+        let (id, payload) = unprefixed.split_once('.').ok_or(GrantError::Malformed)?;
+        let tag = B64.decode(tag).map_err(|_| GrantError::Malformed)?;
+        let key = self.0.iter().find(|k| k.id == id).ok_or(GrantError::UnknownKey)?;
+        mac(key, signed).verify_slice(&tag).map_err(|_| GrantError::BadSignature)?;
+        let payload = B64.decode(payload).map_err(|_| GrantError::Malformed)?;
+        serde_json::from_slice(&payload).map_err(|_| GrantError::Malformed)
     }
 
     /// Checks form, signature, expiry and purpose.
@@ -235,16 +256,7 @@ impl Keyring {
     /// # Errors
     /// The first thing that is wrong; nothing of the content is looked at before the signature fits.
     pub fn verify(&self, text: &str, purpose: Purpose, now: UnixMillis) -> Result<Grant, GrantError> {
-        if text.len() > GRANT_LEN_MAX {
-            return Err(GrantError::Malformed);
-        }
-        let (signed, tag) = text.rsplit_once('.').ok_or(GrantError::Malformed)?;
-        let (id, payload) = signed.split_once('.').ok_or(GrantError::Malformed)?;
-        let tag = B64.decode(tag).map_err(|_| GrantError::Malformed)?;
-        let key = self.0.iter().find(|k| k.id == id).ok_or(GrantError::UnknownKey)?;
-        mac(key, signed).verify_slice(&tag).map_err(|_| GrantError::BadSignature)?;
-        let payload = B64.decode(payload).map_err(|_| GrantError::Malformed)?;
-        let grant: Grant = serde_json::from_slice(&payload).map_err(|_| GrantError::Malformed)?;
+        let grant: Grant = self.verify_as("", text)?;
         if now >= grant.expires {
             return Err(GrantError::Expired);
         }

@@ -2,8 +2,11 @@
 //!
 //! Belongs here: every action of the API and who may take it. Does not belong here: how a refusal is worded (403 or 404).
 
-use crate::place::PlaceTree;
-use lectern_media::{AccountId, PlaceId};
+use crate::{
+    decision::{Decision, Denial},
+    place::PlaceTree,
+};
+use lectern_media::{AccountId, PlaceId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// What somebody is at a place.
@@ -18,13 +21,49 @@ pub enum Role {
     Student,
     /// Searches, watches and reviews recordings.
     Staff,
-    /// Watches exam rooms.
-    Examiner,
+    /// 巡查员: looks at exam sites through their cameras. Called `examiner` before cameras existed, when it allowed
+    /// nothing but seeing places: the same people, so one role, and the old word is still read from catalogues.
+    #[serde(alias = "examiner")]
+    PatrolOfficer,
+    /// 考点管理员: runs the cameras of one site, looks through them, and is the only one who sees its sealed-paper room
+    /// without a rule.
+    SiteAdministrator,
+    /// 系统管理员: places, cameras, accounts without roles, settings of the server. Looks at no picture.
+    SystemAdministrator,
+    /// 安全管理员: gives and takes roles, writes the rules of looking, resets second factors. Looks at no picture.
+    SecurityAdministrator,
+    /// 审计管理员: reads the audit log, nothing else.
+    AuditAdministrator,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 5] = [Self::Administrator, Self::Teacher, Self::Student, Self::Staff, Self::Examiner];
+    pub const ALL: [Self; 9] = [
+        Self::Administrator,
+        Self::Teacher,
+        Self::Student,
+        Self::Staff,
+        Self::PatrolOfficer,
+        Self::SiteAdministrator,
+        Self::SystemAdministrator,
+        Self::SecurityAdministrator,
+        Self::AuditAdministrator,
+    ];
+
+    /// The three that nobody may hold together where administrators are separated (GB/T 22239-2019 §8.1.4.2).
+    pub const SEPARATE: [Self; 3] = [Self::SystemAdministrator, Self::SecurityAdministrator, Self::AuditAdministrator];
+
+    /// Whether it is one of the three.
+    #[must_use]
+    pub fn is_separate(self) -> bool {
+        Self::SEPARATE.contains(&self)
+    }
+
+    /// Whether the role by itself allows looking at pictures of cameras somewhere.
+    #[must_use]
+    pub const fn looks(self) -> bool {
+        matches!(self, Self::Administrator | Self::PatrolOfficer | Self::SiteAdministrator)
+    }
 }
 
 /// A role held at a place, and with it everywhere below; a student is one at exactly that place.
@@ -36,8 +75,18 @@ pub struct RoleAt {
     pub place: PlaceId,
 }
 
+/// Whether these roles can't be held together where administrators are separated: two of the three, or one of the three
+/// and one that looks at pictures.
+#[must_use]
+pub fn roles_clash(roles: &[RoleAt]) -> bool {
+    let mut separate = roles.iter().map(|r| r.role).filter(|r| r.is_separate());
+    let Some(first) = separate.next() else { return false };
+    separate.any(|other| other != first) || roles.iter().any(|r| r.role.looks())
+}
+
 /// Everything the API lets somebody do to something. A route without an action here can't be authorised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// See that a place exists, and its name.
     ViewPlace,
@@ -85,11 +134,49 @@ pub enum Action {
     DeleteRecording,
     /// See the server's own state and change its settings; asked at the root.
     ManageServer,
+    /// See that a camera exists, its name and state, not its picture.
+    ViewCamera,
+    /// See its picture as it is now.
+    LiveCamera,
+    /// Hear it.
+    ListenCamera,
+    /// Play its recording.
+    PlayCamera,
+    /// Take a picture away.
+    SnapshotCamera,
+    /// Set a bookmark in its recording.
+    BookmarkCamera,
+    /// Take evidence away.
+    ExportCamera,
+    /// Add, change, test, start, stop and remove it, and see its address (never its password).
+    ManageCamera,
+    /// Bring in the cameras of a site by CSV.
+    ImportCameras,
+    /// Protect footage from being removed by rule.
+    HoldFootage,
+    /// Ask for, or agree to, the end of a hold: two different people.
+    ReleaseHold,
+    /// Acknowledge an alarm, note on it, hand it over.
+    HandleAlarm,
+    /// Run the check before an exam and see its report.
+    CheckSite,
+    /// See who looked at a site, when, how long.
+    ViewAudit,
+    /// Take the audit log away.
+    ExportAudit,
+    /// Set retention, thresholds and webhooks.
+    SetPatrolPolicy,
+    /// Write rules that narrow or widen who looks at which camera when.
+    SetCameraRules,
+    /// Take an account's second factor away, so that its owner sets up a new one.
+    ResetSecondFactor,
+    /// Turn the separation of administrators on, or ask for or agree to its end; asked at the root.
+    SetAuthorityMode,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 42] = [
         Self::ViewPlace,
         Self::CreatePlace,
         Self::EditPlace,
@@ -113,24 +200,94 @@ impl Action {
         Self::DownloadRecording,
         Self::DeleteRecording,
         Self::ManageServer,
+        Self::ViewCamera,
+        Self::LiveCamera,
+        Self::ListenCamera,
+        Self::PlayCamera,
+        Self::SnapshotCamera,
+        Self::BookmarkCamera,
+        Self::ExportCamera,
+        Self::ManageCamera,
+        Self::ImportCameras,
+        Self::HoldFootage,
+        Self::ReleaseHold,
+        Self::HandleAlarm,
+        Self::CheckSite,
+        Self::ViewAudit,
+        Self::ExportAudit,
+        Self::SetPatrolPolicy,
+        Self::SetCameraRules,
+        Self::ResetSecondFactor,
+        Self::SetAuthorityMode,
     ];
 
-    /// The table.
-    const fn rule(self) -> Rule {
-        use Role::{Administrator, Examiner, Staff, Student, Teacher};
-        const NOBODY: Rule = Rule { above: &[], here: &[], below: &[], owner: Owner::Nothing };
-        const ADMIN: Rule = Rule { above: &[Administrator], ..NOBODY };
-        const ADMIN_OR_OWNER: Rule = Rule { owner: Owner::May, ..ADMIN };
-        const AUDIENCE: Rule =
-            Rule { above: &[Administrator, Staff, Teacher], here: &[Student], owner: Owner::May, ..NOBODY };
+    /// Whether it is about one camera: rules of looking apply to it ([`crate::camera`]).
+    #[must_use]
+    pub const fn is_camera(self) -> bool {
+        matches!(
+            self,
+            Self::ViewCamera
+                | Self::LiveCamera
+                | Self::ListenCamera
+                | Self::PlayCamera
+                | Self::SnapshotCamera
+                | Self::BookmarkCamera
+                | Self::ExportCamera
+                | Self::ManageCamera
+                | Self::HoldFootage
+                | Self::ReleaseHold
+                | Self::HandleAlarm
+        )
+    }
+
+    /// Whether it shows or takes away what a camera saw or heard.
+    #[must_use]
+    pub const fn looks(self) -> bool {
+        matches!(
+            self,
+            Self::LiveCamera
+                | Self::ListenCamera
+                | Self::PlayCamera
+                | Self::SnapshotCamera
+                | Self::BookmarkCamera
+                | Self::ExportCamera
+        )
+    }
+
+    /// Whether it belongs to the separated administrators, patrol officers and site administrators alone once the
+    /// separation is on: the role `Administrator` then allows it nowhere.
+    #[must_use]
+    pub const fn is_separated(self) -> bool {
+        self.is_camera()
+            || matches!(
+                self,
+                Self::CreatePlace
+                    | Self::EditPlace
+                    | Self::RemovePlace
+                    | Self::ViewAccount
+                    | Self::CreateAccount
+                    | Self::EditAccount
+                    | Self::ResetPassword
+                    | Self::GrantRole
+                    | Self::ManageServer
+                    | Self::ImportCameras
+                    | Self::CheckSite
+                    | Self::ViewAudit
+                    | Self::ExportAudit
+                    | Self::SetPatrolPolicy
+                    | Self::SetCameraRules
+                    | Self::ResetSecondFactor
+                    | Self::SetAuthorityMode
+            )
+    }
+
+    /// Whether the session must have shown the second factor for it. Where administrators are separated that holds for
+    /// whatever is theirs; elsewhere for cameras and what guards them, so that a school without cameras needs none.
+    #[must_use]
+    pub const fn needs_second_factor(self, separated: bool) -> bool {
         match self {
-            // Whoever has a role below a place sees the path down to it: names of authorities are public.
-            Self::ViewPlace => Rule {
-                above: &[Administrator, Staff, Teacher, Examiner],
-                here: &[Student],
-                below: &[Administrator, Teacher, Student, Staff, Examiner],
-                owner: Owner::Nothing,
-            },
+            // Names of cameras, in the tree.
+            Self::ViewCamera => false,
             Self::CreatePlace
             | Self::EditPlace
             | Self::RemovePlace
@@ -139,7 +296,56 @@ impl Action {
             | Self::EditAccount
             | Self::ResetPassword
             | Self::GrantRole
-            | Self::ManageServer => ADMIN,
+            | Self::ManageServer => separated,
+            _ => self.is_separated(),
+        }
+    }
+
+    /// The table.
+    const fn rule(self) -> Rule {
+        use Role::{
+            Administrator, AuditAdministrator, PatrolOfficer, SecurityAdministrator, SiteAdministrator, Staff, Student,
+            SystemAdministrator, Teacher,
+        };
+        const NOBODY: Rule = Rule { above: &[], here: &[], below: &[], owner: Owner::Nothing };
+        const ADMIN: Rule = Rule { above: &[Administrator], ..NOBODY };
+        const ADMIN_OR_OWNER: Rule = Rule { owner: Owner::May, ..ADMIN };
+        const SYSTEM: Rule = Rule { above: &[Administrator, SystemAdministrator], ..NOBODY };
+        const SECURITY: Rule = Rule { above: &[Administrator, SecurityAdministrator], ..NOBODY };
+        const AUDIENCE: Rule =
+            Rule { above: &[Administrator, Staff, Teacher], here: &[Student], owner: Owner::May, ..NOBODY };
+        const PATROL: Rule = Rule { above: &[Administrator, PatrolOfficer, SiteAdministrator], ..NOBODY };
+        match self {
+            // Whoever has a role below a place sees the path down to it: names of authorities are public.
+            Self::ViewPlace => Rule {
+                above: &[
+                    Administrator,
+                    Staff,
+                    Teacher,
+                    PatrolOfficer,
+                    SiteAdministrator,
+                    SystemAdministrator,
+                    SecurityAdministrator,
+                    AuditAdministrator,
+                ],
+                here: &[Student],
+                below: &Role::ALL,
+                owner: Owner::Nothing,
+            },
+            // Resetting a password is the system administrator's, resetting a second factor the security
+            // administrator's: neither takes over an account alone.
+            Self::CreatePlace
+            | Self::EditPlace
+            | Self::RemovePlace
+            | Self::CreateAccount
+            | Self::EditAccount
+            | Self::ResetPassword
+            | Self::ManageServer
+            | Self::SetPatrolPolicy => SYSTEM,
+            Self::GrantRole | Self::SetCameraRules | Self::ResetSecondFactor => SECURITY,
+            Self::ViewAccount | Self::SetAuthorityMode => {
+                Rule { above: &[Administrator, SystemAdministrator, SecurityAdministrator], ..NOBODY }
+            }
             Self::CreateClass => Rule { owner: Owner::IfTeacher, ..ADMIN },
             Self::EditClass | Self::RemoveClass | Self::IssueDeviceToken | Self::DeleteRecording => ADMIN_OR_OWNER,
             Self::ViewClass | Self::WatchRecording | Self::DownloadRecording => AUDIENCE,
@@ -149,6 +355,30 @@ impl Action {
             Self::ViewAttendance | Self::IssueWatchToken => {
                 Rule { above: &[Administrator, Staff], owner: Owner::May, ..NOBODY }
             }
+            // Security writes rules about cameras, so it sees their names.
+            Self::ViewCamera => Rule {
+                above: &[Administrator, PatrolOfficer, SiteAdministrator, SystemAdministrator, SecurityAdministrator],
+                ..NOBODY
+            },
+            Self::LiveCamera
+            | Self::ListenCamera
+            | Self::PlayCamera
+            | Self::SnapshotCamera
+            | Self::BookmarkCamera
+            | Self::HoldFootage
+            | Self::ReleaseHold
+            | Self::HandleAlarm => PATROL,
+            // Taking evidence away is more than looking: a patrol officer needs a rule for it.
+            Self::ExportCamera => Rule { above: &[Administrator, SiteAdministrator], ..NOBODY },
+            Self::ManageCamera | Self::ImportCameras => {
+                Rule { above: &[Administrator, SystemAdministrator, SiteAdministrator], ..NOBODY }
+            }
+            Self::CheckSite => {
+                Rule { above: &[Administrator, PatrolOfficer, SiteAdministrator, SystemAdministrator], ..NOBODY }
+            }
+            // The watched read who watched them.
+            Self::ViewAudit => Rule { above: &[Administrator, SiteAdministrator, AuditAdministrator], ..NOBODY },
+            Self::ExportAudit => Rule { above: &[Administrator, AuditAdministrator], ..NOBODY },
         }
     }
 }
@@ -194,13 +424,30 @@ impl From<PlaceId> for Object {
 pub struct Rights {
     account: Option<AccountId>,
     roles: Vec<RoleAt>,
+    separated: bool,
 }
 
 impl Rights {
     /// Rights of an account.
     #[must_use]
     pub fn new(account: AccountId, roles: Vec<RoleAt>) -> Self {
-        Self { account: Some(account), roles }
+        Self { account: Some(account), roles, separated: false }
+    }
+
+    /// The same where administrators are separated (三员分立). Roles that can't be held together there are worth nothing.
+    #[must_use]
+    pub fn separated(mut self, separated: bool) -> Self {
+        self.separated = separated;
+        if separated && roles_clash(&self.roles) {
+            self.roles.clear();
+        }
+        self
+    }
+
+    /// Whether administrators are separated.
+    #[must_use]
+    pub fn is_separated(&self) -> bool {
+        self.separated
     }
 
     /// Rights of nobody: every answer is no.
@@ -230,8 +477,11 @@ impl Rights {
         }
         let rule = action.rule();
         let owns = self.account.is_some() && self.account == object.owner;
-        let above =
-            |roles: &[Role]| self.roles.iter().any(|r| roles.contains(&r.role) && tree.within(object.place, r.place));
+        let ended = |role: Role| self.separated && role == Role::Administrator && action.is_separated();
+        let above = |roles: &[Role]| {
+            let held = |r: &RoleAt| roles.contains(&r.role) && !ended(r.role) && tree.within(object.place, r.place);
+            self.roles.iter().any(held)
+        };
         let here = self.roles.iter().any(|r| rule.here.contains(&r.role) && r.place == object.place);
         let below = || self.roles.iter().any(|r| rule.below.contains(&r.role) && tree.within(r.place, object.place));
         let owner = match rule.owner {
@@ -240,6 +490,24 @@ impl Rights {
             Owner::IfTeacher => owns && above(&[Role::Teacher]),
         };
         above(rule.above) || here || owner || below()
+    }
+
+    /// As [`Rights::may`], and whether the session that asks has shown its second factor lately enough (`shown`: when).
+    #[must_use]
+    pub fn decide(
+        &self,
+        action: Action,
+        object: impl Into<Object>,
+        tree: &PlaceTree,
+        shown: Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> Decision {
+        let object = object.into();
+        if !self.may(action, object, tree) {
+            let known = tree.get(object.place).is_some();
+            return Decision::Denied(if known { Denial::NoRole } else { Denial::UnknownPlace });
+        }
+        Decision::allowed_once_shown(action.needs_second_factor(self.separated), shown, now)
     }
 
     /// Whether `action` (one that concerns accounts) is allowed on an account with these roles: it must be allowed at
@@ -263,157 +531,4 @@ impl Rights {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::place::{Level, PlaceNode};
-
-    /// Where the role is held, seen from the object's place.
-    #[derive(Debug, Clone, Copy, PartialEq)]
-    enum Held {
-        Above,
-        Here,
-        Below,
-        Sibling,
-        Unknown,
-    }
-
-    struct World {
-        tree: PlaceTree,
-        nation: PlaceId,
-        school: PlaceId,
-        class: PlaceId,
-        other: PlaceId,
-    }
-
-    fn world() -> World {
-        let node = |parent, level| PlaceNode { id: PlaceId::generate(), parent, level, name: "x".into() };
-        let nation = node(None, Level::Nation);
-        let school = node(Some(nation.id), Level::School);
-        let other = node(Some(nation.id), Level::School);
-        let class = node(Some(school.id), Level::Class);
-        let w = (nation.id, school.id, class.id, other.id);
-        let tree = PlaceTree::build([nation, school, other, class]).unwrap();
-        World { tree, nation: w.0, school: w.1, class: w.2, other: w.3 }
-    }
-
-    /// The whole matrix, written down a second time as sets of words: role, action, where the role is held.
-    fn expected(role: Role, action: Action, held: Held) -> bool {
-        use Action as A;
-        use Role as R;
-        if action == A::ViewPlace {
-            return match held {
-                Held::Above => role != R::Student,
-                Held::Here | Held::Below => true,
-                Held::Sibling | Held::Unknown => false,
-            };
-        }
-        let at_or_above = matches!(held, Held::Above | Held::Here);
-        match role {
-            R::Administrator => at_or_above && !matches!(action, A::TeachLesson | A::AttendLesson),
-            R::Teacher => {
-                at_or_above
-                    && matches!(action, A::ViewClass | A::ObserveLesson | A::WatchRecording | A::DownloadRecording)
-            }
-            R::Staff => {
-                at_or_above
-                    && matches!(
-                        action,
-                        A::ViewClass
-                            | A::ObserveLesson
-                            | A::ViewAttendance
-                            | A::IssueWatchToken
-                            | A::WatchRecording
-                            | A::DownloadRecording
-                    )
-            }
-            R::Student => {
-                held == Held::Here
-                    && matches!(action, A::ViewClass | A::AttendLesson | A::WatchRecording | A::DownloadRecording)
-            }
-            R::Examiner => false,
-        }
-    }
-
-    #[test]
-    fn role_by_action_by_place() {
-        let w = world();
-        let me = AccountId::generate();
-        let mut allowed = 0;
-        for role in Role::ALL {
-            for action in Action::ALL {
-                for (held, place) in [
-                    (Held::Above, w.nation),
-                    (Held::Here, w.school),
-                    (Held::Below, w.class),
-                    (Held::Sibling, w.other),
-                    (Held::Unknown, PlaceId::generate()),
-                ] {
-                    let rights = Rights::new(me, vec![RoleAt { role, place }]);
-                    let got = rights.may(action, w.school, &w.tree);
-                    assert_eq!(got, expected(role, action, held), "{role:?} held {held:?}: {action:?}");
-                    allowed += u32::from(got);
-                    assert!(!rights.may(action, PlaceId::generate(), &w.tree), "nothing is allowed nowhere");
-                }
-            }
-        }
-        assert!(allowed > 50, "the matrix is not all no");
-    }
-
-    #[test]
-    fn nobody_may_nothing() {
-        let w = world();
-        for action in Action::ALL {
-            let owned = Object { place: w.school, owner: Some(AccountId::generate()) };
-            assert!(!Rights::none().may(action, owned, &w.tree), "{action:?}");
-            assert!(!Rights::none().may(action, Object { place: w.school, owner: None }, &w.tree), "{action:?}");
-        }
-    }
-
-    #[test]
-    fn what_the_owner_may() {
-        let w = world();
-        let me = AccountId::generate();
-        let mine = Object { place: w.school, owner: Some(me) };
-        let bare = Rights::new(me, vec![]);
-        for action in Action::ALL {
-            let want = matches!(
-                action,
-                Action::EditClass
-                    | Action::RemoveClass
-                    | Action::ViewClass
-                    | Action::TeachLesson
-                    | Action::ViewAttendance
-                    | Action::IssueDeviceToken
-                    | Action::IssueWatchToken
-                    | Action::WatchRecording
-                    | Action::DownloadRecording
-                    | Action::DeleteRecording
-            );
-            assert_eq!(bare.may(action, mine, &w.tree), want, "owner without role: {action:?}");
-        }
-        let teacher_at = |place| Rights::new(me, vec![RoleAt { role: Role::Teacher, place }]);
-        assert!(teacher_at(w.school).may(Action::CreateClass, mine, &w.tree));
-        assert!(!teacher_at(w.other).may(Action::CreateClass, mine, &w.tree));
-        let for_another = Object { owner: Some(AccountId::generate()), ..mine };
-        assert!(!teacher_at(w.school).may(Action::CreateClass, for_another, &w.tree));
-    }
-
-    #[test]
-    fn nobody_takes_over_a_mightier_account() {
-        let w = world();
-        let head = Rights::new(AccountId::generate(), vec![RoleAt { role: Role::Administrator, place: w.school }]);
-        let root = Rights::new(AccountId::generate(), vec![RoleAt { role: Role::Administrator, place: w.nation }]);
-        let at = |place| RoleAt { role: Role::Teacher, place };
-        for (roles, by_head, seen) in [
-            (vec![at(w.class)], true, true),
-            (vec![at(w.school), at(w.class)], true, true),
-            (vec![at(w.school), at(w.nation)], false, true),
-            (vec![at(w.other)], false, false),
-            (vec![], false, false),
-        ] {
-            assert_eq!(head.may_account(Action::ResetPassword, &roles, &w.tree), by_head, "{roles:?}");
-            assert_eq!(head.sees_account(&roles, &w.tree), seen, "{roles:?}");
-            assert!(root.may_account(Action::ResetPassword, &roles, &w.tree) && root.sees_account(&roles, &w.tree));
-        }
-    }
-}
+mod tests;

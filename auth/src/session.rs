@@ -32,6 +32,9 @@ pub struct Session {
     pub created: UnixMillis,
     /// When it was last used, to within [`TOUCH_EVERY`].
     pub seen: UnixMillis,
+    /// When it showed the account's second factor; none: not yet. Good for [`crate::decision::SECOND_FACTOR_LASTS`].
+    #[serde(default)]
+    pub second_factor: Option<UnixMillis>,
 }
 
 impl Session {
@@ -39,7 +42,7 @@ impl Session {
     #[must_use]
     pub fn open(account: AccountId, now: UnixMillis) -> (TokenText, Self) {
         let token = TokenText::generate();
-        let session = Self { hash: token.hash(), account, created: now, seen: now };
+        let session = Self { hash: token.hash(), account, created: now, seen: now, second_factor: None };
         (token, session)
     }
 

@@ -21,6 +21,42 @@ pub enum Conflict {
     /// The join code is in use; make another.
     #[error("the join code is in use")]
     CodeTaken,
+    /// Another camera at the place has this name.
+    #[error("the name is taken by another camera at the place")]
+    CameraNameTaken,
+    /// Another camera has this code.
+    #[error("the code is taken by another camera")]
+    CameraCodeTaken,
+    /// The camera is not removed, or a hold is on it.
+    #[error("the camera is in use")]
+    CameraInUse,
+    /// The hold was released.
+    #[error("the hold was released already")]
+    HoldReleased,
+    /// Nobody asked for the release.
+    #[error("nobody asked for the release")]
+    ReleaseNotAsked,
+    /// It takes two people.
+    #[error("somebody else has to agree")]
+    SamePerson,
+    /// The roles can't be held together while administrators are separated.
+    #[error("the roles can't be held together")]
+    RolesExclude,
+    /// There would be no system, security or audit administrator who can sign in.
+    #[error("it would take the last administrator of the kind away")]
+    LastAdministrator,
+    /// The caller does not hold the role at the root that this takes.
+    #[error("it takes an administrator of the root")]
+    NotTheAdministrator,
+    /// Administrators are separated already.
+    #[error("administrators are separated already")]
+    AlreadySeparated,
+    /// Administrators are not separated.
+    #[error("administrators are not separated")]
+    NotSeparated,
+    /// The account is disabled, or nobody chose its password yet.
+    #[error("the account can't sign in")]
+    CannotSignIn,
 }
 
 /// Why the catalogue could not do what was asked.
@@ -93,6 +129,9 @@ pub enum StoreError {
         /// Its size.
         len: usize,
     },
+    /// Others changed the same record again and again; try again.
+    #[error("others change the same record of the catalogue")]
+    Busy,
     /// The store was closed, or its thread died; the log says why.
     #[error("the catalogue is closed")]
     Closed,

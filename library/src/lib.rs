@@ -16,16 +16,21 @@ pub mod fuzz;
 pub mod import;
 pub mod library;
 pub mod model;
+pub mod patrol;
 pub mod search;
 mod sled_store;
 pub mod store;
 pub mod timetable;
 
 pub use error::{Conflict, StoreError};
-pub use library::{Authenticated, FirstAdministrator, Imported, Library, LibraryOptions, Query, SearchPage};
+pub use library::{Authenticated, CameraSet, FirstAdministrator, Imported, Library, LibraryOptions, Query, SearchPage};
 pub use model::{
     Account, AccountChange, AttendanceRow, Class, ClassEntry, Lesson, LessonChange, Position, Recording,
     RecordingSummary, TextLine,
+};
+pub use patrol::{
+    Alarm, AlarmChange, AlarmQuery, Authority, Bookmark, By, Camera, CameraChange, Hold, Layout, RetentionRule,
+    Separation, ThresholdsAt, Webhook,
 };
 pub use sled_store::SledStore;
 pub use store::Store;

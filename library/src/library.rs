@@ -3,9 +3,11 @@
 //!
 //! Does not belong here: HTTP, and what an engine does.
 
+mod cameras;
 mod classes;
 mod recordings;
 
+pub use cameras::CameraSet;
 pub use classes::Imported;
 pub use recordings::{Found, PAGE_LEN_MAX, Query, SearchPage};
 
@@ -18,7 +20,7 @@ use crate::{
 };
 use jiff::tz::TimeZone;
 use lectern_auth::{
-    Level, PasswordHash, PlaceNode, PlaceTree, Redacted, Rights, Role, RoleAt, Secret, Session, TokenText, password,
+    Level, PasswordHash, PlaceNode, PlaceTree, Redacted, Role, RoleAt, Secret, Session, TokenText, password,
 };
 use lectern_media::{AccountId, PlaceId, UnixMillis};
 use parking_lot::RwLock;
@@ -48,6 +50,8 @@ pub struct Library {
     tree: RwLock<Arc<PlaceTree>>,
     /// Those that were not removed. Asked with every look at the day's lessons, changed a few times a term.
     classes: RwLock<Arc<Vec<Class>>>,
+    /// Cameras, and who may look through them.
+    cameras: RwLock<Arc<CameraSet>>,
     index: Arc<RwLock<SearchIndex>>,
     /// Held while tree, timetable or a recording is read anew, so that an older reading never replaces a newer one.
     reloading: Arc<tokio::sync::Mutex<()>>,
@@ -95,12 +99,14 @@ impl Library {
             options,
             tree: RwLock::default(),
             classes: RwLock::default(),
+            cameras: RwLock::default(),
             index: Arc::default(),
             reloading: Arc::default(),
             indexed: watch::Sender::new(false),
         };
         library.reload_tree().await?;
         library.reload_classes().await?;
+        library.reload_cameras().await?;
         library.load_facts().await?;
         library.load_lines();
         Ok(library)
@@ -172,12 +178,6 @@ impl Library {
         let made = self.store.create_first(root, account).await?;
         self.reload_tree().await?;
         Ok(made.then_some(FirstAdministrator { login, password }))
-    }
-
-    /// The rights of an account; none if it is disabled.
-    #[must_use]
-    pub fn rights(&self, account: &Account) -> Rights {
-        if account.disabled { Rights::none() } else { Rights::new(account.id, account.roles.clone()) }
     }
 
     /// Who is behind a session's token, if the session lives and the account is not disabled. Notes the use.

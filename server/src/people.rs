@@ -46,8 +46,17 @@ pub enum RoleName {
     Student,
     /// Searches, watches and reviews recordings.
     Staff,
-    /// Watches exam rooms.
-    Examiner,
+    /// Looks at exam sites through their cameras.
+    #[value(alias = "examiner")]
+    PatrolOfficer,
+    /// Runs the cameras of one site and looks through them.
+    SiteAdministrator,
+    /// Places, cameras, accounts, settings; looks at no picture.
+    SystemAdministrator,
+    /// Roles, rules of looking, second factors; looks at no picture.
+    SecurityAdministrator,
+    /// Reads the audit log, nothing else.
+    AuditAdministrator,
 }
 
 impl From<RoleName> for Role {
@@ -57,7 +66,11 @@ impl From<RoleName> for Role {
             RoleName::Teacher => Self::Teacher,
             RoleName::Student => Self::Student,
             RoleName::Staff => Self::Staff,
-            RoleName::Examiner => Self::Examiner,
+            RoleName::PatrolOfficer => Self::PatrolOfficer,
+            RoleName::SiteAdministrator => Self::SiteAdministrator,
+            RoleName::SystemAdministrator => Self::SystemAdministrator,
+            RoleName::SecurityAdministrator => Self::SecurityAdministrator,
+            RoleName::AuditAdministrator => Self::AuditAdministrator,
         }
     }
 }

@@ -3,15 +3,19 @@
 //! Keys are text, `<table>/<id>[/…]`, so that a person can read the journal:
 //! `place/`, `account/`, `login/` (folded name → account), `session/`, `session-of/account/`, `token/`, `token-of/`,
 //! `class/`, `code/`, `room-class/`, `lesson/`, `lesson-at/class/start`, `live/`, `attendance/lesson/…`, `attendance-count/lesson`, `recording/`,
-//! `lesson-extra/start/lesson`, `count/table`, `lines/recording[/from]`, `purging/`, `position/recording/account`, `room/`.
+//! `lesson-extra/start/lesson`, `count/table`, those of exam patrol (see `cameras`, `patrol`, `alarms`, `authority`), `lines/recording[/from]`, `purging/`, `position/recording/account`, `room/`.
 //!
 //! Opening reads the journal and proves the index equal to it, entry by entry; what differs is corrected. That costs a
 //! moment per hundred megabytes and buys that no state of sled's files can ever show a wrong catalogue.
 
+mod alarms;
 mod attendance;
+mod authority;
+mod cameras;
 mod counts;
 mod index;
 pub(crate) mod journal;
+mod patrol;
 mod people;
 mod recordings;
 mod rooms;

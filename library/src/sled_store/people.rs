@@ -1,9 +1,10 @@
 //! Places and accounts on the embedded engine.
 
-use super::{SledStore, counts, writer::Tx};
+use super::{SledStore, authority, counts, writer::Tx};
 use crate::{
     error::{Conflict, Result, StoreError},
     model::{Account, AccountChange, Class, Recording},
+    patrol::Camera,
     store::{ACCOUNTS_MAX, PLACES_MAX, People},
 };
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ fn place_key(id: PlaceId) -> String {
     format!("place/{id}")
 }
 
-fn account_key(id: AccountId) -> String {
+pub(super) fn account_key(id: AccountId) -> String {
     format!("account/{id}")
 }
 
@@ -24,6 +25,10 @@ fn login_key(login: &str) -> String {
 
 pub(super) fn place_exists(tx: &Tx<'_>, place: PlaceId) -> Result<()> {
     if tx.has(&place_key(place))? { Ok(()) } else { Err(Conflict::UnknownPlace.into()) }
+}
+
+pub(super) fn account_exists(tx: &Tx<'_>, id: AccountId) -> Result<()> {
+    if tx.has(&account_key(id))? { Ok(()) } else { Err(StoreError::NotFound) }
 }
 
 fn check_roles(tx: &Tx<'_>, roles: &[RoleAt]) -> Result<()> {
@@ -38,6 +43,7 @@ fn create(tx: &mut Tx<'_>, account: &Account) -> Result<()> {
     if tx.has(&login_key(&account.login))? {
         return Err(Conflict::LoginTaken.into());
     }
+    authority::check(tx, account)?;
     counts::add(tx, "account", "accounts", 1, ACCOUNTS_MAX)?;
     tx.put(login_key(&account.login), &account.id)?;
     tx.put(account_key(account.id), account)
@@ -89,6 +95,7 @@ impl People for SledStore {
                 }
                 let used = tx.all::<PlaceNode>("place/")?.iter().any(|p| p.parent == Some(place))
                     || tx.all::<Class>("class/")?.iter().any(|c| c.entry.place == place && c.removed.is_none())
+                    || tx.all::<Camera>("camera/")?.iter().any(|c| c.place == place)
                     || tx.all::<Recording>("recording/")?.iter().any(|r| r.place == place)
                     || tx.all::<Account>("account/")?.iter().any(|a| a.roles.iter().any(|r| r.place == place));
                 if used {
@@ -148,6 +155,7 @@ impl People for SledStore {
                 if let Some(password) = change.password {
                     account.password = Some(password);
                 }
+                authority::check(tx, &account)?;
                 if ends_sessions {
                     super::sessions::end_all(tx, id)?;
                 }

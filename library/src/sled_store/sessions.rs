@@ -45,6 +45,14 @@ pub(super) fn end_all(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
     Ok(())
 }
 
+/// Notes that a session showed the second factor; tells whether there is such a session.
+pub(super) fn note_second_factor(tx: &mut Tx<'_>, hash: TokenHash, at: UnixMillis) -> Result<bool> {
+    let Some(mut session) = tx.get::<Session>(&session_key(&hash))? else { return Ok(false) };
+    session.second_factor = session.second_factor.max(Some(at));
+    tx.put(session_key(&hash), &session)?;
+    Ok(true)
+}
+
 fn remove_token(tx: &mut Tx<'_>, token: &OneTimeToken) {
     tx.remove(token_key(&token.hash));
     tx.remove(token_of_key(token.account));

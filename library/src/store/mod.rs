@@ -3,12 +3,21 @@
 //! Every call that changes something is one transaction: it happened completely and will survive a power cut when the
 //! call returns, or it did not happen. [`crate::conformance`] is the suite that every engine passes.
 
+mod authority;
+mod cameras;
+mod patrol;
 mod people;
 mod recordings;
 mod rooms;
 mod sessions;
 mod timetable;
 
+pub use authority::Guards;
+pub use cameras::{CAMERA_RULES_MAX, CAMERAS_EVER_MAX, CAMERAS_MAX, Cameras};
+pub use patrol::{
+    ALARMS_MAX, BOOKMARKS_MAX, HOLDS_MAX, HOLDS_PER_CAMERA_MAX, LAYOUT_BYTES_MAX, LAYOUTS_MAX, POLICIES_MAX, Patrol,
+    WEBHOOKS_MAX,
+};
 pub use people::{ACCOUNTS_MAX, PLACES_MAX, People};
 pub use recordings::Recordings;
 pub use rooms::{ROOM_STATE_BYTES_MAX, Rooms};
@@ -19,7 +28,9 @@ use async_trait::async_trait;
 
 /// The whole store.
 #[async_trait]
-pub trait Store: People + Sessions + Timetable + Recordings + Rooms + Send + Sync + 'static {
+pub trait Store:
+    People + Sessions + Timetable + Recordings + Rooms + Cameras + Patrol + Guards + Send + Sync + 'static
+{
     /// Whether changes can be written at this moment (`/readyz`).
     fn writable(&self) -> bool;
 

@@ -30,7 +30,7 @@ pub trait People {
     /// Removes a place.
     ///
     /// # Errors
-    /// [`crate::Conflict::PlaceInUse`] if there is a place, role, class or recording in it;
+    /// [`crate::Conflict::PlaceInUse`] if there is a place, role, class, camera (removed or not) or recording in it;
     /// [`crate::StoreError::NotFound`].
     async fn remove_place(&self, place: PlaceId) -> Result<()>;
 

@@ -35,7 +35,11 @@ fn role(role: Role) -> api::Role {
         Role::Teacher => api::Role::Teacher,
         Role::Student => api::Role::Student,
         Role::Staff => api::Role::Staff,
-        Role::Examiner => api::Role::Examiner,
+        Role::PatrolOfficer => api::Role::PatrolOfficer,
+        Role::SiteAdministrator => api::Role::SiteAdministrator,
+        Role::SystemAdministrator => api::Role::SystemAdministrator,
+        Role::SecurityAdministrator => api::Role::SecurityAdministrator,
+        Role::AuditAdministrator => api::Role::AuditAdministrator,
     }
 }
 
@@ -45,7 +49,11 @@ fn role_from(role: api::Role) -> Role {
         api::Role::Teacher => Role::Teacher,
         api::Role::Student => Role::Student,
         api::Role::Staff => Role::Staff,
-        api::Role::Examiner => Role::Examiner,
+        api::Role::PatrolOfficer => Role::PatrolOfficer,
+        api::Role::SiteAdministrator => Role::SiteAdministrator,
+        api::Role::SystemAdministrator => Role::SystemAdministrator,
+        api::Role::SecurityAdministrator => Role::SecurityAdministrator,
+        api::Role::AuditAdministrator => Role::AuditAdministrator,
     }
 }
 

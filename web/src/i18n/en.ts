@@ -231,7 +231,7 @@ export const en = {
   places: { title: "Places", create: "Add under it", rename: "Rename", level: "Kind", name: "Name", deleted: (name: string) => `“${name}” was deleted`, empty: "No places yet", add: "Add", lead: "Rights at a place hold for everything below it.", under: (name: string) => `New place under ${name}` },
   classesAdmin: { title: "Classes", none: "No classes yet", noneLead: "Plan one or import the timetable.", code: "Code", when: "When", weekly: (day: string, time: string) => `every ${day} ${time}`, edit: "Edit" },
   levels: { nation: "Nation", province: "Province", city: "City", district: "District", school: "School", exam_site: "Exam site", class: "Class" } satisfies Record<PlaceLevel, string> as Record<PlaceLevel, string>,
-  roles: { administrator: "Administrator", teacher: "Teacher", student: "Student", staff: "Staff", examiner: "Examiner" } satisfies Record<Role, string> as Record<Role, string>,
+  roles: { administrator: "Administrator", teacher: "Teacher", student: "Student", staff: "Staff", patrol_officer: "Patrol officer", site_administrator: "Site administrator", system_administrator: "System administrator", security_administrator: "Security administrator", audit_administrator: "Audit administrator" } satisfies Record<Role, string> as Record<Role, string>,
   roomRoles: { teacher: "Teacher", student: "Student", classroom: "Classroom", viewer: "Viewer" } satisfies Record<RoomRole, string> as Record<RoomRole, string>,
   errors: { page: "There is no such page.", toToday: "To today’s classes", toLibrary: "To the library" },
   closeReasons,

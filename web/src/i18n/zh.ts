@@ -101,7 +101,7 @@ export const zh: Dictionary = {
   places: { title: "机构", create: "在其下新增", rename: "改名", level: "类别", name: "名称", deleted: (name) => `已删除“${name}”`, empty: "还没有机构", add: "新增", lead: "在一处的权限，对其下所有机构有效。", under: (name) => `在“${name}”下新增` },
   classesAdmin: { title: "课程", none: "还没有课程", noneLead: "新建一门，或导入课表。", code: "课堂码", when: "时间", weekly: (day, time) => `每${day} ${time}`, edit: "修改" },
   levels: { nation: "国家", province: "省", city: "市", district: "区县", school: "学校", exam_site: "考点", class: "班级" },
-  roles: { administrator: "管理员", teacher: "教师", student: "学生", staff: "教研人员", examiner: "巡查员" },
+  roles: { administrator: "管理员", teacher: "教师", student: "学生", staff: "教研人员", patrol_officer: "巡查员", site_administrator: "考点管理员", system_administrator: "系统管理员", security_administrator: "安全管理员", audit_administrator: "审计管理员" },
   roomRoles: { teacher: "主讲教师", student: "学生", classroom: "教室", viewer: "旁听" },
   errors: { page: "没有这个页面。", toToday: "去今日课程", toLibrary: "去资源库" },
   closeReasons: {

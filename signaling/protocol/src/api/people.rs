@@ -36,8 +36,16 @@ words! {
         Student,
         /// Searches, watches and reviews recordings.
         Staff,
-        /// Watches exam rooms.
-        Examiner,
+        /// 巡查员: looks at exam sites through their cameras.
+        PatrolOfficer,
+        /// 考点管理员: runs the cameras of one site and looks through them.
+        SiteAdministrator,
+        /// 系统管理员: places, cameras, accounts, settings; looks at no picture.
+        SystemAdministrator,
+        /// 安全管理员: roles, rules of looking, second factors; looks at no picture.
+        SecurityAdministrator,
+        /// 审计管理员: reads the audit log, nothing else.
+        AuditAdministrator,
     }
 }
 

@@ -2361,7 +2361,7 @@ days: number, };
 /**
  * What somebody is at a place and everywhere below it; a student only at exactly that place.
  */
-export type Role = "administrator" | "teacher" | "student" | "staff" | "examiner";
+export type Role = "administrator" | "teacher" | "student" | "staff" | "patrol_officer" | "site_administrator" | "system_administrator" | "security_administrator" | "audit_administrator";
 
 /**
  * A role held at a place.

@@ -18,7 +18,7 @@ import { define } from "../view";
 import { wordsNote } from "../words";
 import "../admin/admin.css";
 
-const ROLES: Role[] = ["teacher", "student", "staff", "examiner", "administrator"];
+const ROLES: Role[] = ["teacher", "student", "staff", "patrol_officer", "site_administrator", "administrator", "system_administrator", "security_administrator", "audit_administrator"];
 
 class PagePeople extends Page {
   protected readonly section = "admin";

@@ -1,0 +1,214 @@
+//! Cameras as the rest of the server asks for them: held in memory with the rules of looking and whether administrators
+//! are separated, because every tile of every wall asks again and again.
+
+use super::{Authenticated, Library};
+use crate::{
+    error::{Result, StoreError},
+    model::Account,
+    patrol::{Authority, By, Camera, CameraChange, Separation},
+};
+use lectern_auth::{
+    Action, CameraRule, Decision, Denial, FactorError, Looker, PlaceTree, Rights, SecondFactors, may_look,
+};
+use lectern_media::{AccountId, CameraId, PlaceId, UnixMillis};
+use std::{collections::HashMap, sync::Arc};
+use ulid::Ulid;
+
+/// Cameras, rules and the separation of administrators, as they are at one moment.
+#[derive(Debug, Default)]
+pub struct CameraSet {
+    cameras: HashMap<CameraId, Camera>,
+    rules: HashMap<AccountId, Vec<CameraRule>>,
+    authority: Authority,
+}
+
+impl CameraSet {
+    /// A camera, removed or not.
+    #[must_use]
+    pub fn get(&self, id: CameraId) -> Option<&Camera> {
+        self.cameras.get(&id)
+    }
+
+    /// Every camera, removed ones too, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Camera> {
+        self.cameras.values()
+    }
+
+    /// Cameras that are not removed, in no order.
+    pub fn present(&self) -> impl Iterator<Item = &Camera> {
+        self.all().filter(|c| c.removed.is_none())
+    }
+
+    /// Those of them at a place and below.
+    pub fn within<'a>(&'a self, place: PlaceId, tree: &'a PlaceTree) -> impl Iterator<Item = &'a Camera> {
+        self.present().filter(move |c| tree.within(c.place, place))
+    }
+
+    /// The rules about an account.
+    #[must_use]
+    pub fn rules_of(&self, account: AccountId) -> &[CameraRule] {
+        self.rules.get(&account).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether administrators are separated, and who asked for the end of it.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Whether somebody may do this with a camera now. What is removed shows nothing live any more.
+    #[must_use]
+    pub fn may_look(
+        &self,
+        rights: &Rights,
+        second_factor: Option<UnixMillis>,
+        camera: CameraId,
+        action: Action,
+        tree: &PlaceTree,
+        now: UnixMillis,
+    ) -> Decision {
+        let live = matches!(action, Action::LiveCamera | Action::ListenCamera | Action::ManageCamera);
+        let known = self.get(camera).filter(|c| c.removed.is_none() || !live);
+        let Some(camera) = known else { return Decision::Denied(Denial::UnknownCamera) };
+        let rules = rights.account().map_or(&[][..], |account| self.rules_of(account));
+        may_look(&Looker { rights, rules, second_factor }, &camera.object(), action, tree, now)
+    }
+}
+
+impl Library {
+    /// Cameras, rules and the separation of administrators as they are now.
+    #[must_use]
+    pub fn cameras(&self) -> Arc<CameraSet> {
+        Arc::clone(&self.cameras.read())
+    }
+
+    /// Whether somebody with a live session may do this with a camera now.
+    #[must_use]
+    pub fn may_look(&self, who: &Authenticated, camera: CameraId, action: Action, now: UnixMillis) -> Decision {
+        let rights = self.rights(&who.account);
+        self.cameras().may_look(&rights, who.session.second_factor, camera, action, &self.tree(), now)
+    }
+
+    /// As [`crate::store::Cameras::create_cameras`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_cameras(&self, cameras: Vec<Camera>) -> Result<()> {
+        self.store.create_cameras(cameras).await?;
+        self.reload_cameras().await
+    }
+
+    /// As [`crate::store::Cameras::change_camera`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn change_camera(&self, id: CameraId, change: CameraChange) -> Result<Camera> {
+        let camera = self.store.change_camera(id, change).await?;
+        self.reload_cameras().await?;
+        Ok(camera)
+    }
+
+    /// As [`crate::store::Cameras::remove_camera`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn remove_camera(&self, id: CameraId, now: UnixMillis) -> Result<Camera> {
+        let camera = self.store.remove_camera(id, now).await?;
+        self.reload_cameras().await?;
+        Ok(camera)
+    }
+
+    /// As [`crate::store::Cameras::forget_camera`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn forget_camera(&self, id: CameraId) -> Result<()> {
+        self.store.forget_camera(id).await?;
+        self.reload_cameras().await
+    }
+
+    /// As [`crate::store::Cameras::put_camera_rule`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn put_camera_rule(&self, rule: CameraRule) -> Result<()> {
+        self.store.put_camera_rule(rule).await?;
+        self.reload_cameras().await
+    }
+
+    /// As [`crate::store::Cameras::remove_camera_rule`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn remove_camera_rule(&self, account: AccountId, id: Ulid) -> Result<CameraRule> {
+        let rule = self.store.remove_camera_rule(account, id).await?;
+        self.reload_cameras().await?;
+        Ok(rule)
+    }
+
+    /// As [`crate::store::Guards::separate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn separate(&self, separation: Separation, now: UnixMillis) -> Result<Authority> {
+        let authority = self.store.separate(separation, now).await?;
+        self.reload_cameras().await?;
+        Ok(authority)
+    }
+
+    /// As [`crate::store::Guards::end_separation`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn end_separation(&self, by: By) -> Result<Authority> {
+        let authority = self.store.end_separation(by).await?;
+        self.reload_cameras().await?;
+        Ok(authority)
+    }
+
+    /// Takes a step with an account's second factors and keeps what became of them, also when the step failed (failures
+    /// are counted, challenges used up). If somebody else changed them meanwhile, the step is taken again on what they
+    /// are now, so that of two uses of one code one fails.
+    ///
+    /// # Errors
+    /// The store's; the step's own are inside.
+    pub async fn with_second_factors<T>(
+        &self,
+        account: AccountId,
+        mut step: impl FnMut(&mut SecondFactors) -> Result<T, FactorError>,
+    ) -> Result<Result<T, FactorError>> {
+        for _ in 0..FACTOR_ATTEMPTS_MAX {
+            let (mut factors, read) = self.store.second_factors(account).await?;
+            let before = factors.clone();
+            let outcome = step(&mut factors);
+            if factors == before || self.store.put_second_factors(account, factors, read).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    pub(super) async fn reload_cameras(&self) -> Result<()> {
+        let _alone = self.reloading.lock().await;
+        let cameras = self.store.cameras().await?.into_iter().map(|c| (c.id, c)).collect();
+        let mut rules: HashMap<AccountId, Vec<CameraRule>> = HashMap::new();
+        for rule in self.store.camera_rules().await? {
+            rules.entry(rule.account).or_default().push(rule);
+        }
+        let authority = self.store.authority().await?;
+        *self.cameras.write() = Arc::new(CameraSet { cameras, rules, authority });
+        Ok(())
+    }
+
+    /// The rights of an account; none if it is disabled.
+    #[must_use]
+    pub fn rights(&self, account: &Account) -> Rights {
+        if account.disabled {
+            return Rights::none();
+        }
+        Rights::new(account.id, account.roles.clone()).separated(self.cameras().authority().separated)
+    }
+}
+
+/// Somebody would have to send that many answers for one account at once.
+const FACTOR_ATTEMPTS_MAX: usize = 16;

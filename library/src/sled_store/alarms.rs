@@ -1,0 +1,122 @@
+//! Alarms on the embedded engine.
+//!
+//! Keys: `alarm/id`, `alarm-new/inverted time/id` (newest first), `alarm-old/time/id` (oldest first, only those that are
+//! over), `alarm-open/camera/fault`, `count/alarm`.
+
+use super::{cameras::camera_exists, index::Index, patrol::word, timetable::time, writer::Tx};
+use crate::{
+    error::{Result, StoreError},
+    patrol::{Alarm, AlarmChange, AlarmQuery},
+    store::ALARMS_MAX,
+};
+use lectern_media::{CameraId, UnixMillis};
+use lectern_protocol::api::HealthFault;
+use ulid::Ulid;
+
+/// How many go at once when there are too many, so that the walk to the oldest is made seldom.
+const PRUNED_AT_ONCE: usize = 1_000;
+
+pub(super) fn key(id: Ulid) -> String {
+    format!("alarm/{id}")
+}
+
+fn new_key(since: UnixMillis, id: Ulid) -> String {
+    format!("alarm-new/{:020}/{:039}", i64::MAX - since.0.max(0), u128::MAX - id.0)
+}
+
+fn old_key(alarm: &Alarm) -> String {
+    format!("alarm-old/{}/{}", time(alarm.since), alarm.id)
+}
+
+fn open_key(camera: CameraId, fault: HealthFault) -> Result<String> {
+    Ok(format!("alarm-open/{camera}/{}", word(&fault)?))
+}
+
+fn count(tx: &Tx<'_>) -> Result<usize> {
+    Ok(tx.get("count/alarm")?.unwrap_or(0))
+}
+
+/// Makes room for one more.
+fn prune(tx: &mut Tx<'_>) -> Result<usize> {
+    let count = count(tx)?;
+    if count < ALARMS_MAX {
+        return Ok(count);
+    }
+    let old = tx.keys("alarm-old/")?;
+    let mut removed = 0;
+    for entry in old.into_iter().take(PRUNED_AT_ONCE) {
+        if let Some(id) = tx.get::<Ulid>(&entry)?
+            && let Some(alarm) = tx.get::<Alarm>(&key(id))?
+        {
+            tx.remove(key(id));
+            tx.remove(new_key(alarm.since, id));
+            removed += 1;
+        }
+        tx.remove(entry);
+    }
+    // Open ones are fewer than cameras times faults, which is not bounded by this table alone.
+    if removed == 0 {
+        return Err(StoreError::Full { what: "alarms that are not over", max: ALARMS_MAX });
+    }
+    Ok(count - removed)
+}
+
+pub(super) fn raise(tx: &mut Tx<'_>, camera: CameraId, fault: HealthFault, since: UnixMillis) -> Result<(Alarm, bool)> {
+    camera_exists(tx, camera)?;
+    let open = open_key(camera, fault)?;
+    if let Some(id) = tx.get::<Ulid>(&open)?
+        && let Some(alarm) = tx.get(&key(id))?
+    {
+        return Ok((alarm, false));
+    }
+    let count = prune(tx)?;
+    let id = Ulid::new();
+    let alarm =
+        Alarm { id, camera, fault, since, until: None, acknowledged: None, note: String::new(), handed_to: None };
+    tx.put("count/alarm".into(), &(count + 1))?;
+    tx.put(open, &id)?;
+    tx.put(new_key(since, id), &id)?;
+    tx.put(key(id), &alarm)?;
+    Ok((alarm, true))
+}
+
+pub(super) fn clear(tx: &mut Tx<'_>, camera: CameraId, fault: HealthFault, until: UnixMillis) -> Result<Option<Alarm>> {
+    let open = open_key(camera, fault)?;
+    let Some(id) = tx.get::<Ulid>(&open)? else { return Ok(None) };
+    tx.remove(open);
+    let Some(mut alarm) = tx.get::<Alarm>(&key(id))? else { return Ok(None) };
+    alarm.until = Some(until.max(alarm.since));
+    tx.put(old_key(&alarm), &id)?;
+    tx.put(key(id), &alarm)?;
+    Ok(Some(alarm))
+}
+
+pub(super) fn change(tx: &mut Tx<'_>, id: Ulid, change: AlarmChange) -> Result<Alarm> {
+    let mut alarm: Alarm = tx.get(&key(id))?.ok_or(StoreError::NotFound)?;
+    alarm.acknowledged = alarm.acknowledged.or(change.acknowledged);
+    if let Some(note) = change.note {
+        alarm.note = note;
+    }
+    alarm.handed_to = change.handed_to.or(alarm.handed_to);
+    tx.put(key(id), &alarm)?;
+    Ok(alarm)
+}
+
+pub(super) fn query(index: &Index, query: &AlarmQuery) -> Result<Vec<Alarm>> {
+    let after = query.after.map(|(since, id)| new_key(since, id));
+    let mut found = Vec::new();
+    for entry in index.scan("alarm-new/", after.as_deref()) {
+        if found.len() >= query.limit {
+            break;
+        }
+        let (entry_key, id) = entry?;
+        let Some(alarm) = super::get::<Alarm>(index, &key(super::record(&entry_key, &id)?))? else { continue };
+        let ours = query.cameras.as_ref().is_none_or(|cameras| cameras.contains(&alarm.camera));
+        let touches = query.to.is_none_or(|to| alarm.since < to)
+            && query.from.is_none_or(|from| alarm.until.is_none_or(|until| until >= from));
+        if ours && touches && (!query.open || alarm.until.is_none()) {
+            found.push(alarm);
+        }
+    }
+    Ok(found)
+}
