@@ -10,9 +10,11 @@ mod lecture;
 mod sound;
 mod text;
 
+pub use canvas::{Colour, Frame, Rect};
 pub use file::{feed, raw_input, write};
 pub use lecture::Lecture;
 pub use sound::{SAMPLE_RATE_HZ, soundtrack, write_wav};
+pub use text::Pen;
 
 use anyhow::{Context, ensure};
 use std::{fmt, str::FromStr};

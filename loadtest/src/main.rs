@@ -1,8 +1,9 @@
-//! `lectern-loadtest`: the marked clip, real clients, a viewer's measures, the forwarding floor.
+//! `lectern-loadtest`: the marked clip, real clients, cameras, a viewer's measures, the forwarding floor.
 //!
 //! Knows of a server only what a client may know: the HTTP API, the WebSocket, WHIP and WHEP.
 
 mod bench;
+mod cameras;
 mod client;
 mod clip;
 mod cpu;
@@ -61,6 +62,8 @@ enum Command {
     Floor(floor::FloorArgs),
     /// Measures what a forwarded packet and a subscriber cost the server, beside the floor.
     Bench(bench::BenchArgs),
+    /// Plays RTSP cameras, with faults by script and a ledger of all they send.
+    Cameras(cameras::CamerasArgs),
     /// The sender process of `floor` and `bench`.
     #[command(hide = true)]
     FloorSend,
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Strip(args) => args.run(),
         Command::Floor(args) => args.run(),
         Command::Bench(args) => args.run(),
+        Command::Cameras(args) => args.run(),
         Command::FloorSend => floor::send().map(|()| true),
         Command::Demo(args) => args.run(),
     }

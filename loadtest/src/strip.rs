@@ -4,6 +4,10 @@
 //! Cells, left to right: `1010`, frame number (20 bits, most significant first), Unix milliseconds modulo 2³² (32
 //! bits), CRC-8. The same format is written and read by the pages under `e2e/`. Pure: luma in, numbers out.
 
+mod plate;
+
+pub use plate::Plate;
+
 /// How many cells a strip has.
 pub const CELLS: usize = 64;
 
@@ -64,19 +68,23 @@ impl Mark {
     /// Reads the strip of a picture's luma plane; nothing if there is none or it is damaged.
     #[must_use]
     pub fn read(luma: &[u8], stride: usize, width: usize, height: usize) -> Option<Self> {
-        if width < CELLS || stride < width || luma.len() < stride * height || height < 8 {
-            return None;
-        }
-        let y = height_px(height) / 2;
-        let mut cells = 0u64;
-        for cell in 0..CELLS {
-            let x = (2 * cell + 1) * width / (2 * CELLS);
-            // The middle pixel with its neighbours above and below: averages out ringing, crosses no cell.
-            let sum: u32 = [y - 1, y, y + 1].iter().map(|y| u32::from(luma[y * stride + x])).sum();
-            cells = cells << 1 | u64::from(sum >= 3 * LUMA_THRESHOLD);
-        }
-        Self::from_cells(cells)
+        Self::from_cells(read_row(luma, stride, width, height, height_px(height) / 2, LUMA_THRESHOLD)?)
     }
+}
+
+/// The 64 cells of the row whose middle is at `y`; nothing if the picture is too small.
+fn read_row(luma: &[u8], stride: usize, width: usize, height: usize, y: usize, threshold: u32) -> Option<u64> {
+    if width < CELLS || stride < width || luma.len() < stride * height || height < 8 || y < 1 || y + 1 >= height {
+        return None;
+    }
+    let mut cells = 0u64;
+    for cell in 0..CELLS {
+        let x = (2 * cell + 1) * width / (2 * CELLS);
+        // The middle pixel with its neighbours above and below: averages out ringing, crosses no cell.
+        let sum: u32 = [y - 1, y, y + 1].iter().map(|y| u32::from(luma[y * stride + x])).sum();
+        cells = cells << 1 | u64::from(sum >= 3 * threshold);
+    }
+    Some(cells)
 }
 
 /// CRC-8, polynomial 0x07, initial value 0, over the low 56 bits of `body`, highest byte first.

@@ -69,6 +69,14 @@ impl Frame {
         &mut self.bytes[..self.width * self.height]
     }
 
+    /// Width, height and bytes of each of the three planes.
+    pub fn planes_mut(&mut self) -> [(usize, usize, &mut [u8]); 3] {
+        let (width, height) = (self.width, self.height);
+        let (luma, chroma) = self.bytes.split_at_mut(width * height);
+        let (u, v) = chroma.split_at_mut(width * height / 4);
+        [(width, height, luma), (width / 2, height / 2, u), (width / 2, height / 2, v)]
+    }
+
     /// Makes this a copy of `other`, which has the same size.
     pub fn copy_from(&mut self, other: &Self) {
         self.bytes.copy_from_slice(&other.bytes);

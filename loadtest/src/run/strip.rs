@@ -1,7 +1,7 @@
 //! `strip`: reads the marked strip of every picture of a file (or of anything that `ffmpeg` opens) and tells which frames
 //! are there, twice, or missing.
 
-use crate::strip::{FRAME_MODULUS, Mark};
+use crate::strip::{FRAME_MODULUS, Mark, Plate};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::{
@@ -79,7 +79,13 @@ impl StripArgs {
             summary.take(mark);
             if self.frames {
                 let (frame, millis) = (mark.map(|m| m.frame), mark.map(|m| m.millis));
-                println!("{}", serde_json::json!({ "frame": frame, "millis": millis }));
+                let mut line = serde_json::json!({ "frame": frame, "millis": millis });
+                if let Some(plate) = Plate::read(&luma, WIDTH, WIDTH, HEIGHT) {
+                    line["camera"] = plate.camera.into();
+                    line["stream"] = plate.stream.into();
+                    line["utc_ms"] = mark.and_then(|m| plate.unix_millis(m)).into();
+                }
+                println!("{line}");
             }
         }
         ensure!(decoder.wait().context("waiting for ffmpeg")?.success(), "ffmpeg could not decode all of it");

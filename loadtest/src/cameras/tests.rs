@@ -1,0 +1,1 @@
+//! The whole of it against a client of another make: `ffmpeg`.
