@@ -291,3 +291,89 @@ fn dropped(why: LocalDrop) -> Offered {
     counter!("lectern_sfu_local_dropped_packets_total", "reason" => why.label()).increment(1);
     Offered::Dropped(why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::key_for_tests;
+
+    fn publisher() -> LocalPublisher {
+        let video = LocalTrack { source: TrackSource::Camera, codec: Codec::H264, layers: 1, heights: [360, 0, 0] };
+        let sound = LocalTrack {
+            source: TrackSource::Microphone,
+            codec: Codec::Pcma,
+            layers: 1,
+            heights: [0; Layer::COUNT_MAX],
+        };
+        let queue = Arc::new(LocalQueue::new(key_for_tests(), &[video, sound]));
+        let info = |t: LocalTrack| TrackInfo {
+            id: TrackId::generate(),
+            participant: ParticipantId::generate(),
+            source: t.source,
+            codec: t.codec,
+            layers: t.layers,
+        };
+        LocalPublisher::new(queue, Arc::new(Inbox::new().unwrap()), vec![info(video), info(sound)])
+    }
+
+    fn send(p: &LocalPublisher, track: usize, timestamp: u32, keyframe: bool, len: usize) -> Offered {
+        let payload = vec![0x41; len].into();
+        let packet = LocalPacket { timestamp, marker: true, keyframe, payload, arrival: Instant::now() };
+        p.send(p.tracks[track].id, Layer(0), packet)
+    }
+
+    #[test]
+    fn a_full_queue_drops_through_to_the_next_keyframe() {
+        use LocalDrop::{AwaitingKeyframe, QueueFull};
+        let p = publisher();
+        let taken = (0..).take_while(|n| send(&p, 0, *n, *n == 0, 100) == Offered::Taken).count();
+        assert_eq!(taken, QUEUE_SUB);
+        let drain = |n| (0..n).filter(|_| p.queue.next().is_some()).count();
+        assert_eq!(send(&p, 0, 1_000, true, 100), Offered::Dropped(AwaitingKeyframe), "there is no room for a picture");
+        assert_eq!(send(&p, 1, 1_000, true, 100), Offered::Dropped(QueueFull), "sound waits for nothing");
+        assert_eq!(drain(1), 1);
+        assert_eq!(send(&p, 1, 1_160, true, 100), Offered::Taken);
+        drain(QUEUE_SUB);
+        assert_eq!(send(&p, 0, 1_001, false, 100), Offered::Dropped(AwaitingKeyframe), "what it refers to is gone");
+        let cut = p.dropping[0][0].load(Ordering::Relaxed) as u32;
+        assert_eq!(send(&p, 0, cut, true, 100), Offered::Dropped(AwaitingKeyframe), "the rest of what was cut");
+        assert_eq!(send(&p, 0, 1_002, true, 100), Offered::Taken);
+        assert_eq!(send(&p, 0, 1_003, false, 100), Offered::Taken);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_an_ended_shard_takes_nothing() {
+        let p = publisher();
+        assert_eq!(send(&p, 0, 0, true, 0), Offered::Dropped(LocalDrop::BadLength));
+        assert_eq!(send(&p, 0, 0, true, PAYLOAD_LEN_MAX + 1), Offered::Dropped(LocalDrop::BadLength));
+        let packet = LocalPacket {
+            timestamp: 0,
+            marker: true,
+            keyframe: true,
+            payload: Bytes::from_static(&[0x67]),
+            arrival: Instant::now(),
+        };
+        assert_eq!(p.send(p.tracks[0].id, Layer(1), packet.clone()), Offered::Dropped(LocalDrop::NoSuchLayer));
+        assert_eq!(p.send(TrackId::generate(), Layer(0), packet), Offered::Dropped(LocalDrop::NoSuchLayer));
+        p.queue.end();
+        assert_eq!(send(&p, 0, 0, true, 1), Offered::Closed);
+    }
+
+    #[test]
+    fn a_queue_is_listed_once_however_much_is_in_it() {
+        let p = publisher();
+        for n in 0..10 {
+            send(&p, 0, n, n == 0, 100);
+        }
+        assert_eq!(p.inbox.listed_locals(), 1);
+        assert_eq!(p.inbox.next_local(), Some(p.queue.key));
+        p.queue.begin_reading();
+        send(&p, 0, 11, false, 100);
+        assert_eq!(p.inbox.listed_locals(), 1, "again, for what came since");
+        let inbox = Arc::clone(&p.inbox);
+        inbox.next_local();
+        p.queue.begin_reading();
+        drop(p);
+        assert_eq!(inbox.listed_locals(), 1, "its end is told");
+    }
+}

@@ -1,63 +1,26 @@
 //! The path of a packet allocates nothing: counted on the media thread while media flows.
 
 mod common;
+mod counting;
 
-use common::{PACKETS_PER_FRAME, Publisher, Viewer, Way, run_until, start};
-use lectern_media::RoomId;
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    sync::atomic::{AtomicU64, Ordering},
+use common::{
+    PACKETS_PER_FRAME, Publisher, Viewer, Way, run_until, start,
+    wall::{Cameras, Wall},
 };
-
-/// Counts allocations of media threads.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    /// Whether this thread forwards media: 0 = not yet known, 1 = no, 2 = yes.
-    static MEDIA: Cell<u8> = const { Cell::new(0) };
-}
-
-fn is_media_thread() -> bool {
-    MEDIA
-        .try_with(|m| {
-            if m.get() == 0 {
-                let mut name = [0u8; 16];
-                // SAFETY: at most 16 bytes are written; the name of the calling thread needs no handle of another.
-                unsafe { libc::pthread_getname_np(libc::pthread_self(), name.as_mut_ptr().cast(), name.len()) };
-                // The kernel keeps 15 characters. A thread has its name before it runs our code.
-                m.set(if name.starts_with(b"lectern-media") { 2 } else { 1 });
-            }
-            m.get() == 2
-        })
-        .unwrap_or(false)
-}
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_media_thread() {
-            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        }
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::ALLOCATIONS;
+use lectern_media::RoomId;
+use std::sync::atomic::Ordering;
 
 /// Allocations that are not per packet: events told to the control plane, a feedback packet that grows a table.
 const BACKGROUND_MAX: u64 = 40;
 
+/// One after the other: the counter is one for the whole process.
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_allocated_per_packet() {
+    forwarding_allocates_nothing_per_packet().await;
+    a_wall_of_cameras_allocates_nothing_per_packet().await;
+}
+
 async fn forwarding_allocates_nothing_per_packet() {
     let (sfu, _events) = start(1);
     let room = RoomId::generate();
@@ -87,5 +50,23 @@ async fn forwarding_allocates_nothing_per_packet() {
     assert!(packets > 800, "{packets} packets were forwarded");
     assert!(allocations < BACKGROUND_MAX, "{allocations} allocations while {packets} packets were forwarded");
     println!("{allocations} allocations while {packets} packets were forwarded");
+    sfu.shutdown().await;
+}
+
+async fn a_wall_of_cameras_allocates_nothing_per_packet() {
+    let (sfu, _events) = start(1);
+    let room = RoomId::generate();
+    let mut cameras = Cameras::publish(&sfu, room, 8).await;
+    let mut wall = Wall::connect(&sfu, room, 8, &["PCMU"]).await;
+    wall.show(&sfu, &cameras, 0..8, 180, false);
+    cameras.run(&mut wall, "a hundred pictures", |c, _| c.pictures() >= 100).await;
+    wall.client.lose = Box::new(|way, data| way == Way::Out && data[0] < 4);
+    let (before, sent, received) =
+        (ALLOCATIONS.load(Ordering::Relaxed), cameras.pictures(), wall.client.received.len());
+    cameras.run(&mut wall, "a hundred more", |c, _| c.pictures() >= sent + 100).await;
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let packets = wall.client.received.len() - received;
+    assert!(packets > 1_000, "{packets} packets were forwarded");
+    assert!(allocations < BACKGROUND_MAX, "{allocations} allocations while {packets} packets were forwarded");
     sfu.shutdown().await;
 }

@@ -32,8 +32,8 @@ pub struct LayerOffer {
     /// Its height in pixels, if known.
     pub height: Option<u16>,
     /// What its keyframes alone cost ([`StreamIngest::keyframe_bitrate`](crate::ingest::StreamIngest::keyframe_bitrate));
-    /// zero means that they are not offered by themselves.
-    pub keyframes: Bitrate,
+    /// `None` if they are not offered by themselves.
+    pub keyframes: Option<Bitrate>,
     /// A tile may be this much taller than the layer, in per cent of it, before the next layer is worth its rate. 125 by
     /// default.
     pub upscale_max_percent: u16,
@@ -41,12 +41,7 @@ pub struct LayerOffer {
 
 impl Default for LayerOffer {
     fn default() -> Self {
-        Self {
-            bitrate: Bitrate::ZERO,
-            height: None,
-            keyframes: Bitrate::ZERO,
-            upscale_max_percent: UPSCALE_MAX_PERCENT,
-        }
+        Self { bitrate: Bitrate::ZERO, height: None, keyframes: None, upscale_max_percent: UPSCALE_MAX_PERCENT }
     }
 }
 
@@ -139,14 +134,18 @@ fn first_choice(budget: Bitrate, proven: bool, d: &Demand, outcome: &mut Outcome
         return Target::Hidden;
     }
     let Some(lowest) = (0..Layer::COUNT_MAX).find(|i| d.offers[*i].bitrate > Bitrate::ZERO) else {
+        if d.thumbnail && d.offers[0].keyframes.is_some() {
+            return Target::Keyframes(Layer(0));
+        }
         // Nothing arrives at the moment (a still screen, a publisher that begins): stay, or be ready for the lowest.
         return Target::Layer(d.previous.layer().unwrap_or(Layer(0)));
     };
     let offer = &d.offers[lowest];
     // Stills before moving pictures: none of the lines shall go without.
-    let stills = offer.keyframes > Bitrate::ZERO;
-    let cost = if stills { offer.keyframes } else { offer.bitrate };
-    let chosen = if stills { Target::Keyframes(Layer(lowest as u8)) } else { Target::Layer(Layer(lowest as u8)) };
+    let (cost, chosen) = match offer.keyframes {
+        Some(cost) => (cost, Target::Keyframes(Layer(lowest as u8))),
+        None => (offer.bitrate, Target::Layer(Layer(lowest as u8))),
+    };
     let needed =
         outcome.spent + cost.scale(if d.previous == Target::Paused { RISE_HEADROOM } else { KEEP_LOWEST_SHARE });
     if proven && needed > budget {
@@ -195,7 +194,7 @@ fn begin_motion(
     outcome: &mut Outcome,
 ) -> bool {
     let offer = &d.offers[layer.index()];
-    let step = offer.bitrate.saturating_sub(offer.keyframes);
+    let step = offer.bitrate.saturating_sub(offer.keyframes.unwrap_or(Bitrate::ZERO));
     let moves = matches!(d.previous, Target::Layer(_));
     if d.previous.is_keyframes() && !d.may_rise {
         return false;
@@ -334,7 +333,7 @@ mod tests {
     fn patrol() -> Offers {
         let mut o = Offers::default();
         o[0] = LayerOffer {
-            keyframes: Bitrate::kbps(150),
+            keyframes: Some(Bitrate::kbps(150)),
             upscale_max_percent: 150,
             ..LayerOffer::new(Bitrate::kbps(512), Some(360))
         };

@@ -132,8 +132,10 @@ impl Pacer {
             return None;
         }
         let excess = self.level_bytes - self.burst_bytes();
-        // A hair more than exact, so that rounding does not wake the shell for nothing.
-        Some(self.drained_at + Duration::from_secs_f64((excess / self.rate_bytes()).max(0.0) + 2e-5))
+        // Nothing to wait for: at once, even if something was sent at this very moment.
+        // Otherwise a hair more than exact, so that rounding does not wake the shell for nothing.
+        let wait = if excess > 0.0 { excess / self.rate_bytes() + 2e-5 } else { 0.0 };
+        Some(self.drained_at + Duration::from_secs_f64(wait))
     }
 
     /// Whether nothing waits.

@@ -172,3 +172,23 @@ fn damaged_offers_never_panic() {
         let _ = Offer::parse(&String::from_utf8_lossy(&damaged));
     }
 }
+
+#[test]
+fn g711_is_taken_on_lines_that_receive_and_never_from_publishers() {
+    // As Chromium writes it, and without the mapping that RFC 3551 makes unnecessary.
+    let offered = "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8\r\n";
+    let chromium = CHROMIUM_PUBLISH.replace("m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9\r\n", offered);
+    let mapped = chromium.replace("a=rtpmap:9 G722/8000\r\n", "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n");
+    for text in [chromium, mapped] {
+        let text = text.replace("a=sendonly", "a=recvonly");
+        let offer = Offer::parse(&text).unwrap();
+        let codecs: Vec<_> = offer.line("0").unwrap().codecs.iter().map(|c| (c.codec, c.payload_type.0)).collect();
+        assert_eq!(codecs, [(Codec::Opus, 111), (Codec::Pcma, 8), (Codec::Pcmu, 0)]);
+        let lines = [SubscribeLine { mid: "0", ssrc: Ssrc(7), rtx_ssrc: None }];
+        let answer = subscribe_answer(&offer, &lines, &transport(&[]));
+        for want in ["m=audio 9 UDP/TLS/RTP/SAVPF 111 8 0\r\n", "a=rtpmap:8 PCMA/8000\r\n", "a=rtpmap:0 PCMU/8000\r\n"]
+        {
+            assert!(answer.contains(want), "{want:?} is missing in\n{answer}");
+        }
+    }
+}

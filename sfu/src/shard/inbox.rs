@@ -193,11 +193,13 @@ impl Inbox {
         let _ = self.locals.push(key);
     }
 
-    pub(super) fn listed_locals(&self) -> usize {
+    /// How many local publishers' queues are listed.
+    pub(crate) fn listed_locals(&self) -> usize {
         self.locals.len()
     }
 
-    pub(super) fn next_local(&self) -> Option<Key> {
+    /// The next of them.
+    pub(crate) fn next_local(&self) -> Option<Key> {
         self.locals.pop()
     }
 

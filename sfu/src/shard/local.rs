@@ -254,11 +254,12 @@ impl Shard {
             }
             // A main stream is not sent until someone is meant to have it: it is offered at what it would cost.
             let offered = if !flows && i > 0 && base_lives { state.nominal } else { rate };
-            let height = Some(state.height).filter(|h| *h > 0).or(state.ingest.resolution().map(|r| r.height));
+            let told = state.ingest.resolution().map(|r| r.height);
+            let height = told.or(Some(state.height).filter(|h| *h > 0));
             layer.offer = LayerOffer {
                 bitrate: offered,
                 height,
-                keyframes: if i == 0 { state.ingest.keyframe_bitrate(now).min(rate) } else { Bitrate::ZERO },
+                keyframes: (i == 0).then(|| state.ingest.keyframe_bitrate(now).min(rate)),
                 upscale_max_percent: UPSCALE_MAX_PERCENT,
             };
         }
@@ -304,6 +305,7 @@ impl Shard {
 impl TrackLayer {
     /// A layer of a local track: it takes its memory with the first packet.
     pub(super) fn local() -> Self {
-        Self::with_ring(empty_ring())
+        let offer = LayerOffer { keyframes: Some(Bitrate::ZERO), ..LayerOffer::default() };
+        Self { offer, ..Self::with_ring(empty_ring()) }
     }
 }

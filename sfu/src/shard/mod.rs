@@ -23,6 +23,12 @@ mod viewer;
 pub(crate) use inbox::{Command, Inbox};
 pub(crate) use slots::Key;
 
+/// Some key, for tests beside this module.
+#[cfg(test)]
+pub(crate) fn key_for_tests() -> Key {
+    Slots::new().insert_with(|_| ())
+}
+
 use crate::{
     api::SfuEvent,
     config::SfuConfig,

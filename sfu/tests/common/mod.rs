@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary compiles this module and uses its own part")]
 
 pub mod metrics;
+pub mod wall;
 
 use lectern_media::{ParticipantId, PeerId, RoomId, TrackInfo, TrackKind, TrackSource};
 use lectern_sfu::{Assignment, Priority, PublishAnswer, PublishRequest, Sfu, SfuConfig, SfuEvent, SubscribeRequest};
@@ -63,14 +64,16 @@ pub struct Client {
 impl Client {
     /// A client that knows VP8 and Opus.
     pub fn new() -> Self {
+        Self::with(|c| c.enable_vp8(true).enable_opus(true, false))
+    }
+
+    /// A client that knows what `codecs` switches on.
+    pub fn with(codecs: impl FnOnce(RtcConfig) -> RtcConfig) -> Self {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| str0m::crypto::from_feature_flags().install_process_default());
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
         socket.set_nonblocking(true).expect("non-blocking");
-        let mut rtc = RtcConfig::new()
-            .clear_codecs()
-            .enable_vp8(true)
-            .enable_opus(true, false)
+        let mut rtc = codecs(RtcConfig::new().clear_codecs())
             .set_rtp_mode(true)
             // The test wants to see packets as they come, late ones too.
             .set_reordering_size_video(1)

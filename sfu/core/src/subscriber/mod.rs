@@ -26,7 +26,7 @@ use crate::{
     selector::Target,
     twcc::SendLog,
 };
-use lectern_media::{Bitrate, Layer, Ssrc, TrackKind};
+use lectern_media::{Bitrate, DataSize, Layer, Ssrc, TrackKind};
 use probing::Probing;
 use report::REPAIR_MIN_BYTES_PER_SEC;
 pub use report::Reports;
@@ -205,6 +205,8 @@ pub struct Subscriber {
     refusals: [u64; DropReason::ALL.len()],
     /// What the present allocation costs.
     spent: Bitrate,
+    /// The pace at which what waits leaves, if it hurries.
+    hurried: Bitrate,
 }
 
 impl Subscriber {
@@ -229,6 +231,7 @@ impl Subscriber {
             targets: Vec::new(),
             refusals: [0; DropReason::ALL.len()],
             spent: Bitrate::ZERO,
+            hurried: Bitrate::ZERO,
         };
         sub.set_pacing(now);
         sub
@@ -524,10 +527,15 @@ impl Subscriber {
             true if self.trials.is_running() => self.spent.scale(1.25),
             true => Bitrate::ZERO,
         };
-        let hurried = self.config.hurry.filter(|_| !self.bwe.congested_within(now, HURRY_PAUSE));
-        let hurried =
-            hurried.map_or(Bitrate::ZERO, |time| self.pacer.waiting_size() / time).min(self.config.bitrate_max);
-        self.pacer.set_rate(now, rate.max(needed).max(hurried), burst);
+        let hurry = self.config.hurry.filter(|_| !self.bwe.congested_within(now, HURRY_PAUSE));
+        // Once begun it goes on until nothing waits: what is left shall not take longer than what has left.
+        self.hurried = match (hurry, self.pacer.waiting_size()) {
+            (Some(time), waiting) if waiting > DataSize::ZERO => {
+                self.hurried.max(waiting / time).min(self.config.bitrate_max)
+            }
+            _ => Bitrate::ZERO,
+        };
+        self.pacer.set_rate(now, rate.max(needed).max(self.hurried), burst);
     }
 
     /// Writes a packet that waited; `None` if it is gone.
