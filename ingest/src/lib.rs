@@ -8,17 +8,31 @@
 //! reasons found in its source (0.4.21): over UDP it drops every packet that is out of order without telling, while the archive
 //! must keep all that was received and count what was reordered; a packet of a foreign SSRC or one duplicate over TCP ends the
 //! session, while here it is refused and counted; and neither its headers nor its bodies have a bound, so that one hostile
-//! camera could take the memory of all. The session is therefore our own, with the quirks that retina documents.
+//! camera could take the memory of all. The session (`rtsp/`) is therefore our own, with the quirks that retina documents.
 //!
 //! Does not belong here: HTTP, the list of cameras and their passwords at rest, what is recorded and for how long, GB/T 28181 and
 //! ONVIF (later, as other sources beside this one).
 
+mod absence;
+mod archive;
+mod backoff;
 mod camera;
+mod clock;
 mod config;
+mod driver;
 mod fault;
+mod feed;
+mod guard;
 mod ingest;
+mod inlet;
+mod live;
+mod meter;
+mod payload;
 mod port;
 mod probe;
+mod reorder;
+mod repack;
+mod rtsp;
 mod spread;
 mod status;
 

@@ -6,6 +6,10 @@
 
 use crate::{ClockRate, ExtSeq, ExtTimestamp, TrackId, TrackInfo, TrackKind, UnixMillis};
 use bytes::Bytes;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::sync::mpsc;
 
 /// One RTP packet of one track, opened (decrypted) and in the order of arrival.
@@ -133,6 +137,7 @@ pub enum TapEvent {
 #[derive(Debug)]
 pub struct TapSender {
     tx: mpsc::Sender<TapEvent>,
+    budget: Option<Arc<Budget>>,
     track: TrackId,
     kind: TrackKind,
     hole: Option<(UnixMillis, u64)>,
@@ -163,13 +168,40 @@ const EVENT_RESERVE: usize = 16;
 #[must_use]
 pub fn channel(capacity: usize) -> (TapHandle, TapReceiver) {
     let (tx, rx) = mpsc::channel(capacity + EVENT_RESERVE);
-    (TapHandle { tx }, rx)
+    (TapHandle { tx, budget: None }, rx)
+}
+
+/// Bytes that may wait in a tap.
+#[derive(Debug)]
+pub struct Budget {
+    left: AtomicUsize,
+}
+
+impl Budget {
+    /// Takes `bytes`; whether they were left.
+    fn take(&self, bytes: usize) -> bool {
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+
+    /// Tells that a packet with a payload of so many bytes was read.
+    pub fn give_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// As [`channel`], and payloads of at most `bytes` bytes together wait in it. The reader gives back what it read.
+#[must_use]
+pub fn channel_within(capacity: usize, bytes: usize) -> (TapHandle, TapReceiver, Arc<Budget>) {
+    let (tx, rx) = mpsc::channel(capacity + EVENT_RESERVE);
+    let budget = Arc::new(Budget { left: AtomicUsize::new(bytes) });
+    (TapHandle { tx, budget: Some(budget.clone()) }, rx, budget)
 }
 
 /// A cloneable handle from which a [`TapSender`] is made for each track.
 #[derive(Debug, Clone)]
 pub struct TapHandle {
     tx: mpsc::Sender<TapEvent>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl TapHandle {
@@ -179,7 +211,18 @@ impl TapHandle {
     pub fn start(&self, info: &TrackInfo) -> Option<TapSender> {
         self.tx.try_send(TapEvent::Started(info.clone())).ok()?;
         let (tx, kind) = (self.tx.clone(), info.codec.kind());
-        Some(TapSender { tx, track: info.id, kind, hole: None, waiting: [None, None, None], ended: false })
+        let (budget, waiting) = (self.budget.clone(), [None, None, None]);
+        Some(TapSender { tx, budget, track: info.id, kind, hole: None, waiting, ended: false })
+    }
+
+    /// Tells something of a track that has no writing end now: that a camera which was not reached yet is absent.
+    #[must_use]
+    pub fn tell(&self, event: TapEvent) -> Offered {
+        match self.tx.try_send(event) {
+            Ok(()) => Offered::Taken,
+            Err(mpsc::error::TrySendError::Full(_)) => Offered::Full,
+            Err(mpsc::error::TrySendError::Closed(_)) => Offered::Closed,
+        }
     }
 
     /// Whether the reader is gone.
@@ -207,19 +250,23 @@ impl TapSender {
             }
             self.hole = None;
         }
-        if waits || self.tx.capacity() <= EVENT_RESERVE {
-            self.hole = Some((packet.arrival, 1));
-            return Offered::Full;
+        let (arrival, bytes) = (packet.arrival, packet.payload.len());
+        if waits || self.tx.capacity() <= EVENT_RESERVE || self.budget.as_ref().is_some_and(|b| !b.take(bytes)) {
+            self.hole = Some((arrival, 1));
+            return if self.tx.is_closed() { Offered::Closed } else { Offered::Full };
         }
-        let arrival = packet.arrival;
-        match self.tx.try_send(TapEvent::Packet(packet)) {
-            Ok(()) => Offered::Taken,
+        let refused = match self.tx.try_send(TapEvent::Packet(packet)) {
+            Ok(()) => return Offered::Taken,
             Err(mpsc::error::TrySendError::Closed(_)) => Offered::Closed,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.hole = Some((arrival, 1));
                 Offered::Full
             }
+        };
+        if let Some(budget) = &self.budget {
+            budget.give_back(bytes);
         }
+        refused
     }
 
     /// Notes that `packets` packets went by since `since` without being offered: they become part of the hole.
@@ -361,6 +408,22 @@ mod tests {
             .collect();
         let want = "layer 1, report 4, muted false, hole 4, packet 101, hole 3, ended true, ended false";
         assert_eq!(got.join(", "), want);
+    }
+
+    #[test]
+    fn a_tap_holds_no_more_bytes_than_it_may() {
+        let (tap, mut rx, budget) = channel_within(100, 3);
+        let info = camera();
+        let mut tx = tap.start(&info).unwrap();
+        let taken = (0..9).filter(|i| tx.offer(packet(info.id, *i, true)) == Offered::Taken).count();
+        assert_eq!(taken, 3, "packets of one byte");
+        while let Ok(event) = rx.try_recv() {
+            if let TapEvent::Packet(p) = event {
+                budget.give_back(p.payload.len());
+            }
+        }
+        assert_eq!(tx.offer(packet(info.id, 9, true)), Offered::Taken);
+        assert!(matches!(rx.try_recv().unwrap(), TapEvent::Hole { packets: 6, .. }));
     }
 
     #[test]

@@ -1,0 +1,13 @@
+//! RTSP as a client (RFC 2326): describe, set up, play, keep alive, take leave; RTP interleaved or in datagrams.
+//!
+//! - [`wire`]: bytes → messages, bounded. [`sdp`], [`header`]: what descriptions and headers say. [`rtcp`]: sender reports.
+//! - [`udp`]: the socket pair of a stream. [`session`]: the conversation, the only part with I/O besides `udp`.
+//!
+//! Does not belong here: what becomes of the packets, and when to try again.
+
+pub(crate) mod header;
+pub(crate) mod rtcp;
+pub(crate) mod sdp;
+pub(crate) mod session;
+pub(crate) mod udp;
+pub(crate) mod wire;
