@@ -175,12 +175,18 @@ pub fn channel(capacity: usize) -> (TapHandle, TapReceiver) {
 #[derive(Debug)]
 pub struct Budget {
     left: AtomicUsize,
+    whole: usize,
 }
 
 impl Budget {
     /// Takes `bytes`; whether they were left.
     fn take(&self, bytes: usize) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+
+    /// Whether half of it is left.
+    fn half(&self) -> bool {
+        self.left.load(Ordering::Relaxed) >= self.whole / 2
     }
 
     /// Tells that a packet with a payload of so many bytes was read.
@@ -193,7 +199,7 @@ impl Budget {
 #[must_use]
 pub fn channel_within(capacity: usize, bytes: usize) -> (TapHandle, TapReceiver, Arc<Budget>) {
     let (tx, rx) = mpsc::channel(capacity + EVENT_RESERVE);
-    let budget = Arc::new(Budget { left: AtomicUsize::new(bytes) });
+    let budget = Arc::new(Budget { left: AtomicUsize::new(bytes), whole: bytes });
     (TapHandle { tx, budget: Some(budget.clone()) }, rx, budget)
 }
 
@@ -240,7 +246,9 @@ impl TapSender {
         if let Some((since, packets)) = self.hole {
             let resumable = self.kind == TrackKind::Audio || packet.keyframe;
             // Half the channel must be free again, or the hole would reopen at once.
-            if waits || !resumable || self.tx.capacity() < self.tx.max_capacity() / 2 {
+            let room =
+                self.tx.capacity() >= self.tx.max_capacity() / 2 && self.budget.as_ref().is_none_or(|b| b.half());
+            if waits || !resumable || !room {
                 self.hole = Some((since, packets + 1));
                 return if self.tx.is_closed() { Offered::Closed } else { Offered::Full };
             }

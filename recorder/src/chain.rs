@@ -3,6 +3,7 @@
 //! Records are the index as well: playlists and downloads find fragments by them. Does not belong here: writing and syncing
 //! (`writer`), verifying against the files (`check`).
 
+use crate::signer::HeadSignature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +23,8 @@ pub enum ChainKind {
     Frag,
     /// A line of the journal.
     Line,
+    /// A block of a camera's raw file (invariant 11).
+    Raw,
 }
 
 /// One record. Field names are short: a lesson has tens of thousands.
@@ -39,7 +42,7 @@ pub struct ChainRecord {
     /// How many bytes.
     #[serde(rename = "n")]
     pub len: u64,
-    /// Decode time in ticks (fragment), `at_ms` (line), 0 (init segment).
+    /// Decode time in ticks (fragment), `at_ms` (line), milliseconds of the recording (raw block), 0 (init segment).
     #[serde(rename = "t", default)]
     pub time: u64,
     /// Length in ticks (fragment).
@@ -84,18 +87,44 @@ pub(crate) fn link(previous: &Hash, time: u64, bytes: &[u8]) -> Hash {
     h.finalize().into()
 }
 
-/// The whole records at the start of a chain file, and how many bytes they take.
-pub(crate) fn parse(bytes: &[u8]) -> (Vec<ChainRecord>, usize) {
-    let mut records = Vec::new();
+/// A line of the chain file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ChainLine {
+    /// A record.
+    Record(ChainRecord),
+    /// The recorder vouches for the records before it (cameras only; invariant 14).
+    Signature(HeadSignature),
+}
+
+/// The lines of a whole or growing chain file, in order, as far as they are whole, and how many bytes they take.
+#[must_use]
+pub fn parse_lines(bytes: &[u8]) -> (Vec<ChainLine>, usize) {
+    let mut lines = Vec::new();
     let mut at = 0;
     for line in bytes.split_inclusive(|b| *b == b'\n') {
-        match serde_json::from_slice(line) {
-            Ok(record) if line.ends_with(b"\n") => records.push(record),
+        // Each kind by itself: an untagged enum would buffer every line first.
+        let parsed = match serde_json::from_slice(line) {
+            Ok(record) => Some(ChainLine::Record(record)),
+            Err(_) => serde_json::from_slice(line).ok().map(ChainLine::Signature),
+        };
+        match parsed {
+            Some(parsed) if line.ends_with(b"\n") => lines.push(parsed),
             _ => break,
         }
         at += line.len();
     }
-    (records, at)
+    (lines, at)
+}
+
+/// The whole records at the start of a chain file, and how many bytes they and the signatures between them take.
+pub(crate) fn parse(bytes: &[u8]) -> (Vec<ChainRecord>, usize) {
+    let (lines, len) = parse_lines(bytes);
+    let record = |line| match line {
+        ChainLine::Record(r) => Some(r),
+        ChainLine::Signature(_) => None,
+    };
+    (lines.into_iter().filter_map(record).collect(), len)
 }
 
 /// The hash of a record's text; `None` if it isn't 64 hexadecimal digits.

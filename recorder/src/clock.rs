@@ -20,6 +20,8 @@ const JUMP: Ns = SECOND;
 const WINDOW: Ns = 10 * SECOND;
 /// Drift followed in each window: 2 ms in 10 s are 200 ppm, twice what quartz does at its worst.
 const DRIFT_PER_WINDOW: Ns = 2 * MS;
+/// Correction of a camera's clock in each window: a camera may send what it kept before what it sees, and its clock may be bad.
+const ARRIVAL_STEP: Ns = 200 * MS;
 
 /// One sender's wall clock against the recording's time.
 #[derive(Debug, Default)]
@@ -54,6 +56,37 @@ impl SenderClock {
     }
 }
 
+/// A camera's RTP clock against ours, where its wall clock can't be trusted: follows the smallest transit time.
+#[derive(Debug, Default)]
+struct ArrivalClock {
+    /// Recording time minus RTP time.
+    offset: Option<Ns>,
+    window_end: Ns,
+    transit_min: Option<Ns>,
+}
+
+impl ArrivalClock {
+    /// Where a packet of RTP time `rtp` that arrived at `arrival` should be; `predicted` is where it would be without correction.
+    fn target(&mut self, rtp: Ns, arrival: Ns, predicted: Ns) -> Ns {
+        let mut offset = match self.offset {
+            Some(offset) if (rtp + offset - predicted).abs() < JUMP => offset,
+            _ => {
+                *self = Self { offset: None, window_end: arrival + WINDOW, transit_min: None };
+                predicted - rtp
+            }
+        };
+        let transit = arrival - rtp;
+        let min = self.transit_min.map_or(transit, |m| m.min(transit));
+        self.transit_min = Some(min);
+        if arrival >= self.window_end {
+            offset += (min - offset).clamp(-ARRIVAL_STEP, ARRIVAL_STEP);
+            (self.window_end, self.transit_min) = (arrival + WINDOW, None);
+        }
+        self.offset = Some(offset);
+        rtp + offset
+    }
+}
+
 /// One track's RTP clock against the recording's time.
 #[derive(Debug)]
 pub(crate) struct TrackClock {
@@ -67,23 +100,33 @@ pub(crate) struct TrackClock {
     last: u64,
     /// Since when arrivals have been later than the clock says by more than [`JUMP`].
     late_since: Option<Ns>,
+    /// A camera's: its sender reports are not followed.
+    arrivals: Option<ArrivalClock>,
 }
 
 impl TrackClock {
     /// A clock that ticks at `rate`. Sound is slewed by at most 1 %, picture by at most 5 %: neither is noticed.
     pub(crate) fn new(rate: ClockRate, sound: bool) -> Self {
         let slew = if sound { SECOND / 100 } else { SECOND / 20 };
-        Self { rate, slew, anchor: None, report: None, last: 0, late_since: None }
+        Self { rate, slew, anchor: None, report: None, last: 0, late_since: None, arrivals: None }
+    }
+
+    /// A camera's clock: follows arrivals instead of sender reports, for a camera's wall clock may be off, drift or jump.
+    pub(crate) fn camera(rate: ClockRate, sound: bool) -> Self {
+        Self { arrivals: Some(ArrivalClock::default()), ..Self::new(rate, sound) }
     }
 
     /// Timestamps are on a new base from here.
     pub(crate) fn reset(&mut self) {
-        *self = Self { anchor: None, report: None, late_since: None, ..*self };
+        (self.anchor, self.report, self.late_since) = (None, None, None);
+        self.arrivals = self.arrivals.as_ref().map(|_| ArrivalClock::default());
     }
 
     /// A sender report: `timestamp` is the sender's wall clock `ntp`.
     pub(crate) fn report(&mut self, timestamp: u64, ntp: Ns) {
-        self.report = Some((timestamp, ntp));
+        if self.arrivals.is_none() {
+            self.report = Some((timestamp, ntp));
+        }
     }
 
     /// Where the unit with `timestamp` that arrived at `arrival` belongs on the recording's time.
@@ -105,6 +148,7 @@ impl TrackClock {
             self.anchor = Some((timestamp, arrival));
             self.report = None;
             self.late_since = None;
+            self.arrivals = self.arrivals.as_ref().map(|_| ArrivalClock::default());
             return arrival;
         }
         let limit = (i128::from(self.slew) * i128::from(step) / i128::from(SECOND)) as Ns;
@@ -115,6 +159,10 @@ impl TrackClock {
 
     /// Where the unit should be.
     fn target(&mut self, sender: &mut SenderClock, timestamp: u64, arrival: Ns, predicted: Ns) -> Ns {
+        let rtp = self.span(0, timestamp);
+        if let Some(arrivals) = &mut self.arrivals {
+            return arrivals.target(rtp, arrival, predicted);
+        }
         let Some(wall) = self.wall(timestamp) else { return predicted };
         let offset = match sender.offset {
             Some(offset) if (wall + offset - predicted).abs() < JUMP => offset,
@@ -227,5 +275,24 @@ mod tests {
             at = x.picture.place(&mut x.sender, rtp(8000 + i * 40), (68_090 + i * 40) * MS) / MS;
         }
         assert!((at - 72_000).abs() < 200, "placed by arrival again: {at}");
+    }
+
+    #[test]
+    fn a_camera_is_placed_by_arrival_whatever_its_clock_does() {
+        // (what, parts per million, milliseconds that it sends from what it kept when it starts)
+        for (ppm, kept) in [(0, 0), (300, 0), (-1000, 0), (0, 900), (0, 2500)] {
+            let (mut clock, mut sender) = (TrackClock::camera(ClockRate::VIDEO, false), SenderClock::default());
+            let mut last = i64::MIN;
+            for t in (0..1_800_000i64).step_by(40) {
+                let rtp = ((t + 5_000_000) * 90 + t * 90 * ppm / 1_000_000) as u64;
+                let arrival = t.max(kept) + 20 + t % 7;
+                let at = clock.place(&mut sender, rtp, arrival * MS) / MS;
+                assert!(kept > 0 || at > last, "time goes forward");
+                last = at;
+                if t > 120_000 {
+                    assert!((at - t - 20).abs() < 60, "{ppm} ppm, {kept} ms kept: after {t} ms it stands at {at}");
+                }
+            }
+        }
     }
 }

@@ -116,7 +116,7 @@ pub fn archive_indexes() -> Vec<Vec<u8>> {
     let lost = Entry::Gap { track: None, from_ms: 10, to_ms: 900, cause: GapCause::Restart, packets: Some(7) };
     let lines = [
         Line { at_ms: 0, entry: Entry::Event { event: ClassEvent::Opened {} } },
-        Line { at_ms: 5, entry: Entry::Track { info } },
+        Line { at_ms: 5, entry: Entry::Track { info, clock_hz: None } },
         Line { at_ms: 900, entry: lost },
         Line { at_ms: 900, entry: Entry::Resumed {} },
         Line { at_ms: 5_000, entry: Entry::TrackEnd { track: track() } },

@@ -1,6 +1,6 @@
 //! The journal `timeline.jsonl`: what happened, one JSON object a line.
 
-use lectern_media::{Layer, TrackId, TrackInfo};
+use lectern_media::{Layer, RecordingId, TrackId, TrackInfo};
 use lectern_protocol::api::{ClassEvent, GapCause};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,9 @@ pub enum Entry {
     Track {
         /// What it is.
         info: TrackInfo,
+        /// Its ticks per second, if they are not those of its codec.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock_hz: Option<u32>,
     },
     /// A track ended.
     TrackEnd {
@@ -54,6 +57,31 @@ pub enum Entry {
     },
     /// The recording goes on after a stop.
     Resumed {},
+    /// A camera: whose signatures follow (invariant 14).
+    Signer {
+        /// The key's id, as signatures name it.
+        key: String,
+        /// The public key, hexadecimal.
+        public: String,
+    },
+    /// A camera: how the recording before this one ended (invariant 12).
+    Previous {
+        /// Which.
+        recording: RecordingId,
+        /// Records of its chain.
+        records: u64,
+        /// Its last head, hexadecimal.
+        head: String,
+    },
+    /// A camera: an operator ended its recording; nothing is missing from here on.
+    Stopped {},
+    /// A camera: how far its clock is ahead of ours (negative: behind).
+    ClockOffset {
+        /// Measured on which track.
+        track: TrackId,
+        /// Milliseconds.
+        offset_ms: i64,
+    },
     /// Something happened in class.
     Event {
         /// What.

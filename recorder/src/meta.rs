@@ -1,9 +1,10 @@
 //! The header and the seal: the first and the last thing written of a recording.
 
+use crate::camera::CameraRecording;
 use lectern_auth::PlaceNode;
-use lectern_media::{AccountId, ClassId, LessonId, PlaceId, RecordingId, RoomId, UnixMillis};
+use lectern_media::{AccountId, ClassId, LessonId, PlaceId, RecordingId, RoomId, TrackId, UnixMillis};
 use lectern_protocol::api::RecordingStatus;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -51,16 +52,59 @@ pub struct RecordingMeta {
     pub started: UnixMillis,
 }
 
+/// What a header tells: of a lesson ([`RecordingMeta`]) or a camera ([`CameraRecording`](crate::camera::CameraRecording)).
+pub trait Subject: Clone + Serialize + DeserializeOwned {
+    /// The recording.
+    fn id(&self) -> RecordingId;
+    /// Zero of its time.
+    fn started(&self) -> UnixMillis;
+}
+
+impl Subject for RecordingMeta {
+    fn id(&self) -> RecordingId {
+        self.id
+    }
+
+    fn started(&self) -> UnixMillis {
+        self.started
+    }
+}
+
+/// Either.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum AnyMeta {
+    /// First, for only it has a `kind`.
+    Camera(Box<CameraRecording>),
+    Lesson(Box<RecordingMeta>),
+}
+
+impl Subject for AnyMeta {
+    fn id(&self) -> RecordingId {
+        match self {
+            Self::Camera(m) => m.id,
+            Self::Lesson(m) => m.id,
+        }
+    }
+
+    fn started(&self) -> UnixMillis {
+        match self {
+            Self::Camera(m) => m.started,
+            Self::Lesson(m) => m.started,
+        }
+    }
+}
+
 /// `recording.json`: written first, never changed (invariant 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct Header<M = RecordingMeta> {
     /// Format version.
     pub format: u32,
     /// Hash suite.
     pub suite: String,
     /// What is recorded.
     #[serde(flatten)]
-    pub meta: RecordingMeta,
+    pub meta: M,
 }
 
 /// `seal.json`: the recording is complete (invariant 10).
@@ -82,6 +126,31 @@ pub struct Seal {
     pub finished: bool,
     /// When it was sealed.
     pub sealed: UnixMillis,
+    /// What is recorded of each track (cameras only), so that a day is listed without reading every chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<TrackSpan>,
+}
+
+/// A stretch in which a track is recorded without a hole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackSpan {
+    /// The track.
+    pub track: TrackId,
+    /// From, in milliseconds of the recording.
+    pub from_ms: u64,
+    /// To.
+    pub to_ms: u64,
+}
+
+/// Holes shorter than this do not end a span: a picture more or less.
+const SPAN_HOLE_MS: u64 = 500;
+
+/// Adds a stretch of a track to its spans; stretches of one track come in order.
+pub(crate) fn add_span(spans: &mut Vec<TrackSpan>, track: TrackId, from_ms: u64, to_ms: u64) {
+    match spans.iter_mut().rev().find(|s| s.track == track) {
+        Some(last) if from_ms < last.to_ms.saturating_add(SPAN_HOLE_MS) => last.to_ms = last.to_ms.max(to_ms),
+        _ => spans.push(TrackSpan { track, from_ms, to_ms }),
+    }
 }
 
 /// Why a header can't be used.
@@ -148,13 +217,19 @@ fn read<T: for<'de> Deserialize<'de>>(path: PathBuf) -> Result<(T, Vec<u8>), Hea
 impl Header {
     /// The header's file name.
     pub const FILE: &'static str = "recording.json";
+}
+
+impl<M: Subject> Header<M> {
+    pub(crate) fn new(meta: M) -> Self {
+        Self { format: FORMAT, suite: SUITE.into(), meta }
+    }
 
     /// Reads the header of the recording in `dir`, and its bytes: the chain begins with their hash.
     ///
     /// # Errors
     /// [`HeaderError`].
     pub fn read(dir: &Path) -> Result<(Self, Vec<u8>), HeaderError> {
-        read(dir.join(Self::FILE))
+        read(dir.join(Header::FILE))
     }
 }
 

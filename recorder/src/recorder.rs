@@ -246,7 +246,7 @@ impl Recorder {
             if dir.join(Seal::FILE).exists() {
                 continue;
             }
-            match recover::recover(&*this.storage, &dir) {
+            match recover::recover::<RecordingMeta>(&*this.storage, &dir) {
                 Ok((standing, did)) => {
                     tracing::info!(dir = %dir.display(), adopted = did.adopted, torn_bytes = did.torn_bytes, "recording recovered");
                     did.damage
@@ -407,7 +407,7 @@ impl Recorder {
             }
             Err(e) => {
                 tracing::error!(dir = %dir.display(), error = chain_of(&e), "a recording can't be recovered now");
-                let lesson = lesson.or_else(|| Some(Header::read(dir).ok()?.0.meta.lesson));
+                let lesson = lesson.or_else(|| Some(Header::<RecordingMeta>::read(dir).ok()?.0.meta.lesson));
                 self.left.lock().insert(id, Left { dir: dir.to_owned(), lesson });
                 false
             }

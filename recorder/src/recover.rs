@@ -4,10 +4,12 @@
 
 use crate::{
     Header, HeaderError,
-    chain::{self, ChainKind, ChainRecord, Hash},
+    camera::raw,
+    chain::{self, ChainKind, ChainLine, ChainRecord, Hash},
     journal,
+    meta::{Subject, add_span},
     storage::Storage,
-    writer::{Standing, parse_part_name},
+    writer::{Standing, parse_part_name, parse_raw_name},
 };
 use lectern_fmp4::scan::{self, ScanError};
 use lectern_media::{Codec, TrackId};
@@ -59,20 +61,27 @@ struct Found {
 }
 
 /// Recovers the unsealed recording in `dir`.
-pub(crate) fn recover(storage: &dyn Storage, dir: &Path) -> Result<(Standing, Recovered), RecoverError> {
+pub(crate) fn recover<M: Subject>(storage: &dyn Storage, dir: &Path) -> Result<(Standing<M>, Recovered), RecoverError> {
     let (header, header_bytes) = Header::read(dir)?;
     recover_files(storage, dir, header, &header_bytes).map_err(|source| RecoverError::Io { dir: dir.into(), source })
 }
 
-fn recover_files(
+fn recover_files<M: Subject>(
     storage: &dyn Storage,
     dir: &Path,
-    header: Header,
+    header: Header<M>,
     header_bytes: &[u8],
-) -> io::Result<(Standing, Recovered)> {
+) -> io::Result<(Standing<M>, Recovered)> {
     let mut did = Recovered { dir: dir.into(), ..Recovered::default() };
     let chain_bytes = read_or_empty(&dir.join(chain::FILE))?;
-    let (records, chain_len) = chain::parse(&chain_bytes);
+    let (lines, chain_len) = chain::parse_lines(&chain_bytes);
+    let (mut records, mut last_signature) = (Vec::new(), [0; 32]);
+    for line in lines {
+        match line {
+            ChainLine::Record(r) => records.push(r),
+            ChainLine::Signature(s) => last_signature = s.digest(header.meta.id()).unwrap_or(last_signature),
+        }
+    }
     did.torn_bytes += cut(storage, &dir.join(chain::FILE), chain_len as u64)?;
     let mut head = match records.last() {
         Some(r) => chain::parse_hash(&r.hash).ok_or_else(|| io::Error::other("the chain's last record has no hash"))?,
@@ -86,7 +95,7 @@ fn recover_files(
     let names = file_names(dir)?;
     let mut found = Vec::new();
     let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-    for name in names.iter().filter(|n| parse_part_name(n).is_some() || *n == journal::FILE) {
+    for name in names.iter().filter(|n| is_chained(n)) {
         let path = dir.join(name);
         let from = covered.get(name.as_str()).copied().unwrap_or(0);
         let size = fs::metadata(&path)?.len();
@@ -100,6 +109,8 @@ fn recover_files(
         }
         let end = if name == journal::FILE {
             lines_after(&path, from, &mut found)?
+        } else if parse_raw_name(name).is_some() {
+            blocks_after(&path, name, from, header.meta.started().0, &mut found)?
         } else {
             parts_after(&path, name, from, &mut found)?
         };
@@ -118,7 +129,6 @@ fn recover_files(
     storage.sync_dir(dir)?;
     found.sort_by(|a, b| (a.at_ms, &a.file, a.offset).cmp(&(b.at_ms, &b.file, b.offset)));
     let mut appended = Vec::new();
-    let mut records = records;
     for f in found {
         let bytes = read_range(&dir.join(&f.file), f.offset, f.len)?;
         head = chain::link(&head, f.time, &bytes);
@@ -143,20 +153,21 @@ fn recover_files(
         chain.sync()?;
     }
 
-    let standing = standing(dir, header, head, &records, chain_len as u64 + appended.len() as u64, &names, &sizes)?;
+    let mut standing = standing(dir, header, head, &records, chain_len as u64 + appended.len() as u64, &names, &sizes)?;
+    standing.last_signature = last_signature;
     Ok((standing, did))
 }
 
 /// Puts together where the recording stands.
-fn standing(
+fn standing<M: Subject>(
     dir: &Path,
-    header: Header,
+    header: Header<M>,
     head: Hash,
     records: &[ChainRecord],
     chain_len: u64,
     names: &[String],
     sizes: &BTreeMap<String, u64>,
-) -> io::Result<Standing> {
+) -> io::Result<Standing<M>> {
     let mut parts: BTreeMap<TrackId, u32> = BTreeMap::new();
     let mut rates = BTreeMap::new();
     // A part whose very beginning was torn is empty: its number is used again.
@@ -167,19 +178,22 @@ fn standing(
     }
     let (lines, _) = journal::parse(&read_or_empty(&dir.join(journal::FILE))?);
     for (line, ..) in &lines {
-        if let crate::Entry::Track { info } = &line.entry {
-            rates.insert(info.id, info.codec.clock_rate().hz());
+        if let crate::Entry::Track { info, clock_hz } = &line.entry {
+            rates.insert(info.id, clock_hz.unwrap_or(info.codec.clock_rate().hz()).max(1));
         }
     }
     let mut end_ms = lines.iter().map(|(l, ..)| l.at_ms).max().unwrap_or(0);
-    let mut track_ends = BTreeMap::new();
+    let (mut track_ends, mut spans) = (BTreeMap::new(), Vec::new());
     for r in records.iter().filter(|r| r.kind == ChainKind::Frag) {
         let Some((track, _)) = parse_part_name(&r.file) else { continue };
         let end = r.time.saturating_add(r.duration);
         track_ends.insert(track, end);
         let hz = rates.get(&track).copied().unwrap_or(Codec::H264.clock_rate().hz());
-        end_ms = end_ms.max(end.saturating_mul(1000) / u64::from(hz));
+        let ms = |ticks: u64| ticks.saturating_mul(1000) / u64::from(hz);
+        end_ms = end_ms.max(ms(end));
+        add_span(&mut spans, track, ms(r.time), ms(end));
     }
+    let raws = names.iter().filter_map(|n| Some((parse_raw_name(n)?, *sizes.get(n)?))).collect();
     Ok(Standing {
         meta: header.meta,
         dir: dir.into(),
@@ -191,7 +205,32 @@ fn standing(
         part_bytes: sizes.iter().filter(|(n, _)| *n != journal::FILE).map(|(_, s)| s).sum(),
         end_ms,
         track_ends,
+        raws,
+        last_signature: [0; 32],
+        spans,
+        lines: lines.into_iter().map(|(line, ..)| line).collect(),
     })
+}
+
+/// Whether a file of this name is covered by the chain.
+pub(crate) fn is_chained(name: &str) -> bool {
+    name == journal::FILE || parse_part_name(name).is_some() || parse_raw_name(name).is_some()
+}
+
+/// Walks whole blocks of a raw file from byte `from`; returns where the last one ends.
+fn blocks_after(path: &Path, name: &str, from: u64, started: i64, found: &mut Vec<Found>) -> io::Result<u64> {
+    let bytes = read_range(path, from, u64::MAX)?;
+    let (mut at, mut latest) = (0, 0);
+    while let Some((arrival, len)) = raw::block_head(&bytes[at..]) {
+        // As in the journal, the order within the file must stay.
+        latest = ((arrival.0 - started).max(0) as u64).max(latest);
+        let offset = from + at as u64;
+        let (file, len) = (name.into(), len as u64);
+        let time = latest;
+        found.push(Found { kind: ChainKind::Raw, file, offset, len, time, duration: 0, keyframe: false, at_ms: time });
+        at += len as usize;
+    }
+    Ok(from + at as u64)
 }
 
 /// Walks whole journal lines from byte `from`; returns where the last one ends.

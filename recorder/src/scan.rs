@@ -61,7 +61,26 @@ pub(crate) fn directories(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(out)
 }
 
-fn sorted_dirs(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// The same, also of an archive of cameras: directories two levels down, or three where those have no header but others below.
+pub(crate) fn all_directories(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    for dir in directories(root)? {
+        let below = if dir.join(Header::FILE).exists() { Vec::new() } else { sorted_dirs(&dir)? };
+        if below.is_empty() && !is_camera_day(&dir) {
+            out.push(dir);
+        } else {
+            out.extend(below.into_iter().filter(|d| crate::camera::is_recording_dir(d)));
+        }
+    }
+    Ok(out)
+}
+
+/// Whether the directory holds what retention left of a camera's day.
+fn is_camera_day(dir: &Path) -> bool {
+    dir.join(crate::camera::REMOVED_FILE).exists()
+}
+
+pub(crate) fn sorted_dirs(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut out = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

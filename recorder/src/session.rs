@@ -237,20 +237,23 @@ impl Session {
                 Output::Part(init) => writer.part(id, init, now),
                 Output::Fragment(f) => {
                     metrics::counter!("lectern_recorder_fragments_total").increment(1);
-                    metrics::counter!("lectern_recorder_samples_total").increment(f.samples as u64);
-                    metrics::counter!("lectern_recorder_written_bytes_total").increment(f.bytes.len() as u64);
+                    metrics::counter!("lectern_recorder_samples_total").increment(f.samples.len() as u64);
                     let reconnect = self.returning.remove(&id).filter(|from| f.dts * 1000 / u64::from(hz) > *from);
                     let gap = reconnect.map_or(Ok(()), |from_ms| {
                         let to_ms = f.dts * 1000 / u64::from(hz);
                         let cause = GapCause::Reconnect;
                         writer.line(to_ms, Entry::Gap { track: Some(id), from_ms, to_ms, cause, packets: None })
                     });
-                    gap.and_then(|()| writer.fragment(id, &f, hz, now))
+                    gap.and_then(|()| writer.fragment(id, &f, 0, hz, now)).map(|bytes| {
+                        metrics::counter!("lectern_recorder_written_bytes_total").increment(bytes);
+                    })
                 }
                 Output::Gap { from_ms, to_ms, cause, packets } => {
                     metrics::counter!("lectern_recorder_gaps_total", "cause" => cause_label(cause)).increment(1);
                     writer.line(to_ms, Entry::Gap { track: Some(id), from_ms, to_ms, cause, packets })
                 }
+                // A lesson's tracks keep only what decodes.
+                Output::Raw(_) => Ok(()),
             };
             if let Err(e) = written {
                 self.fail(FailReason::of(&e), &e);
@@ -291,7 +294,7 @@ impl Session {
             {
                 self.returning.insert(id, *from);
             }
-            self.line(self.ms(UnixMillis::now()), Entry::Track { info });
+            self.line(self.ms(UnixMillis::now()), Entry::Track { info, clock_hz: None });
         }
         if self.writer.is_some() {
             self.tracks.insert(id, track);
@@ -507,7 +510,7 @@ impl Drop for Running {
     }
 }
 
-fn cause_label(cause: GapCause) -> &'static str {
+pub(crate) fn cause_label(cause: GapCause) -> &'static str {
     match cause {
         GapCause::Restart => "restart",
         GapCause::Loss => "loss",

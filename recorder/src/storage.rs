@@ -55,11 +55,32 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// As the system says.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file; no error if it is not there.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        gone(fs::remove_file(path))
+    }
+    /// Removes an empty directory; no error if it is not there.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        gone(fs::remove_dir(path))
+    }
     /// Bytes that may still be written where `path` lies.
     ///
     /// # Errors
     /// As the system says.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// The real disk.

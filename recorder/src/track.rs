@@ -6,6 +6,7 @@
 
 use crate::{
     Limits,
+    camera::raw::RawUnit,
     clock::{SenderClock, TrackClock},
 };
 use lectern_fmp4::{
@@ -27,21 +28,30 @@ pub(crate) enum Output {
     Fragment(Fragment),
     /// Something is missing.
     Gap { from_ms: u64, to_ms: u64, cause: GapCause, packets: Option<u64> },
+    /// Units of a camera that do not decode (invariant 11).
+    Raw(Vec<RawUnit>),
 }
 
 /// A complete fragment.
 #[derive(Debug)]
 pub(crate) struct Fragment {
+    /// Its number in the track.
+    pub(crate) sequence: u32,
     /// Decode time in ticks.
     pub(crate) dts: u64,
     /// Length in ticks.
     pub(crate) duration: u64,
     /// Begins with a keyframe.
     pub(crate) keyframe: bool,
-    /// How many samples.
-    pub(crate) samples: usize,
-    /// Its bytes.
-    pub(crate) bytes: Vec<u8>,
+    /// Its samples.
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl Fragment {
+    /// Its bytes, where zero of time is `base` ticks after the track's.
+    pub(crate) fn bytes(&self, base: u64) -> Vec<u8> {
+        fragment(self.sequence, self.dts.saturating_sub(base), &self.samples)
+    }
 }
 
 /// A pause in sound up to this long, with no packet lost, is the encoder's own (DTX sends at least every 400 ms).
@@ -54,6 +64,14 @@ const SILENT_ENTRY_MS: u64 = 10_000;
 const FILL_PACKETS_MAX: u64 = 30_000;
 /// A sample that stands alone gets this length: one frame at 30 fps.
 const USUAL_MS: u64 = 33;
+/// A camera's picture that is followed by none for longer is followed by a gap, if it usually comes more often than this.
+const QUIET_MS: u64 = 500;
+/// … and if it comes as rarely: after this many times its usual distance.
+const QUIET_TIMES: u64 = 4;
+/// A camera's sound that is later than it should be by more than this has a hole before it.
+const SOUND_HOLE_MS: u64 = 60;
+/// Bytes of units that do not decode which wait for being handed over together.
+const RAW_BYTES: usize = 64 << 10;
 
 /// A picture whose length is not known yet.
 #[derive(Debug)]
@@ -91,6 +109,23 @@ pub(crate) struct Track {
     /// RTP timestamp and arrival of the newest packet.
     newest: Option<(u64, UnixMillis)>,
     units: Vec<Unit>,
+    /// A camera's.
+    camera: Option<Camera>,
+}
+
+/// What only a camera's track has.
+#[derive(Debug, Default)]
+struct Camera {
+    /// Units that do not decode, not handed over yet, their bytes, and when the first of them came.
+    raw: Vec<RawUnit>,
+    raw_bytes: usize,
+    raw_since: UnixMillis,
+    /// The distance of the last two pictures, if it was more than is usual.
+    last_distance: u64,
+    /// The newest picture, in ticks.
+    last_dts: Option<u64>,
+    /// Something came out since the start; before that, what is missing is no news.
+    begun: bool,
 }
 
 impl Track {
@@ -120,7 +155,42 @@ impl Track {
             last_keyframe: None,
             newest: None,
             units: Vec::new(),
+            camera: None,
         })
+    }
+
+    /// A camera's track: keeps what does not decode, fills no hole in sound, and is placed by arrival. Its gaps
+    /// ([`Output::Gap`]) tell where packets were lost; what is missing otherwise shows between fragments. `rate` is the track's clock.
+    pub(crate) fn camera(
+        info: TrackInfo,
+        rate: ClockRate,
+        started: UnixMillis,
+        end: Option<u64>,
+        limits: &Limits,
+    ) -> Option<Self> {
+        let depay = Depacketizer::keeping_all(info.codec, limits.reorder)?;
+        let clock = TrackClock::camera(rate, info.codec.kind() == TrackKind::Audio);
+        let track = Self::new(info, started, end, limits)?;
+        let (fragment_ticks, usual) = (rate.ticks(limits.fragment), u64::from(rate.hz()) * USUAL_MS / 1000);
+        Some(Self { depay, clock, rate, fragment_ticks, usual, camera: Some(Camera::default()), ..track })
+    }
+
+    /// What was told of the track beside its packets.
+    pub(crate) fn parameters(&mut self, config: &[u8]) {
+        self.depay.set_parameters(config);
+    }
+
+    /// Hands over everything and goes on at the next keyframe.
+    pub(crate) fn restart(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        self.flush_depacketizer(sender, out);
+        self.close_pending(None);
+        self.cut(out);
+        self.cut_raw(out);
+    }
+
+    /// Ticks per second.
+    pub(crate) fn hz(&self) -> u32 {
+        self.rate.hz()
     }
 
     pub(crate) fn info(&self) -> &TrackInfo {
@@ -179,6 +249,10 @@ impl Track {
             self.close_pending(None);
             self.cut(out);
         }
+        let raw_waits = |c: &Camera| !c.raw.is_empty() && now.0 - c.raw_since.0 >= self.fragment_ms;
+        if self.camera.as_ref().is_some_and(raw_waits) {
+            self.cut_raw(out);
+        }
         if let Some(end) = self.end.filter(|_| self.muted && self.info.codec.kind() == TrackKind::Audio) {
             let until =
                 self.ticks_ms((now.0 - self.started.0).max(0) as u64).saturating_sub(self.ticks_ms(SILENCE_BEHIND_MS));
@@ -235,6 +309,7 @@ impl Track {
         self.flush_depacketizer(sender, out);
         self.close_pending(None);
         self.cut(out);
+        self.cut_raw(out);
         self.silence_over(out);
         // What was lost since the last whole unit is followed by none that would announce it.
         if let (Some((timestamp, arrival)), missing @ 1..) = (self.newest, self.depay.missing()) {
@@ -257,12 +332,16 @@ impl Track {
                 Unit::Hole(h) => match &mut self.hole {
                     // The forwarding plane hands over nothing of a muted track.
                     Some((GapCause::Overload | GapCause::Muted, _)) => {}
+                    Some((_, packets)) if self.camera.is_some() => *packets += h.packets,
                     hole => *hole = Some((GapCause::Loss, h.packets)),
                 },
+                Unit::Access(unit) if unit.broken.is_some() => self.broken(unit, out),
                 Unit::Access(unit) => {
+                    self.cut_raw(out);
                     let dts = self.place(unit.timestamp.0, unit.arrival, sender);
                     match self.info.codec.kind() {
                         TrackKind::Video => self.picture(dts, unit, out),
+                        TrackKind::Audio if self.camera.is_some() => self.camera_sound(dts, unit, out),
                         TrackKind::Audio => self.sound(dts, unit, out),
                     }
                 }
@@ -285,18 +364,28 @@ impl Track {
             None => self.end.unwrap_or(0),
         };
         let dts = dts.max(floor);
-        let distance = self.pending.as_ref().map_or(0, |p| dts - p.dts);
+        let known = self.camera.as_ref().and_then(|c| c.last_dts);
+        let distance = self.pending.as_ref().map(|p| p.dts).or(known).map_or(0, |last| dts.saturating_sub(last));
+        if let Some(camera) = &mut self.camera {
+            camera.last_dts = Some(dts);
+        }
         let hole = match self.hole.take() {
+            None if self.is_quiet(distance) => Some((GapCause::CameraSilent, 0)),
             // Muted for so short a time, or sending black pictures: nothing is missing.
             Some((GapCause::Muted, _)) if distance < self.fragment_ticks => None,
             hole => hole,
         };
-        if hole.is_none() && (1..self.fragment_ticks).contains(&distance) {
+        let usual_max = if self.camera.is_some() { u64::MAX } else { self.fragment_ticks };
+        if hole.is_none() && (1..usual_max).contains(&distance) {
             self.usual = distance;
         }
         let usual_end = self.pending.as_ref().map_or(dts, |p| p.dts + self.usual);
         self.close_pending(Some(if hole.is_none() { dts } else { dts.min(usual_end) }));
         if let Some((cause, packets)) = hole {
+            if self.camera.is_some() {
+                // What is missing shows between fragments.
+                self.cut(out);
+            }
             self.gap(dts, cause, packets, out);
         }
         if unit.keyframe {
@@ -324,6 +413,66 @@ impl Track {
         let duration = until.map_or(self.usual, |u| u - p.dts).clamp(1, u64::from(u32::MAX));
         self.end = Some(p.dts + duration);
         self.samples.push(Sample { duration: duration as u32, keyframe: p.unit.keyframe, data: p.unit.data });
+    }
+
+    /// Whether a camera that sends its next picture this much later was silent. A camera with few pictures is known by two equal distances.
+    fn is_quiet(&mut self, distance: u64) -> bool {
+        let Some(camera) = &mut self.camera else { return false };
+        let quiet = (u64::from(self.rate.hz()) * QUIET_MS / 1000).max(self.usual * QUIET_TIMES);
+        if distance <= quiet {
+            camera.last_distance = 0;
+            return false;
+        }
+        let last = std::mem::replace(&mut camera.last_distance, distance);
+        distance.abs_diff(last) > distance / 4
+    }
+
+    /// A unit that does not decode.
+    fn broken(&mut self, unit: AccessUnit, out: &mut Vec<Output>) {
+        self.hole.get_or_insert((GapCause::Loss, 0));
+        let (Some(broken), Some(camera)) = (unit.broken, &mut self.camera) else { return };
+        if !camera.raw.is_empty() && camera.raw_bytes + unit.data.len() > RAW_BYTES {
+            out.push(Output::Raw(std::mem::take(&mut camera.raw)));
+            camera.raw_bytes = 0;
+        }
+        if camera.raw.is_empty() {
+            camera.raw_since = unit.arrival;
+        }
+        camera.raw_bytes += unit.data.len();
+        camera.raw.push(RawUnit::new(unit, broken));
+    }
+
+    /// Hands over the units that do not decode.
+    fn cut_raw(&mut self, out: &mut Vec<Output>) {
+        if let Some(camera) = self.camera.as_mut().filter(|c| !c.raw.is_empty()) {
+            out.push(Output::Raw(std::mem::take(&mut camera.raw)));
+            camera.raw_bytes = 0;
+        }
+    }
+
+    /// Sound of a camera: what is missing stays a hole between fragments.
+    fn camera_sound(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
+        let hz = u64::from(self.rate.hz());
+        let nominal = u64::from(unit.duration.unwrap_or(0)).max(1);
+        let hole = self.hole.take();
+        if unit.config.is_some() && unit.config != self.config {
+            self.cut(out);
+            out.extend(unit.config.as_ref().map(|c| Output::Part(init_segment(c))));
+            self.config = unit.config.clone();
+            self.end = Some(dts.max(self.end.unwrap_or(0)));
+        }
+        let end = self.end.unwrap_or(dts);
+        let late = dts.saturating_sub(end);
+        if late > hz * SOUND_HOLE_MS / 1000 || (hole.is_some() && late > nominal / 2) {
+            self.cut(out);
+            if let Some((cause, packets)) = hole {
+                self.gap(dts, cause, packets, out);
+            }
+            self.end = Some(dts);
+        }
+        let start = self.end.unwrap_or(dts);
+        let until = (dts + nominal).clamp(start + nominal * 9 / 10, start + nominal * 11 / 10).max(start + 1);
+        self.sample((until - start) as u32, unit.data, unit.arrival, out);
     }
 
     fn sound(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
@@ -387,7 +536,7 @@ impl Track {
 
     /// Announces what is missing from the end up to `until`.
     fn gap(&mut self, until: u64, cause: GapCause, packets: u64, out: &mut Vec<Output>) {
-        let Some(end) = self.end else { return };
+        let Some(end) = self.end.filter(|_| self.camera.as_ref().is_none_or(|c| c.begun)) else { return };
         let (from_ms, to_ms) = (self.ms(end), self.ms(until).max(self.ms(end) + 1));
         if until > end {
             out.push(Output::Gap { from_ms, to_ms, cause, packets: (packets > 0).then_some(packets) });
@@ -400,14 +549,17 @@ impl Track {
             return;
         }
         self.sequence += 1;
+        if let Some(camera) = &mut self.camera {
+            camera.begun = true;
+        }
+        let samples = std::mem::take(&mut self.samples);
         out.push(Output::Fragment(Fragment {
+            sequence: self.sequence,
             dts: self.dts,
-            duration: self.samples.iter().map(|s| u64::from(s.duration)).sum(),
-            keyframe: self.samples[0].keyframe,
-            samples: self.samples.len(),
-            bytes: fragment(self.sequence, self.dts, &self.samples),
+            duration: samples.iter().map(|s| u64::from(s.duration)).sum(),
+            keyframe: samples[0].keyframe,
+            samples,
         }));
-        self.samples.clear();
     }
 
     fn ms(&self, ticks: u64) -> u64 {
@@ -463,7 +615,7 @@ mod tests {
                         whole &= end.is_none_or(|e| e == f.dts);
                         end = Some(f.dts + f.duration);
                     }
-                    Output::Part(_) => {}
+                    Output::Part(_) | Output::Raw(_) => {}
                 }
             }
             (gaps, whole)
@@ -508,7 +660,7 @@ mod tests {
         b.track.tick(UnixMillis(499), &mut b.sender, &mut b.out);
         assert!(!b.out.iter().any(|o| matches!(o, Output::Fragment(_))));
         b.track.tick(UnixMillis(500), &mut b.sender, &mut b.out);
-        assert!(matches!(b.out.last(), Some(Output::Fragment(f)) if f.samples == 2 && f.keyframe), "{:?}", b.out);
+        assert!(matches!(b.out.last(), Some(Output::Fragment(f)) if f.samples.len() == 2 && f.keyframe), "{:?}", b.out);
         b.packet(2, 5000, &[0x10, 0x11, 1]);
         b.track.finish(&mut b.sender, &mut b.out);
         assert_eq!(b.told().0, [], "a still picture is no gap");

@@ -7,6 +7,8 @@ use crate::{
     Header, Limits, RecordingMeta, Seal,
     chain::{self, ChainKind, ChainRecord, Hash},
     journal::{self, Entry, Line},
+    meta::{Subject, TrackSpan, add_span},
+    signer::{HeadSignature, Signer},
     storage::{Appender, Storage, write_whole},
     track::Fragment,
 };
@@ -49,8 +51,8 @@ struct Part {
 }
 
 /// Where a recording stands on disk: what recovery found.
-pub(crate) struct Standing {
-    pub(crate) meta: RecordingMeta,
+pub(crate) struct Standing<M = RecordingMeta> {
+    pub(crate) meta: M,
     pub(crate) dir: PathBuf,
     pub(crate) head: Hash,
     pub(crate) records: u64,
@@ -63,6 +65,14 @@ pub(crate) struct Standing {
     pub(crate) end_ms: u64,
     /// End of each track, in ticks.
     pub(crate) track_ends: BTreeMap<TrackId, u64>,
+    /// Length of each raw file.
+    pub(crate) raws: BTreeMap<TrackId, u64>,
+    /// Digest of the last signature.
+    pub(crate) last_signature: Hash,
+    /// What is recorded of each track.
+    pub(crate) spans: Vec<TrackSpan>,
+    /// The journal's lines.
+    pub(crate) lines: Vec<Line>,
 }
 
 /// What a record says of the bytes that it covers.
@@ -80,10 +90,10 @@ impl Covered {
     }
 }
 
-pub(crate) struct Writer {
+pub(crate) struct Writer<M = RecordingMeta> {
     storage: Arc<dyn Storage>,
     limits: Limits,
-    meta: RecordingMeta,
+    meta: M,
     dir: PathBuf,
     head: Hash,
     records: u64,
@@ -98,6 +108,13 @@ pub(crate) struct Writer {
     created: bool,
     part_bytes: u64,
     end_ms: u64,
+    /// Raw files, and how long those are that are not open yet.
+    raws: BTreeMap<TrackId, Open>,
+    raw_lens: BTreeMap<TrackId, u64>,
+    last_signature: Hash,
+    /// Records and head of the chain as last synced.
+    synced: (u64, Hash),
+    spans: Vec<TrackSpan>,
 }
 
 /// The file of a track's part.
@@ -109,6 +126,16 @@ pub(crate) fn part_name(track: TrackId, number: u32) -> String {
 pub(crate) fn parse_part_name(name: &str) -> Option<(TrackId, u32)> {
     let (track, number) = name.strip_suffix(".cmf")?.split_once('.')?;
     Some((track.parse().ok()?, number.parse().ok()?))
+}
+
+/// The raw file of a track.
+pub(crate) fn raw_name(track: TrackId) -> String {
+    format!("{track}.0.raw")
+}
+
+/// The track of a raw file's name.
+pub(crate) fn parse_raw_name(name: &str) -> Option<TrackId> {
+    name.strip_suffix(".0.raw")?.parse().ok()
 }
 
 /// The directory of a recording under `root`: a directory a day (UTC).
@@ -131,12 +158,25 @@ impl Writer {
         limits: &Limits,
     ) -> io::Result<Self> {
         let dir = recording_dir(root, &meta);
-        let day = dir.parent().unwrap_or(root);
-        storage.create_dir(day)?;
-        storage.sync_dir(root)?;
-        storage.create_dir(&dir)?;
-        storage.sync_dir(day)?;
-        let header = Header { format: crate::FORMAT, suite: crate::SUITE.into(), meta: meta.clone() };
+        Self::create_in(storage, root, dir, meta, limits)
+    }
+}
+
+impl<M: Subject> Writer<M> {
+    /// *Create* in `dir`, which lies below `root`; what lies between is made if need be.
+    pub(crate) fn create_in(
+        storage: Arc<dyn Storage>,
+        root: &Path,
+        dir: PathBuf,
+        meta: M,
+        limits: &Limits,
+    ) -> io::Result<Self> {
+        let below: Vec<&Path> = dir.ancestors().take_while(|d| *d != root).collect();
+        for made in below.into_iter().rev() {
+            storage.create_dir(made)?;
+            storage.sync_dir(made.parent().unwrap_or(root))?;
+        }
+        let header = Header::new(meta.clone());
         let bytes = serde_json::to_vec_pretty(&header)?;
         write_whole(&*storage, &dir, Header::FILE, &bytes)?;
         let standing = Standing {
@@ -150,12 +190,16 @@ impl Writer {
             part_bytes: 0,
             end_ms: 0,
             track_ends: BTreeMap::new(),
+            raws: BTreeMap::new(),
+            last_signature: [0; 32],
+            spans: Vec::new(),
+            lines: Vec::new(),
         };
         Self::resume(storage, standing, limits)
     }
 
     /// Goes on where recovery found the recording.
-    pub(crate) fn resume(storage: Arc<dyn Storage>, at: Standing, limits: &Limits) -> io::Result<Self> {
+    pub(crate) fn resume(storage: Arc<dyn Storage>, at: Standing<M>, limits: &Limits) -> io::Result<Self> {
         let open = |name: &str, len| -> io::Result<Open> {
             Ok(Open { name: name.into(), file: storage.open(&at.dir.join(name))?, len, dirty: false })
         };
@@ -173,6 +217,11 @@ impl Writer {
             created: true,
             part_bytes: at.part_bytes,
             end_ms: at.end_ms,
+            raws: BTreeMap::new(),
+            raw_lens: at.raws,
+            last_signature: at.last_signature,
+            synced: (at.records, at.head),
+            spans: at.spans,
             dir: at.dir,
             storage,
         })
@@ -182,7 +231,7 @@ impl Writer {
         &self.dir
     }
 
-    pub(crate) fn meta(&self) -> &RecordingMeta {
+    pub(crate) fn meta(&self) -> &M {
         &self.meta
     }
 
@@ -191,9 +240,19 @@ impl Writer {
         self.part_bytes
     }
 
+    /// End of the last thing that is recorded, in milliseconds.
+    pub(crate) fn end_ms(&self) -> u64 {
+        self.end_ms
+    }
+
     /// Whether something waits for a sync round.
     pub(crate) fn dirty(&self) -> bool {
         !self.unchained.is_empty()
+    }
+
+    /// Records and head of the chain as last synced.
+    pub(crate) fn synced_head(&self) -> (u64, Hash) {
+        self.synced
     }
 
     /// Appends a journal line.
@@ -225,8 +284,16 @@ impl Writer {
         Ok(())
     }
 
-    /// *Append* a fragment, *rolling* first if the part is old or large and decoding can start here.
-    pub(crate) fn fragment(&mut self, track: TrackId, f: &Fragment, hz: u32, now: UnixMillis) -> io::Result<()> {
+    /// *Append* a fragment, *rolling* first if the part is old or large and decoding can start here. The recording's zero is `base`
+    /// ticks after that of the fragment's track. Returns how many bytes it took.
+    pub(crate) fn fragment(
+        &mut self,
+        track: TrackId,
+        f: &Fragment,
+        base: u64,
+        hz: u32,
+        now: UnixMillis,
+    ) -> io::Result<u64> {
         let part = self.parts.get(&track).ok_or_else(|| io::Error::other("a fragment before its init segment"))?;
         let old = now.since(part.opened) >= self.limits.part || part.open.len >= self.limits.part_bytes_max;
         if old && f.keyframe {
@@ -235,12 +302,38 @@ impl Writer {
             self.part(track, init, now)?;
         }
         let part = self.parts.get_mut(&track).ok_or_else(|| io::Error::other("a part vanished"))?;
-        let offset = part.open.append(&f.bytes)?;
+        let bytes = f.bytes(base);
+        let offset = part.open.append(&bytes)?;
         let name = part.open.name.clone();
-        self.part_bytes += f.bytes.len() as u64;
-        self.end_ms = self.end_ms.max((f.dts + f.duration) * 1000 / u64::from(hz));
-        let of = Covered { kind: ChainKind::Frag, time: f.dts, duration: f.duration, keyframe: f.keyframe };
-        self.record(of, name, offset, &f.bytes);
+        self.part_bytes += bytes.len() as u64;
+        let dts = f.dts.saturating_sub(base);
+        let (from_ms, to_ms) = (dts * 1000 / u64::from(hz), (dts + f.duration) * 1000 / u64::from(hz));
+        self.end_ms = self.end_ms.max(to_ms);
+        add_span(&mut self.spans, track, from_ms, to_ms);
+        let of = Covered { kind: ChainKind::Frag, time: dts, duration: f.duration, keyframe: f.keyframe };
+        self.record(of, name, offset, &bytes);
+        Ok(bytes.len() as u64)
+    }
+
+    /// Whether the track has a part open.
+    pub(crate) fn has_part(&self, track: TrackId) -> bool {
+        self.parts.contains_key(&track)
+    }
+
+    /// Appends a block to the track's raw file (invariant 11).
+    pub(crate) fn raw(&mut self, track: TrackId, at_ms: u64, block: &[u8]) -> io::Result<()> {
+        if !self.raws.contains_key(&track) {
+            let name = raw_name(track);
+            let len = self.raw_lens.get(&track).copied().unwrap_or(0);
+            let file = self.storage.open(&self.dir.join(&name))?;
+            self.created |= len == 0;
+            self.raws.insert(track, Open { name, file, len, dirty: false });
+        }
+        let open = self.raws.get_mut(&track).ok_or_else(|| io::Error::other("a raw file vanished"))?;
+        let offset = open.append(block)?;
+        let name = open.name.clone();
+        self.part_bytes += block.len() as u64;
+        self.record(Covered::plain(ChainKind::Raw, at_ms), name, offset, block);
         Ok(())
     }
 
@@ -263,22 +356,50 @@ impl Writer {
 
     /// A *sync round*, up to and without announcing.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.sync_media()?;
+        self.append_chain(None)?;
+        self.sync_chain()
+    }
+
+    /// Steps 1 and 2 of a *sync round*.
+    pub(crate) fn sync_media(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.created) {
             self.storage.sync_dir(&self.dir)?;
         }
         for part in self.parts.values_mut() {
             part.open.sync()?;
         }
-        self.journal.sync()?;
-        let mut bytes = Vec::with_capacity(self.unchained.len() * 256);
+        for raw in self.raws.values_mut() {
+            raw.sync()?;
+        }
+        self.journal.sync()
+    }
+
+    /// Step 3 of a *sync round*; with a signer, *signs*. Nothing may be appended between step 2 and this.
+    pub(crate) fn append_chain(&mut self, sign: Option<(&Signer, UnixMillis)>) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(self.unchained.len() * 256 + 512);
         for record in self.unchained.drain(..) {
             serde_json::to_writer(&mut bytes, &record)?;
+            bytes.push(b'\n');
+        }
+        if let Some((signer, at)) = sign {
+            let (id, previous) = (self.meta.id(), self.last_signature);
+            let signature = HeadSignature::new(signer, id, self.records, &self.head, at, &previous);
+            self.last_signature = signature.digest(id).ok_or_else(|| io::Error::other("a signature without digest"))?;
+            serde_json::to_writer(&mut bytes, &signature)?;
             bytes.push(b'\n');
         }
         if !bytes.is_empty() {
             self.chain.append(&bytes)?;
         }
-        self.chain.sync()
+        Ok(())
+    }
+
+    /// Step 4 of a *sync round*.
+    pub(crate) fn sync_chain(&mut self) -> io::Result<()> {
+        self.chain.sync()?;
+        self.synced = (self.records, self.head);
+        Ok(())
     }
 
     /// Whether the disk has room above the reserve.
@@ -287,8 +408,15 @@ impl Writer {
     }
 
     /// *Seal*.
-    pub(crate) fn seal(mut self, finished: bool, now: UnixMillis) -> io::Result<Seal> {
-        self.sync()?;
+    pub(crate) fn seal(self, finished: bool, now: UnixMillis) -> io::Result<Seal> {
+        self.seal_at(finished, now, None)
+    }
+
+    /// *Seal*; with a signer, a camera's: its end is signed, what is recorded is listed.
+    pub(crate) fn seal_at(mut self, finished: bool, now: UnixMillis, signer: Option<&Signer>) -> io::Result<Seal> {
+        self.sync_media()?;
+        self.append_chain(signer.map(|s| (s, now)))?;
+        self.sync_chain()?;
         let seal = Seal {
             format: crate::FORMAT,
             suite: crate::SUITE.into(),
@@ -298,6 +426,7 @@ impl Writer {
             head: hex::encode(self.head),
             finished,
             sealed: now,
+            spans: if signer.is_some() { self.spans } else { Vec::new() },
         };
         write_whole(&*self.storage, &self.dir, Seal::FILE, &serde_json::to_vec_pretty(&seal)?)?;
         Ok(seal)

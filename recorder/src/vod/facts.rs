@@ -143,7 +143,7 @@ impl Track {
 /// The clock of each track that the journal names.
 pub(crate) fn clock_rates(lines: &[(Line, u64, u64)]) -> BTreeMap<TrackId, u32> {
     let rate = |(l, ..): &(Line, u64, u64)| match &l.entry {
-        Entry::Track { info } => Some((info.id, info.codec.clock_rate().hz())),
+        Entry::Track { info, clock_hz } => Some((info.id, clock_hz.unwrap_or(info.codec.clock_rate().hz()).max(1))),
         _ => None,
     };
     lines.iter().filter_map(rate).collect()
@@ -162,7 +162,7 @@ impl Facts {
         let mut tracks: BTreeMap<TrackId, Track> = BTreeMap::new();
         for (line, ..) in &lines {
             match &line.entry {
-                Entry::Track { info } => {
+                Entry::Track { info, .. } => {
                     let role = roles.get(&info.participant).cloned();
                     tracks.entry(info.id).or_insert_with(|| Track {
                         role: role.unwrap_or(Role { name: String::new(), teacher: false }),
@@ -203,7 +203,7 @@ impl Facts {
                     let (offset, len, dts, duration, keyframe) = (r.offset, r.len, r.time, r.duration, r.keyframe);
                     track.fragments.push(Fragment { part, offset, len, dts, duration, keyframe });
                 }
-                ChainKind::Line => {}
+                ChainKind::Line | ChainKind::Raw => {}
             }
         }
         let mut tracks: Vec<Track> = tracks.into_values().collect();

@@ -1,0 +1,401 @@
+//! What others call: [`CameraArchive`] for the cameras of one node.
+
+use super::{
+    CameraLimits, CameraMeta, CameraRecording, CameraRecordingStatus, Hold, HoldError,
+    engine::{Command, Shared, Worker},
+    holds::Holds,
+    open::{abandon, days_of, is_recording_dir, recordings_in, unfinished},
+    removal,
+    retention::{self, Item, Plan, RetentionAlarm, RetentionRules},
+};
+use crate::{
+    Header, OpenError, Seal,
+    signer::Signer,
+    storage::{Disk, Storage},
+};
+use lectern_media::{
+    CameraId, RecordingId, UnixMillis,
+    tap::{self, TapHandle},
+};
+use parking_lot::Mutex;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{self, Sender},
+    },
+    thread::JoinHandle,
+};
+use ulid::Ulid;
+
+/// Why a camera is not recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CameraStartError {
+    /// As many cameras as may be are recorded.
+    #[error("{max} cameras are recorded already")]
+    TooMany {
+        /// How many may be.
+        max: usize,
+    },
+    /// The archive was shut down.
+    #[error("the archive of cameras is closed")]
+    Closed,
+}
+
+/// Where the media of one camera is handed over; stays the same while recordings roll.
+#[derive(Debug, Clone)]
+pub struct CameraTap {
+    camera: CameraId,
+    tap: TapHandle,
+}
+
+impl CameraTap {
+    /// The camera.
+    #[must_use]
+    pub fn camera(&self) -> CameraId {
+        self.camera
+    }
+
+    /// The tap; closed when the camera is stopped or gets another.
+    #[must_use]
+    pub fn handle(&self) -> TapHandle {
+        self.tap.clone()
+    }
+}
+
+/// What retention did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetentionReport {
+    /// Recordings that were removed.
+    pub removed: Vec<(CameraId, RecordingId)>,
+    /// Bytes that this freed.
+    pub freed_bytes: u64,
+    /// Recordings that could not be removed now.
+    pub failed: u64,
+    /// What somebody must be told.
+    pub alarms: Vec<RetentionAlarm>,
+    /// Bytes of all sealed footage left.
+    pub used_bytes: u64,
+    /// Bytes free on the disk.
+    pub free_bytes: u64,
+}
+
+/// One thread, or the place of one that nobody runs.
+struct Place {
+    commands: Sender<Command>,
+    thread: Option<JoinHandle<()>>,
+    idle: Option<Worker>,
+}
+
+/// The recordings of all cameras of one node. One process at a time may have the directory open.
+pub struct CameraArchive {
+    shared: Arc<Shared>,
+    places: Mutex<Vec<Place>>,
+    cameras: Mutex<BTreeSet<CameraId>>,
+    holds: Mutex<Holds>,
+    /// Unsealed recordings that nobody goes on with yet.
+    left: Mutex<BTreeMap<CameraId, Vec<PathBuf>>>,
+    opened: UnixMillis,
+    /// Sealed recordings that were looked at: they never change.
+    known: Mutex<BTreeMap<RecordingId, Item>>,
+}
+
+impl std::fmt::Debug for CameraArchive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CameraArchive").field("root", &self.shared.root).finish_non_exhaustive()
+    }
+}
+
+impl CameraArchive {
+    /// Opens `dir` (made if missing), `<data>/cameras`, and finishes removals that were begun. Recordings that were left unfinished are
+    /// recovered when their camera is recorded again, or by [`CameraArchive::tidy`].
+    ///
+    /// # Errors
+    /// [`OpenError`] if the directory itself can't be used.
+    pub fn open(dir: impl Into<PathBuf>, limits: CameraLimits, signer: Arc<Signer>) -> Result<Self, OpenError> {
+        Self::open_on(Arc::new(Disk), dir, limits, signer)
+    }
+
+    /// As [`CameraArchive::open`], changing the disk through `storage`.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        dir: impl Into<PathBuf>,
+        limits: CameraLimits,
+        signer: Arc<Signer>,
+    ) -> Result<Self, OpenError> {
+        let root = dir.into();
+        let failed = |source| OpenError::Root { dir: root.clone(), source };
+        std::fs::create_dir_all(&root).map_err(failed)?;
+        let (left, removing) = unfinished(&root).map_err(failed)?;
+        for dir in removing {
+            // Its entry was written before it got this name.
+            removal::delete(&*storage, &dir).map_err(failed)?;
+        }
+        let holds = Holds::open(&*storage, &root).map_err(failed)?;
+        let threads = limits.threads;
+        let shared = Arc::new(Shared { storage, root: root.clone(), limits, signer, statuses: Mutex::default() });
+        let mut places = Vec::new();
+        for n in 0..threads.max(1) {
+            let (commands, inbox) = mpsc::channel();
+            let worker = Worker::new(shared.clone(), inbox);
+            let (mut thread, mut idle) = (None, None);
+            if threads > 0 {
+                let named = std::thread::Builder::new().name(format!("cameras-{n}"));
+                thread = Some(named.spawn(move || worker.run()).map_err(failed)?);
+            } else {
+                idle = Some(worker);
+            }
+            places.push(Place { commands, thread, idle });
+        }
+        Ok(Self {
+            shared,
+            places: Mutex::new(places),
+            cameras: Mutex::default(),
+            holds: Mutex::new(holds),
+            left: Mutex::new(left),
+            opened: UnixMillis::now(),
+            known: Mutex::default(),
+        })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// The public key that signs, and its id.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        &self.shared.signer
+    }
+
+    /// Records a camera from now on, going on with what was left unfinished. A camera that is recorded already gets a new tap, and
+    /// its new description with the next recording; the old tap is closed. Trouble with the disk is no error: see
+    /// [`CameraArchive::status`], it goes on by itself.
+    ///
+    /// # Errors
+    /// [`CameraStartError`].
+    pub fn record(&self, meta: CameraMeta) -> Result<CameraTap, CameraStartError> {
+        let camera = meta.camera;
+        let max = self.shared.limits.cameras_max;
+        let mut cameras = self.cameras.lock();
+        if cameras.len() >= max && !cameras.contains(&camera) {
+            metrics::counter!("lectern_recorder_refused_total", "reason" => "too_many_cameras").increment(1);
+            return Err(CameraStartError::TooMany { max });
+        }
+        let (tap, events, budget) = tap::channel_within(self.shared.limits.tap_events, self.shared.limits.tap_bytes);
+        let dirs = self.left.lock().remove(&camera).unwrap_or_default();
+        let (done, _) = mpsc::channel();
+        self.send(camera, Command::Record { meta, tap: events, budget, dirs, done })
+            .map_err(|()| CameraStartError::Closed)?;
+        cameras.insert(camera);
+        Ok(CameraTap { camera, tap })
+    }
+
+    /// Ends a camera's recording and seals it; nothing is missing from here on. Waits for the disk.
+    ///
+    /// # Errors
+    /// As the disk says: then the recording is sealed by whoever opens the archive next.
+    pub fn stop(&self, camera: CameraId) -> io::Result<()> {
+        let mut cameras = self.cameras.lock();
+        let (done, answer) = mpsc::channel();
+        let closed = || io::Error::other("the archive of cameras is closed");
+        self.send(camera, Command::Stop { camera, done }).map_err(|()| closed())?;
+        self.turn(UnixMillis::now());
+        let result = answer.recv().map_err(|_| closed())?;
+        cameras.remove(&camera);
+        if result.is_err() {
+            // It can be gone on with: what is there is looked for again.
+            if let Ok((mut open, _)) = unfinished(&self.shared.root)
+                && let Some(dirs) = open.remove(&camera)
+            {
+                self.left.lock().insert(camera, dirs);
+            }
+        }
+        result
+    }
+
+    /// Where a camera's recording stands; `None` if it never was recorded by this process.
+    #[must_use]
+    pub fn status(&self, camera: CameraId) -> Option<CameraRecordingStatus> {
+        self.shared.statuses.lock().get(&camera).copied()
+    }
+
+    /// … of all cameras.
+    #[must_use]
+    pub fn statuses(&self) -> BTreeMap<CameraId, CameraRecordingStatus> {
+        self.shared.statuses.lock().clone()
+    }
+
+    /// Keeps a hold; one with the same id is replaced. When this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// [`HoldError`].
+    pub fn hold(&self, hold: Hold) -> Result<(), HoldError> {
+        self.holds.lock().hold(&*self.shared.storage, &self.shared.root, hold)
+    }
+
+    /// Ends a hold. Tells whether there was one. Who may is decided elsewhere (two people).
+    ///
+    /// # Errors
+    /// [`HoldError::Io`]: then it is still in force.
+    pub fn release(&self, id: Ulid) -> Result<bool, HoldError> {
+        self.holds.lock().release(&*self.shared.storage, &self.shared.root, id, UnixMillis::now())
+    }
+
+    /// Holds in force.
+    #[must_use]
+    pub fn holds(&self) -> Vec<Hold> {
+        self.holds.lock().all().cloned().collect()
+    }
+
+    /// Seals what was left unfinished by an earlier process and whose camera nobody records any more. Call now and then.
+    pub fn tidy(&self, now: UnixMillis) {
+        if now.since(self.opened) < self.shared.limits.abandon_after {
+            return;
+        }
+        loop {
+            // Held while one is sealed, so that nobody begins to record that camera meanwhile.
+            let mut left = self.left.lock();
+            let Some((camera, dirs)) = left.pop_first() else { return };
+            for dir in dirs {
+                if let Err(e) = abandon(&self.shared, &dir, now) {
+                    tracing::error!(%camera, dir = %dir.display(), error = %e, "an unfinished recording can't be sealed");
+                }
+            }
+        }
+    }
+
+    /// Removes what its rule says, and what the disk needs; keeps what is held. Blocks while it lists and deletes: call it every minute
+    /// or so, away from anything that must not wait.
+    ///
+    /// # Errors
+    /// As the disk says, where nothing could be listed.
+    pub fn retain(&self, rules: &RetentionRules, now: UnixMillis) -> io::Result<RetentionReport> {
+        let items = self.items()?;
+        // Held until everything is removed, so that no hold is set in between.
+        let holds = self.holds.lock();
+        let free_bytes = self.shared.storage.free_bytes(&self.shared.root)?;
+        let held: Vec<Hold> = holds.all().cloned().collect();
+        let Plan { remove, alarms } = retention::plan(now, &items, rules, &held, free_bytes);
+        let used: u64 = items.iter().map(|i| i.bytes).sum();
+        let mut report = RetentionReport { alarms, ..RetentionReport::default() };
+        let by_id: BTreeMap<RecordingId, &Item> = items.iter().map(|i| (i.recording, i)).collect();
+        for (id, reason) in remove {
+            let Some(item) = by_id.get(&id) else { continue };
+            let of = (item.camera, id);
+            match removal::remove(&*self.shared.storage, &self.shared.root, &self.shared.signer, of, reason, now) {
+                Ok(bytes) => {
+                    metrics::counter!("lectern_recorder_removed_total", "reason" => reason.as_str()).increment(1);
+                    report.freed_bytes += bytes;
+                    report.removed.push(of);
+                    self.known.lock().remove(&id);
+                }
+                Err(e) => {
+                    tracing::error!(camera = %item.camera, recording = %id, error = %e, "a recording can't be removed");
+                    report.failed += 1;
+                }
+            }
+        }
+        report.used_bytes = used.saturating_sub(report.freed_bytes);
+        report.free_bytes = self.shared.storage.free_bytes(&self.shared.root)?;
+        Ok(report)
+    }
+
+    /// Every sealed recording.
+    fn items(&self) -> io::Result<Vec<Item>> {
+        let mut known = self.known.lock();
+        let mut found = BTreeMap::new();
+        for day in crate::scan::sorted_dirs(&self.shared.root)? {
+            for of_camera in crate::scan::sorted_dirs(&day)? {
+                for (id, dir) in recordings_in(&of_camera)? {
+                    if let Some(item) = known.remove(&id).or_else(|| item(&dir)) {
+                        found.insert(id, item);
+                    }
+                }
+            }
+        }
+        // Few words are used by many recordings.
+        let mut groups: BTreeSet<Arc<str>> = BTreeSet::new();
+        for item in found.values_mut() {
+            match groups.get(&*item.group) {
+                Some(same) => item.group = same.clone(),
+                None => _ = groups.insert(item.group.clone()),
+            }
+        }
+        *known = found;
+        Ok(known.values().cloned().collect())
+    }
+
+    /// Ends everything; recordings can be gone on with by the next process. Waits for the disk.
+    pub fn shutdown(&self) {
+        let mut places = std::mem::take(&mut *self.places.lock());
+        for place in &mut places {
+            let (done, finished) = mpsc::channel();
+            if place.commands.send(Command::Shutdown { done }).is_err() {
+                continue;
+            }
+            match (&mut place.idle, place.thread.take()) {
+                (Some(worker), _) => worker.turn(UnixMillis::now()),
+                (None, Some(thread)) => {
+                    let _ = finished.recv();
+                    if thread.join().is_err() {
+                        tracing::error!("a thread of the camera archive had died");
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// One round of work at `now`, where the archive has no threads of its own ([`CameraLimits::threads`]); else nothing.
+    pub fn turn(&self, now: UnixMillis) {
+        for place in self.places.lock().iter_mut() {
+            if let Some(worker) = &mut place.idle {
+                worker.turn(now);
+            }
+        }
+    }
+
+    fn send(&self, camera: CameraId, command: Command) -> Result<(), ()> {
+        let places = self.places.lock();
+        // The time in an id says when a camera was added, so cameras added together differ in the random part only.
+        let n = places.len().max(1) as u128;
+        let place = places.get((camera.0.random() % n) as usize).ok_or(())?;
+        place.commands.send(command).map_err(|_| ())
+    }
+}
+
+impl Drop for CameraArchive {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+fn item(dir: &Path) -> Option<Item> {
+    let seal = Seal::read(dir).ok()??;
+    let (header, _) = Header::<CameraRecording>::read(dir).ok()?;
+    let CameraRecording { id, started, camera, .. } = header.meta;
+    let to = UnixMillis(started.0.saturating_add(seal.duration_ms as i64));
+    let (group, bytes) = (camera.group.into(), seal.size_bytes);
+    Some(Item { recording: id, camera: camera.camera, group, from: started, to, bytes, sealed: true })
+}
+
+/// The camera's days and the recordings in them, newest day first: for tools.
+///
+/// # Errors
+/// As the disk says.
+pub fn camera_recordings(root: &Path, camera: CameraId) -> io::Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    for day in days_of(root, camera)? {
+        out.extend(recordings_in(&day)?.into_iter().map(|(_, dir)| dir).filter(|d| is_recording_dir(d)));
+    }
+    Ok(out)
+}

@@ -1,0 +1,246 @@
+//! The threads that write: each serves its share of the cameras, taking what waits in their taps, and syncs them in one round.
+//!
+//! A camera that fails, or whose session panics, leaves the others alone. Does not belong here: what becomes of an event
+//! (`session`), who starts and stops cameras (`archive`).
+
+use super::{CameraLimits, CameraMeta, CameraRecordingState, CameraRecordingStatus, session::Session};
+use crate::{FailReason, signer::Signer, storage::Storage};
+use lectern_media::{
+    CameraId, UnixMillis,
+    tap::{Budget, TapEvent, TapReceiver},
+};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long events wait at most before they are looked at.
+const TURN: Duration = Duration::from_millis(50);
+/// Events of one camera taken in one turn: ten times what 50 ms bring at 4 Mbit/s, so that one that floods delays no other.
+const BATCH: usize = 1024;
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) root: PathBuf,
+    pub(crate) limits: CameraLimits,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) statuses: Mutex<BTreeMap<CameraId, CameraRecordingStatus>>,
+}
+
+/// What a thread is asked for.
+pub(crate) enum Command {
+    /// Records a camera, or gives it another tap.
+    Record { meta: CameraMeta, tap: TapReceiver, budget: Arc<Budget>, dirs: Vec<PathBuf>, done: Sender<()> },
+    /// Ends a camera's recording.
+    Stop { camera: CameraId, done: Sender<io::Result<()>> },
+    /// Ends the thread; recordings can be gone on with.
+    Shutdown { done: Sender<()> },
+}
+
+struct Served {
+    session: Session,
+    tap: Option<(TapReceiver, Arc<Budget>)>,
+}
+
+/// One thread's cameras.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    commands: Receiver<Command>,
+    cameras: BTreeMap<CameraId, Served>,
+    last_sync: Option<UnixMillis>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, commands: Receiver<Command>) -> Self {
+        Self { shared, commands, cameras: BTreeMap::new(), last_sync: None }
+    }
+
+    /// Works until it is shut down, or nobody can ask any more.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.commands.recv_timeout(TURN) {
+                Ok(Command::Shutdown { done }) => {
+                    self.suspend(UnixMillis::now());
+                    let _ = done.send(());
+                    return;
+                }
+                Ok(command) => self.command(command, UnixMillis::now()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.suspend(UnixMillis::now()),
+            }
+            self.turn(UnixMillis::now());
+        }
+    }
+
+    /// One round of work: what was asked, what waits in taps, what time asks for, a sync round if it is due.
+    pub(crate) fn turn(&mut self, now: UnixMillis) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Shutdown { done } => {
+                    self.suspend(now);
+                    let _ = done.send(());
+                    return;
+                }
+                command => self.command(command, now),
+            }
+        }
+        for (camera, served) in &mut self.cameras {
+            guarded(&self.shared, *camera, &mut served.session, now, |session| {
+                let mut gone = false;
+                if let Some((tap, budget)) = &mut served.tap {
+                    for _ in 0..BATCH {
+                        match tap.try_recv() {
+                            Ok(event) => {
+                                if let TapEvent::Packet(p) = &event {
+                                    budget.give_back(p.payload.len());
+                                }
+                                session.event(event, now);
+                            }
+                            Err(tokio::sync::mpsc::error::TryRecvError::Empty) => break,
+                            Err(tokio::sync::mpsc::error::TryRecvError::Disconnected) => {
+                                gone = true;
+                                break;
+                            }
+                        }
+                    }
+                }
+                if gone {
+                    served.tap = None;
+                    session.tap_gone(now);
+                }
+                session.tick(now);
+            });
+        }
+        let every = self.shared.limits.recording.sync_every;
+        if self.last_sync.is_none_or(|last| now.since(last) >= every || now < last) {
+            self.last_sync = Some(now);
+            self.sync_round(now);
+        }
+        let mut statuses = self.shared.statuses.lock();
+        for (camera, served) in &self.cameras {
+            statuses.insert(*camera, served.session.status());
+        }
+    }
+
+    /// *A round for many.*
+    fn sync_round(&mut self, now: UnixMillis) {
+        let began = Instant::now();
+        let room = self.shared.storage.free_bytes(&self.shared.root);
+        let enough = matches!(room, Ok(free) if free > self.shared.limits.recording.reserve_bytes);
+        let mut any = false;
+        for (camera, s) in &mut self.cameras {
+            guarded(&self.shared, *camera, &mut s.session, now, |session| {
+                if !enough && !session.hours.is_empty() {
+                    let e = io::Error::other("less space is left than the reserve");
+                    session.fail(FailReason::LowSpace, &e, now);
+                }
+                any |= session.dirty();
+                session.sync_media(now);
+            });
+        }
+        // Nothing is taken from taps between the steps, so what is chained was synced.
+        for step in [Session::append_chain as fn(&mut Session, UnixMillis), |s, now| s.announce(now, now)] {
+            for (camera, s) in &mut self.cameras {
+                guarded(&self.shared, *camera, &mut s.session, now, |session| step(session, now));
+            }
+        }
+        if any {
+            metrics::histogram!("lectern_recorder_sync_seconds").record(began.elapsed().as_secs_f64());
+        }
+    }
+
+    fn command(&mut self, command: Command, now: UnixMillis) {
+        match command {
+            Command::Record { meta, tap, budget, dirs, done } => {
+                let camera = meta.camera;
+                match self.cameras.get_mut(&camera) {
+                    Some(served) => {
+                        guarded(&self.shared, camera, &mut served.session, now, |s| {
+                            s.tap_gone(now);
+                            s.set_meta(meta);
+                        });
+                        served.tap = Some((tap, budget));
+                    }
+                    None => {
+                        let s = self.shared.clone();
+                        let session = Session::new(
+                            s.storage.clone(),
+                            s.root.clone(),
+                            s.limits.clone(),
+                            s.signer.clone(),
+                            meta,
+                            dirs,
+                            now,
+                        );
+                        self.cameras.insert(camera, Served { session, tap: Some((tap, budget)) });
+                        metrics::gauge!("lectern_recorder_cameras").increment(1);
+                    }
+                }
+                if let Some(served) = self.cameras.get(&camera) {
+                    self.shared.statuses.lock().insert(camera, served.session.status());
+                }
+                let _ = done.send(());
+            }
+            Command::Stop { camera, done } => {
+                let result = match self.cameras.remove(&camera) {
+                    Some(mut served) => {
+                        metrics::gauge!("lectern_recorder_cameras").decrement(1);
+                        // What is in the tap came before the order.
+                        if let Some((mut tap, _)) = served.tap.take() {
+                            while let Ok(event) = tap.try_recv() {
+                                served.session.event(event, now);
+                            }
+                        }
+                        let result = served.session.stop(now);
+                        self.shared.statuses.lock().insert(camera, served.session.status());
+                        result
+                    }
+                    None => Ok(()),
+                };
+                if let Err(e) = &result {
+                    tracing::error!(%camera, error = %e, "the end of a camera's recording could not be written");
+                }
+                let _ = done.send(result);
+            }
+            Command::Shutdown { done } => {
+                self.suspend(now);
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn suspend(&mut self, now: UnixMillis) {
+        for (camera, served) in &mut self.cameras {
+            guarded(&self.shared, *camera, &mut served.session, now, |session| {
+                if let Some((tap, _)) = &mut served.tap {
+                    while let Ok(event) = tap.try_recv() {
+                        session.event(event, now);
+                    }
+                }
+                session.suspend(now);
+            });
+            self.shared.statuses.lock().insert(*camera, served.session.status());
+        }
+        metrics::gauge!("lectern_recorder_cameras").decrement(self.cameras.len() as f64);
+        self.cameras.clear();
+    }
+}
+
+/// Does something to one camera; a panic ends in a failed recording of that camera, which is recovered like after a crash.
+fn guarded(shared: &Shared, camera: CameraId, session: &mut Session, now: UnixMillis, f: impl FnOnce(&mut Session)) {
+    if catch_unwind(AssertUnwindSafe(|| f(session))).is_err() {
+        metrics::counter!("lectern_recorder_failures_total", "reason" => "panic").increment(1);
+        session.fail(FailReason::Io, &io::Error::other("the camera's session panicked"), now);
+        let state = CameraRecordingState::Failed { reason: FailReason::Io };
+        shared.statuses.lock().entry(camera).and_modify(|s| s.state = state);
+    }
+}

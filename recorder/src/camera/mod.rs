@@ -1,0 +1,35 @@
+//! Cameras, recorded around the clock: many cameras, few threads, an hour a directory, every head signed.
+//!
+//! The way through: [`CameraArchive::record`] gives a [`CameraTap`] that stays the same while the hours roll below it; a thread of
+//! the archive (`engine`) reads the taps of many cameras; each camera's `session` turns packets into fragments with the
+//! lesson's tracks and writes them with the lesson's writer, several recordings open where it rolls.
+//!
+//! - `timeline` and `playback` read recordings, running ones too.
+//! - `retention` decides what goes; `removal` removes it; `holds` keeps what must not go.
+//!
+//! What is always true is in `INVARIANTS.md` (11 to 16). Does not belong here: talking to cameras (`lectern-ingest`), who may
+//! look, HTTP, evidence.
+
+mod archive;
+pub(crate) mod continuity;
+mod coverage;
+mod engine;
+mod holds;
+mod hour;
+mod limits;
+mod meta;
+mod open;
+pub mod raw;
+mod removal;
+mod retention;
+mod session;
+
+pub use archive::{CameraArchive, CameraStartError, CameraTap, RetentionReport, camera_recordings};
+pub use holds::{HOLDS_MAX, Hold, HoldError};
+pub use limits::CameraLimits;
+pub use meta::{CameraKind, CameraMeta, CameraRecording, Previous, camera_day_dir, camera_recording_dir};
+pub use removal::{REMOVED_FILE, Removed};
+pub use retention::{Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, plan};
+pub use session::{CameraRecordingState, CameraRecordingStatus};
+
+pub(crate) use open::is_recording_dir;

@@ -1,0 +1,289 @@
+//! How a camera's recording is opened (*come back*), and how it ends.
+
+use super::{
+    CameraRecording, Previous,
+    coverage::Coverage,
+    engine::Shared,
+    hour::{Hour, hour_dir},
+    meta::{camera_recording_dir, parse_dir_name},
+    session::{CameraRecordingState, Session},
+};
+use crate::{
+    Entry, Header, Line, Seal,
+    recover::{self, file_names},
+    scan,
+    writer::Standing,
+};
+use lectern_media::{CameraId, RecordingId, TrackId, TrackInfo, UnixMillis};
+use lectern_protocol::api::GapCause;
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Less at the end of a stream is not worth an entry.
+const END_MS: u64 = 500;
+
+/// Whether a name is that of a recording's directory.
+pub(crate) fn is_recording_dir(dir: &Path) -> bool {
+    dir.file_name().and_then(|n| n.to_str()).is_some_and(|n| parse_dir_name(n).is_some())
+}
+
+/// The days under `root` on which the camera has something, newest first.
+pub(super) fn days_of(root: &Path, camera: CameraId) -> io::Result<Vec<PathBuf>> {
+    let mut days: Vec<PathBuf> = scan::sorted_dirs(root)?;
+    days.reverse();
+    let of_camera = |day: PathBuf| Some(day.join(camera.to_string())).filter(|d| d.is_dir());
+    Ok(days.into_iter().filter_map(of_camera).collect())
+}
+
+/// The recordings in a camera's day, oldest first.
+pub(super) fn recordings_in(day: &Path) -> io::Result<Vec<(RecordingId, PathBuf)>> {
+    let names = match file_names(day) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut out: Vec<_> = names.iter().filter_map(|n| Some((parse_dir_name(n)?, day.join(n)))).collect();
+    out.sort();
+    Ok(out)
+}
+
+/// The camera's newest recording that is sealed.
+fn newest_sealed(root: &Path, camera: CameraId) -> io::Result<Option<Previous>> {
+    for day in days_of(root, camera)? {
+        for (recording, dir) in recordings_in(&day)?.into_iter().rev() {
+            if let Ok(Some(seal)) = Seal::read(&dir) {
+                return Ok(Some(Previous { recording, records: seal.records, head: seal.head }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The streams that a recording that was not closed still had.
+struct Stream {
+    info: TrackInfo,
+    hz: u32,
+    /// Up to where it is recorded or entered, in milliseconds of the recording.
+    covered_ms: u64,
+    end: Option<u64>,
+}
+
+fn streams(at: &Standing<CameraRecording>) -> BTreeMap<TrackId, Stream> {
+    let mut out = BTreeMap::new();
+    for Line { at_ms, entry } in &at.lines {
+        match entry {
+            Entry::Track { info, clock_hz } => {
+                let hz = clock_hz.unwrap_or(info.codec.clock_rate().hz()).max(1);
+                let end = at.track_ends.get(&info.id).copied();
+                let covered_ms = end.map_or(*at_ms, |e| e.saturating_mul(1000) / u64::from(hz));
+                out.insert(info.id, Stream { info: info.clone(), hz, covered_ms, end });
+            }
+            Entry::TrackEnd { track } => _ = out.remove(track),
+            _ => {}
+        }
+    }
+    for Line { entry, .. } in &at.lines {
+        if let Entry::Gap { track: Some(track), to_ms, .. } = entry
+            && let Some(s) = out.get_mut(track)
+        {
+            s.covered_ms = s.covered_ms.max(*to_ms);
+        }
+    }
+    out
+}
+
+impl Session {
+    /// Opens the recording that the camera goes on in: the unfinished one of this hour, or a new one. Everything else that was left
+    /// unfinished is closed; the time in which nothing was recorded is missing by `cause`.
+    pub(super) fn open(&mut self, now: UnixMillis, cause: GapCause) -> io::Result<()> {
+        let mut left: Vec<Standing<CameraRecording>> = Vec::new();
+        for dir in self.dirs.clone() {
+            let sealed = Seal::read(&dir).map_err(|e| io::Error::other(e.to_string()))?.is_some();
+            if sealed || !dir.exists() || scan::is_stillborn(&dir) {
+                continue;
+            }
+            let (standing, did) =
+                recover::recover(&*self.storage, &dir).map_err(|e| io::Error::other(e.to_string()))?;
+            for damage in &did.damage {
+                tracing::error!(dir = %dir.display(), damage, "recording is damaged");
+            }
+            left.push(standing);
+        }
+        left.sort_by_key(|s| s.meta.id);
+        let newest = left.pop();
+        for standing in left {
+            let to = standing.meta.until;
+            self.close(standing, to, now, cause)?;
+        }
+        let hour = match newest {
+            Some(standing) if now < standing.meta.until => self.go_on(standing, now, cause)?,
+            over => {
+                let streams = over.as_ref().map(streams).unwrap_or_default();
+                if let Some(standing) = over {
+                    self.close(standing, now, now, cause)?;
+                }
+                self.begin(streams, now, cause)?
+            }
+        };
+        self.dirs = vec![hour_dir(&hour)];
+        self.hours.clear();
+        self.hours.push_back(hour);
+        self.status.bytes = self.hours.back().map_or(0, Hour::bytes);
+        for id in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.open_track(id);
+        }
+        Ok(())
+    }
+
+    /// Closes a recording that was interrupted: what is missing up to `to` is entered, then it is sealed.
+    fn close(
+        &mut self,
+        at: Standing<CameraRecording>,
+        to: UnixMillis,
+        now: UnixMillis,
+        cause: GapCause,
+    ) -> io::Result<()> {
+        let (streams, epoch) = (streams(&at), at.meta.started);
+        let previous = at.meta.previous.clone();
+        let told = tells_previous(&at.lines);
+        let mut hour = Hour::resume(&self.storage, at, epoch, &self.limits, &self.signer)?;
+        self.tell_previous(&mut hour, previous, told, 0)?;
+        let to_ms = to.since(epoch).as_millis() as u64;
+        for (track, s) in streams {
+            if s.covered_ms + END_MS < to_ms {
+                let gap = Entry::Gap { track: Some(track), from_ms: s.covered_ms, to_ms, cause, packets: None };
+                hour.line(to_ms, gap)?;
+            }
+        }
+        hour.line(to_ms, Entry::Resumed {})?;
+        hour.seal(false, now, &self.signer)?;
+        Ok(())
+    }
+
+    /// *Resumes* the recording of this hour.
+    fn go_on(&mut self, at: Standing<CameraRecording>, now: UnixMillis, cause: GapCause) -> io::Result<Hour> {
+        let streams = streams(&at);
+        let (previous, told) = (at.meta.previous.clone(), tells_previous(&at.lines));
+        self.epoch = at.meta.started;
+        let mut hour = Hour::resume(&self.storage, at, self.epoch, &self.limits, &self.signer)?;
+        let now_ms = self.ms(now);
+        self.tell_previous(&mut hour, previous, told, now_ms)?;
+        hour.line(now_ms, Entry::Resumed {})?;
+        for lane in self.lanes.values_mut() {
+            lane.coverage = Coverage::new(now_ms, cause);
+        }
+        for (id, s) in streams {
+            // The announcement is repeated, for the recorder's key may be another one; the file is a new part in any case.
+            hour.announce(&s.info, s.hz, now_ms)?;
+            self.stand(id, s.info, s.end.map(|e| (e, s.hz)), s.covered_ms, cause);
+        }
+        Ok(hour)
+    }
+
+    /// Begins a new recording.
+    fn begin(&mut self, streams: BTreeMap<TrackId, Stream>, now: UnixMillis, cause: GapCause) -> io::Result<Hour> {
+        self.epoch = now;
+        let previous = newest_sealed(&self.root, self.meta.camera)?;
+        let (storage, root, signer) = (self.storage.clone(), self.root.clone(), self.signer.clone());
+        let mut hour =
+            Hour::create(&storage, &root, &self.meta, now, previous.clone(), self.epoch, &self.limits, &signer)?;
+        self.dirs.push(hour_dir(&hour));
+        if let Some(Previous { recording, records, head }) = previous {
+            hour.line(0, Entry::Previous { recording, records, head })?;
+        }
+        for lane in self.lanes.values_mut() {
+            lane.coverage = Coverage::new(0, cause);
+            lane.set_end(None);
+        }
+        for (id, s) in streams {
+            hour.announce(&s.info, s.hz, 0)?;
+            self.stand(id, s.info, None, 0, cause);
+        }
+        Ok(hour)
+    }
+
+    /// Enters how the recording before ended, if that is known and not entered yet.
+    fn tell_previous(&self, hour: &mut Hour, named: Option<Previous>, told: bool, at_ms: u64) -> io::Result<()> {
+        let Some(previous) = named.filter(|_| !told) else { return Ok(()) };
+        let dir = camera_recording_dir(&self.root, self.meta.camera, previous.recording);
+        if let Ok(Some(Seal { records, head, .. })) = Seal::read(&dir) {
+            hour.line(at_ms, Entry::Previous { recording: previous.recording, records, head })?;
+        }
+        Ok(())
+    }
+
+    /// An operator ends the recording: everything is written, entered and sealed.
+    ///
+    /// # Errors
+    /// As the disk says; the recording is then sealed by whoever opens the archive next.
+    pub(crate) fn stop(&mut self, now: UnixMillis) -> io::Result<()> {
+        self.flush(now);
+        let mut previous: Option<Entry> = None;
+        let now_ms = self.ms(now);
+        while let Some(mut hour) = self.hours.pop_front() {
+            if let Some(entry) = previous.take() {
+                hour.line(now_ms, entry)?;
+            }
+            if self.hours.is_empty() {
+                hour.line(now_ms, Entry::Stopped {})?;
+            }
+            previous = Some(hour.seal(true, now, &self.signer)?.1);
+        }
+        (self.status.state, self.status.since) = (CameraRecordingState::Ended, now);
+        match previous {
+            Some(_) => {
+                self.status.durable = now;
+                Ok(())
+            }
+            None => Err(io::Error::other("the recording had stopped and could not go on")),
+        }
+    }
+
+    /// The process ends: everything is written and synced, and the recording can be gone on with.
+    pub(crate) fn suspend(&mut self, now: UnixMillis) {
+        self.finish_tracks(now);
+        self.sync_media(now);
+        self.append_chain(now);
+        self.announce(now, now);
+        (self.status.state, self.status.since) = (CameraRecordingState::Ended, now);
+    }
+}
+
+fn tells_previous(lines: &[Line]) -> bool {
+    lines.iter().any(|l| matches!(l.entry, Entry::Previous { .. }))
+}
+
+/// Seals a recording that nobody goes on with, as it is.
+pub(super) fn abandon(session: &Shared, dir: &Path, now: UnixMillis) -> io::Result<()> {
+    let (standing, _) =
+        recover::recover::<CameraRecording>(&*session.storage, dir).map_err(|e| io::Error::other(e.to_string()))?;
+    let epoch = standing.meta.started;
+    let hour = Hour::resume(&session.storage, standing, epoch, &session.limits, &session.signer)?;
+    hour.seal(false, now, &session.signer)?;
+    Ok(())
+}
+
+/// Directories of recordings, by camera.
+pub(super) type ByCamera = BTreeMap<CameraId, Vec<PathBuf>>;
+
+/// Every recording under `root` that is not sealed, by camera, and every directory that retention began to remove.
+pub(super) fn unfinished(root: &Path) -> io::Result<(ByCamera, Vec<PathBuf>)> {
+    let (mut open, mut removing) = (ByCamera::new(), Vec::new());
+    for day in scan::sorted_dirs(root)? {
+        for of_camera in scan::sorted_dirs(&day)? {
+            let name = of_camera.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Ok(camera) = name.parse::<CameraId>() else { continue };
+            for dir in scan::sorted_dirs(&of_camera)? {
+                let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if name.ends_with(super::removal::REMOVING) {
+                    removing.push(dir);
+                } else if is_recording_dir(&dir) && !dir.join(Seal::FILE).exists() && dir.join(Header::FILE).exists() {
+                    open.entry(camera).or_default().push(dir);
+                }
+            }
+        }
+    }
+    Ok((open, removing))
+}
