@@ -26,6 +26,7 @@ mod ledger;
 mod osd;
 mod paint;
 mod picture;
+mod puller;
 mod rtp;
 mod rtsp;
 mod scene;
@@ -34,6 +35,8 @@ mod sdp;
 mod sound;
 mod track;
 mod world;
+
+pub use puller::PullArgs;
 
 use anyhow::{Context, Result, ensure};
 use connection::{Door, serve};

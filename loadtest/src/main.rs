@@ -64,6 +64,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Plays RTSP cameras, with faults by script and a ledger of all they send.
     Cameras(cameras::CamerasArgs),
+    /// Takes all streams of such cameras over TCP and throws them away.
+    CameraPull(cameras::PullArgs),
     /// The sender process of `floor` and `bench`.
     #[command(hide = true)]
     FloorSend,
@@ -94,6 +96,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Floor(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Cameras(args) => args.run(),
+        Command::CameraPull(args) => args.run(),
         Command::FloorSend => floor::send().map(|()| true),
         Command::Demo(args) => args.run(),
     }

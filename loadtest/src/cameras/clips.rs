@@ -22,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     rc::Rc,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Changes when clips are made otherwise: older files are not used again.
@@ -331,7 +332,7 @@ fn encode(order: Order, path: &Path) -> Result<()> {
             format!("keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:open-gop=0:info=0:log-level=error"),
         ],
     };
-    let part = path.with_extension(format!("part{}", std::process::id()));
+    let part = part_of(path);
     let mut ffmpeg = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p"])
         .args(["-s", &order.size().to_string(), "-r", &fps.to_string(), "-i", "-"])
@@ -365,6 +366,12 @@ fn encode(order: Order, path: &Path) -> Result<()> {
     drop(input);
     ensure!(ffmpeg.wait().context("waiting for ffmpeg")?.success(), "ffmpeg failed");
     fs::rename(&part, path).context("putting the clip in its place")
+}
+
+/// Where a file is written before it is whole: others may be making the same.
+pub fn part_of(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    path.with_extension(format!("part{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Squares of 8 pixels of the deepest black and the brightest white.

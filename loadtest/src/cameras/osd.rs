@@ -31,12 +31,12 @@ impl Letters {
         for letter in LETTERS.chars() {
             let width = Self::cells(letter) * 8 * rows;
             let mut frame = Frame::new(width.max(2), height, PAPER);
-            let size = height as f32 * 0.94;
-            // The font's line is half as high again as its letters: lifted, so that they fill the row.
+            let size = height as f32 * 1.3;
+            // The font's line is half as high again as its letters: cut out so that they fill the row.
             let text = letter.to_string();
             let mut tall = Frame::new(width, height * 2, PAPER);
             pen.write(&mut tall, (0, height / 2), size, INK, &text);
-            let lift = height / 2 + height / 12;
+            let lift = height / 2 + height * 3 / 16;
             let luma = tall.luma_mut()[lift * width..(lift + height) * width].to_vec();
             frame.luma_mut().copy_from_slice(&luma);
             letters.insert(letter, frame.luma_mut().to_vec());

@@ -1,6 +1,7 @@
 //! What a camera hears: a hum, footsteps and a tone on the second, and silence; as AAC-LC (16 kHz, one channel) or G.711
 //! A-law (8 kHz), encoded once by `ffmpeg`.
 
+use super::clips::part_of;
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
@@ -99,7 +100,7 @@ fn encode(codec: SoundCodec, silent: bool, path: &Path) -> Result<()> {
         SoundCodec::Aac => (&["-c:a", "aac", "-b:a", "32k", "-profile:a", "aac_low"], "adts"),
         _ => (&["-c:a", "pcm_alaw"], "alaw"),
     };
-    let part = path.with_extension(format!("part{}", std::process::id()));
+    let part = part_of(path);
     let mut ffmpeg = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-y", "-f", "s16le", "-ac", "1", "-ar", &rate.to_string()])
         .args(["-i", "-"])

@@ -1,1 +1,120 @@
 //! The whole of it against a client of another make: `ffmpeg`.
+
+use super::*;
+use serde_json::Value;
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Mutex, OnceLock},
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Clips are encoded once for all tests.
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<TempDir> = OnceLock::new();
+    CACHE.get_or_init(|| tempfile::tempdir().expect("a directory")).path()
+}
+
+fn args(more: &[&str]) -> CamerasArgs {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CamerasArgs,
+    }
+    let usual =
+        ["cameras", "-n", "1", "--h265-every", "0", "--main-kbps", "1000", "--user", "exam", "--password", "pw"];
+    let words = usual.iter().chain(more).copied();
+    let mut args = <Line as clap::Parser>::parse_from(words).args;
+    args.cache = cache().to_owned();
+    args
+}
+
+/// Plays cameras for as long as `client` takes; tells what it tells, and the ledger.
+fn with_cameras<T>(args: CamerasArgs, client: impl AsyncFnOnce(u16) -> T) -> (T, Vec<Value>) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ledger.jsonl");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let told = LocalSet::new().block_on(&runtime, async {
+        let udp = udp_pair(args.listen.ip()).await.expect("two ports");
+        let ledger = Ledger::new(Some(&path)).expect("a ledger");
+        let mut world = {
+            static ONE_ENCODES: Mutex<()> = Mutex::new(());
+            let _alone = ONE_ENCODES.lock();
+            World::new(args.plan().expect("a plan"), ledger, udp, 1).expect("clips")
+        };
+        world.begin();
+        let login = args.user.clone().map(|user| Login { user, password: args.password.clone() });
+        let door = Rc::new(Door { world: RefCell::new(world), login, timeout: Duration::from_secs(60) });
+        let ports = args.open(&door).await.expect("a port");
+        let pacing = spawn_local(pace(Rc::clone(&door)));
+        let told = client(ports[0]).await;
+        pacing.abort();
+        door.world.borrow_mut().end().expect("the ledger is written");
+        told
+    });
+    let text = std::fs::read_to_string(&path).expect("the ledger");
+    (told, text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect())
+}
+
+/// Decodes `frames` pictures; what ffmpeg complains of, and the MD5 of each decoded picture.
+async fn pull(transport: &str, url: &str, frames: u32, map: &str) -> (String, usize) {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "warning", "-rtsp_transport", transport, "-i", url, "-map", map])
+        .args(["-frames:0", &frames.to_string(), "-f", "framemd5", "-"])
+        .output()
+        .await
+        .expect("ffmpeg runs");
+    let pictures: HashSet<String> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(|l| l.rsplit(',').next().map(str::to_owned))
+        .collect();
+    (String::from_utf8_lossy(&output.stderr).into_owned(), pictures.len())
+}
+
+fn frames_of<'a>(ledger: &'a [Value], stream: &str) -> Vec<&'a Value> {
+    ledger.iter().filter(|l| l["t"] == "frame" && l["stream"] == stream).collect()
+}
+
+#[test]
+fn ffmpeg_decodes_both_streams_over_tcp_and_udp_without_an_error() {
+    for transport in ["tcp", "udp"] {
+        let ((sub, main), ledger) = with_cameras(args(&[]), async |port| {
+            let url = |stream| format!("rtsp://exam:pw@127.0.0.1:{port}/cam/1/{stream}");
+            let (sub, main) = (url("sub"), url("main"));
+            // More than a GOP, and a change of the clock's second.
+            tokio::join!(pull(transport, &sub, 35, "0:v"), pull(transport, &main, 55, "0:v"))
+        });
+        assert_eq!(sub, (String::new(), 35), "{transport}: each picture shows another frame number");
+        assert_eq!(main, (String::new(), 55), "{transport}");
+        for (stream, count) in [("sub", 35), ("main", 55), ("sound", 30)] {
+            let frames = frames_of(&ledger, stream);
+            assert!(frames.len() >= count, "{transport} {stream}: {} lines", frames.len());
+            assert!(frames.iter().all(|f| f["to"] == 1 && f["lost"] == 0 && f["late"] == 0));
+        }
+        let sub = frames_of(&ledger, "sub");
+        assert!(sub[0]["key"] == true && sub[1]["key"] == false, "what is sent begins with a keyframe");
+        let stamp = |f: &Value| f["rtp"].as_u64().expect("a number") as u32;
+        assert!(sub.windows(2).all(|p| stamp(p[1]).wrapping_sub(stamp(p[0])) == 6000), "15 pictures a second");
+    }
+}
+
+#[test]
+fn sound_is_decoded_too() {
+    for (codec, name) in [("aac", "aac"), ("pcma", "pcm_alaw")] {
+        let ((complaints, units), _) = with_cameras(args(&["--sound", codec]), async |port| {
+            pull("tcp", &format!("rtsp://exam:pw@127.0.0.1:{port}/cam/1/sub"), 20, "0:a").await
+        });
+        assert_eq!((complaints.as_str(), units), ("", 20), "{name}");
+    }
+}
+
+#[test]
+fn the_wrong_password_sees_nothing() {
+    let ((complaints, units), ledger) = with_cameras(args(&[]), async |port| {
+        pull("tcp", &format!("rtsp://exam:guess@127.0.0.1:{port}/cam/1/sub"), 1, "0:v").await
+    });
+    assert!(complaints.contains("401 Unauthorized") && units == 0, "{complaints}");
+    assert!(frames_of(&ledger, "sub").is_empty());
+}
