@@ -16,6 +16,7 @@
 //! instead. Each picture of either kind has an SEI message with frame number, UTC in microseconds, camera and stream
 //! ([`crate::stamp`]). The script's lines are [`script::Entry`], the ledger's are told in [`ledger`].
 
+mod bench;
 mod bits;
 mod clips;
 mod connection;
@@ -36,6 +37,7 @@ mod sound;
 mod track;
 mod world;
 
+pub use bench::CameraBenchArgs;
 pub use puller::PullArgs;
 
 use anyhow::{Context, Result, ensure};

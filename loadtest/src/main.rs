@@ -66,6 +66,8 @@ enum Command {
     Cameras(cameras::CamerasArgs),
     /// Takes all streams of such cameras over TCP and throws them away.
     CameraPull(cameras::PullArgs),
+    /// Measures what cameras cost a server, beside ffmpeg recording the same ones.
+    CameraBench(cameras::CameraBenchArgs),
     /// The sender process of `floor` and `bench`.
     #[command(hide = true)]
     FloorSend,
@@ -97,6 +99,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Bench(args) => args.run(),
         Command::Cameras(args) => args.run(),
         Command::CameraPull(args) => args.run(),
+        Command::CameraBench(args) => args.run(),
         Command::FloorSend => floor::send().map(|()| true),
         Command::Demo(args) => args.run(),
     }

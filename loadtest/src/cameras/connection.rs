@@ -249,8 +249,9 @@ impl Session {
             let base = request.url.trim_end_matches('/');
             let info: Vec<String> = told
                 .iter()
-                .filter_map(|(track, _, first)| {
-                    first.map(|(seq, time)| format!("url={base}/trackID={track};seq={seq};rtptime={time}"))
+                .filter_map(|first| {
+                    let (seq, time) = first.numbers?;
+                    Some(format!("url={base}/trackID={};seq={seq};rtptime={time}", first.track))
                 })
                 .collect();
             if !info.is_empty() && info.len() == told.len() {

@@ -73,8 +73,11 @@ pub struct FrameLine<'a> {
 #[derive(Debug)]
 pub struct Ledger {
     text: Vec<u8>,
-    writer: Option<(SyncSender<Vec<u8>>, JoinHandle<std::io::Result<()>>)>,
+    writer: Option<Writer>,
 }
+
+/// The way to the thread that writes, and the thread.
+type Writer = (SyncSender<Vec<u8>>, JoinHandle<std::io::Result<()>>);
 
 impl Ledger {
     /// A ledger in a new file; or none, which takes lines and forgets them.

@@ -38,7 +38,7 @@ impl Says {
         Plate {
             camera: self.camera,
             stream: u8::from(self.stream == StreamKind::Sub),
-            millis_high: (self.utc_us / 1000 >> 32) as u16,
+            millis_high: ((self.utc_us / 1000) >> 32) as u16,
             frame_low: self.frame as u16,
         }
     }

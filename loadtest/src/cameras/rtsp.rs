@@ -214,6 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_breaks_it() {
+        use rand::{Rng as _, SeedableRng as _};
+        let mut rng = rand::rngs::StdRng::seed_from_u64(4);
+        let whole =
+            b"SETUP rtsp://h/ RTSP/1.0\r\nTransport: RTP/AVP;client_port=1-2\r\nContent-Length: 1\r\n\r\nx".to_vec();
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..rng.random_range(1..6) {
+                let at = rng.random_range(0..bytes.len());
+                bytes[at] = rng.random();
+            }
+            bytes.truncate(rng.random_range(0..=bytes.len()));
+            match Request::read(&bytes) {
+                Incoming::Request(_, len) | Incoming::Packet(len) => assert!((1..=bytes.len()).contains(&len)),
+                Incoming::More | Incoming::Garbage => {}
+            }
+            let _ = Transport::read(&String::from_utf8_lossy(&bytes), IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        }
+    }
+
+    #[test]
     fn transports_are_chosen() {
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let read = |header| Transport::read(header, client, 1);

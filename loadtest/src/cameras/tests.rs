@@ -22,9 +22,9 @@ fn args(more: &[&str]) -> CamerasArgs {
         #[command(flatten)]
         args: CamerasArgs,
     }
-    let usual =
-        ["cameras", "-n", "1", "--h265-every", "0", "--main-kbps", "1000", "--user", "exam", "--password", "pw"];
-    let words = usual.iter().chain(more).copied();
+    let usual = ["cameras", "--h265-every", "0", "--main-kbps", "1000", "--user", "exam", "--password", "pw"];
+    let one: &[&str] = if more.contains(&"-n") { &[] } else { &["-n", "1"] };
+    let words = usual.iter().chain(one).chain(more).copied();
     let mut args = <Line as clap::Parser>::parse_from(words).args;
     args.cache = cache().to_owned();
     args
@@ -57,10 +57,13 @@ fn with_cameras<T>(args: CamerasArgs, client: impl AsyncFnOnce(u16) -> T) -> (T,
     (told, text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect())
 }
 
-/// Decodes `frames` pictures; what ffmpeg complains of, and the MD5 of each decoded picture.
+/// Decodes `frames` pictures or units of sound; what ffmpeg complains of, and how many different ones there were (of
+/// pictures only the strip is looked at).
 async fn pull(transport: &str, url: &str, frames: u32, map: &str) -> (String, usize) {
+    let filter: &[&str] = if map == "0:v" { &["-vf", "crop=iw:16:0:0"] } else { &[] };
     let output = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "warning", "-rtsp_transport", transport, "-i", url, "-map", map])
+        .args(filter)
         .args(["-frames:0", &frames.to_string(), "-f", "framemd5", "-"])
         .output()
         .await
@@ -117,4 +120,79 @@ fn the_wrong_password_sees_nothing() {
     });
     assert!(complaints.contains("401 Unauthorized") && units == 0, "{complaints}");
     assert!(frames_of(&ledger, "sub").is_empty());
+}
+
+/// A script in a file.
+fn script(lines: &[&str]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), lines.join("\n")).expect("written");
+    file
+}
+
+fn edge(ledger: &[Value], fault: &str, edge: &str) -> Option<u64> {
+    let line = ledger.iter().find(|l| l["t"] == "fault" && l["fault"] == fault && l["edge"] == edge)?;
+    line["utc_ms"].as_u64()
+}
+
+#[test]
+fn faults_of_the_picture_come_and_go_without_an_error_in_the_stream() {
+    let script = script(&[
+        r#"{"camera":1,"from_s":1,"to_s":2.5,"stream":"sub","fault":"frozen"}"#,
+        r#"{"camera":1,"from_s":3,"to_s":4,"stream":"sub","fault":"parameter_change"}"#,
+        r#"{"camera":1,"from_s":4.2,"to_s":4.6,"stream":"sub","fault":"silent"}"#,
+    ]);
+    let args = args(&["--script", script.path().to_str().expect("a path")]);
+    let ((complaints, pictures), ledger) = with_cameras(args, async |port| {
+        pull("tcp", &format!("rtsp://exam:pw@127.0.0.1:{port}/cam/1/sub"), 60, "0:v").await
+    });
+    assert_eq!(complaints, "");
+    assert!((30..=45).contains(&pictures), "{pictures} different ones: 1.5 s of 15 pictures a second were the same");
+    let begun = ledger[0]["utc_ms"].as_u64().expect("a time");
+    for (fault, from, to) in [("frozen", 1000, 2500), ("parameter_change", 3000, 4000), ("silent", 4200, 4600)] {
+        for (name, want) in [("start", from), ("end", to)] {
+            let at = edge(&ledger, fault, name).unwrap_or_else(|| panic!("{fault} has no {name}")) - begun;
+            // Not before its time; how long after is the machine's affair.
+            assert!(at >= want, "{fault} {name} at {at} ms");
+        }
+    }
+    let change = edge(&ledger, "parameter_change", "start").expect("a time");
+    let first = frames_of(&ledger, "sub").into_iter().find(|f| f["utc_ms"].as_u64() >= Some(change));
+    assert!(first.is_some_and(|f| f["key"] == true), "it begins with a keyframe");
+    let numbers: Vec<u64> = frames_of(&ledger, "sub").iter().filter_map(|f| f["frame"].as_u64()).collect();
+    assert!(numbers.windows(2).all(|n| n[0] < n[1]), "numbers rise");
+    assert!(numbers.windows(2).any(|n| n[1] - n[0] >= 5), "pictures are missing while it is silent");
+}
+
+#[test]
+fn dropped_packets_are_in_the_ledger() {
+    let script = script(&[r#"{"camera":1,"from_s":0,"fault":"loss","burst":3,"every_s":0.5}"#]);
+    let args = args(&["--script", script.path().to_str().expect("a path")]);
+    let (_, ledger) = with_cameras(args, async |port| {
+        pull("udp", &format!("rtsp://exam:pw@127.0.0.1:{port}/cam/1/sub"), 20, "0:v").await
+    });
+    let lost: u64 = frames_of(&ledger, "sub").iter().filter_map(|f| f["lost"].as_u64()).sum();
+    assert!(lost >= 6, "{lost} packets");
+}
+
+#[test]
+fn a_closed_port_is_closed_and_a_refused_log_in_refused() {
+    let script = script(&[
+        r#"{"camera":1,"from_s":0,"fault":"port_closed"}"#,
+        r#"{"camera":2,"from_s":0,"fault":"wrong_password"}"#,
+        r#"{"camera":3,"from_s":0,"fault":"close_at_step","step":"setup"}"#,
+    ]);
+    let path = script.path().to_str().expect("a path");
+    let ((), ledger) = with_cameras(args(&["-n", "3", "--port-each", "--script", path]), async |port| {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            tokio::task::yield_now().await; // the script is read in a moment
+        }
+    });
+    assert!(frames_of(&ledger, "sub").is_empty());
+    // The others, at one port for all.
+    let ((refused, closed), _) = with_cameras(args(&["-n", "3", "--script", path]), async |port| {
+        let url = |camera| format!("rtsp://exam:pw@127.0.0.1:{port}/cam/{camera}/sub");
+        (pull("tcp", &url(2), 1, "0:v").await.0, pull("tcp", &url(3), 1, "0:v").await.0)
+    });
+    assert!(refused.contains("401 Unauthorized"), "{refused}");
+    assert!(!closed.is_empty(), "the connection ends at SETUP");
 }

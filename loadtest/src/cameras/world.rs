@@ -323,7 +323,7 @@ impl World {
         meets
     }
 
-    /// Begins to send; tells SSRC, sequence number and time stamp of what comes first, where that is known.
+    /// Begins to send; tells what comes first.
     pub fn play(
         &mut self,
         id: u64,
@@ -331,7 +331,7 @@ impl World {
         stream: StreamKind,
         wanted: &[(u8, Transport)],
         out: &mpsc::Sender<Bytes>,
-    ) -> Vec<(u8, u32, Option<(u16, u32)>)> {
+    ) -> Vec<First> {
         let at = self.at();
         let ahead = self.plan.script.stamps_ahead_us(camera, at);
         let mut told = Vec::new();
@@ -354,7 +354,7 @@ impl World {
                 awaits_key: *number == 1,
                 reported: false,
             });
-            told.push((*number, track.ssrc, alone.then(|| (track.seq, track.next_timestamp(ahead)))));
+            told.push(First { track: *number, numbers: alone.then(|| (track.seq, track.next_timestamp(ahead))) });
             if !track.scheduled {
                 track.scheduled = true;
                 self.events.push(Reverse((track.due(), Event::Frame(index))));
@@ -630,6 +630,15 @@ impl World {
             self.events.push(Reverse((at + UDP_EVERY, Event::Udp(index))));
         }
     }
+}
+
+/// What a track begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct First {
+    /// 1 picture, 2 sound.
+    pub track: u8,
+    /// Sequence number and time stamp; not known if others receive it already.
+    pub numbers: Option<(u16, u32)>,
 }
 
 /// What a request meets.
