@@ -1,7 +1,8 @@
 //! What others call: [`CameraArchive`] for the cameras of one node.
 
 use super::{
-    CameraLimits, CameraMeta, CameraRecording, CameraRecordingStatus, Hold, HoldError,
+    CameraLimits, CameraMeta, CameraRecording, CameraRecordingState, CameraRecordingStatus, CameraTimeline, Footage,
+    Hold, HoldError,
     engine::{Command, Shared, Worker},
     holds::Holds,
     open::{abandon, days_of, is_recording_dir, recordings_in, unfinished},
@@ -12,6 +13,7 @@ use crate::{
     Header, OpenError, Seal,
     signer::Signer,
     storage::{Disk, Storage},
+    vod::VodError,
 };
 use lectern_media::{
     CameraId, RecordingId, UnixMillis,
@@ -99,6 +101,7 @@ pub struct CameraArchive {
     /// Unsealed recordings that nobody goes on with yet.
     left: Mutex<BTreeMap<CameraId, Vec<PathBuf>>>,
     opened: UnixMillis,
+    footage: Footage,
     /// Sealed recordings that were looked at: they never change.
     known: Mutex<BTreeMap<RecordingId, Item>>,
 }
@@ -160,6 +163,7 @@ impl CameraArchive {
             holds: Mutex::new(holds),
             left: Mutex::new(left),
             opened: UnixMillis::now(),
+            footage: Footage::new(root),
             known: Mutex::default(),
         })
     }
@@ -254,6 +258,24 @@ impl CameraArchive {
     #[must_use]
     pub fn holds(&self) -> Vec<Hold> {
         self.holds.lock().all().cloned().collect()
+    }
+
+    /// Reads recordings.
+    #[must_use]
+    pub fn footage(&self) -> &Footage {
+        &self.footage
+    }
+
+    /// What a camera's recordings hold between two moments, with the holds that touch it.
+    ///
+    /// # Errors
+    /// [`VodError`].
+    pub fn timeline(&self, camera: CameraId, from: UnixMillis, to: UnixMillis) -> Result<CameraTimeline, VodError> {
+        let mut out = self.footage.timeline(camera, from, to)?;
+        out.holds = self.holds.lock().all().filter(|h| h.touches(camera, from, to)).cloned().collect();
+        let running = |s: &CameraRecordingStatus| s.state != CameraRecordingState::Ended;
+        out.durable = self.status(camera).filter(running).map(|s| s.durable);
+        Ok(out)
     }
 
     /// Seals what was left unfinished by an earlier process and whose camera nobody records any more. Call now and then.

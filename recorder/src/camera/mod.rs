@@ -16,20 +16,26 @@ mod coverage;
 mod engine;
 mod holds;
 mod hour;
+mod index;
 mod limits;
 mod meta;
 mod open;
+mod playback;
 pub mod raw;
 mod removal;
 mod retention;
 mod session;
+mod timeline;
 
 pub use archive::{CameraArchive, CameraStartError, CameraTap, RetentionReport, camera_recordings};
 pub use holds::{HOLDS_MAX, Hold, HoldError};
+pub use index::raw_units;
 pub use limits::CameraLimits;
 pub use meta::{CameraKind, CameraMeta, CameraRecording, Previous, camera_day_dir, camera_recording_dir};
+pub use playback::{Footage, Pace, PlaybackSegment, Snapshot};
 pub use removal::{REMOVED_FILE, Removed};
 pub use retention::{Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, plan};
 pub use session::{CameraRecordingState, CameraRecordingStatus};
+pub use timeline::{CameraTimeline, ClockOffsetAt, StreamTimeline, TimeSpan, TimelineGap, TimelineRecording};
 
 pub(crate) use open::is_recording_dir;

@@ -101,7 +101,9 @@ impl Track {
     /// Ticks per second.
     #[must_use]
     pub fn hz(&self) -> u32 {
-        self.info.codec.clock_rate().hz()
+        // AAC has that of its configuration.
+        let rate = self.parts.last().map_or(self.info.codec.clock_rate(), |p| p.config.timescale());
+        rate.hz()
     }
 
     /// Sound or picture.
@@ -184,28 +186,7 @@ impl Facts {
                 _ => {}
             }
         }
-        for r in &records {
-            let Some((id, number)) = parse_part_name(&r.file) else { continue };
-            let Some(track) = tracks.get_mut(&id) else { continue };
-            match r.kind {
-                ChainKind::Init => {
-                    let path = dir.join(&r.file);
-                    let bytes = read_range(&path, 0, r.len).map_err(VodError::io(&path))?;
-                    let (config, _) = scan::parse_init(&bytes).map_err(|_| VodError::Damaged { path, offset: 0 })?;
-                    track.parts.push(Part { number, config, init_len: r.len });
-                }
-                ChainKind::Frag => {
-                    if !follows(r, track.hz(), track.fragments.last()) {
-                        tracing::warn!(recording = %meta.id, file = r.file, offset = r.offset, "a record is left out: damaged");
-                        continue;
-                    }
-                    let Some(part) = track.parts.iter().rposition(|p| p.number == number) else { continue };
-                    let (offset, len, dts, duration, keyframe) = (r.offset, r.len, r.time, r.duration, r.keyframe);
-                    track.fragments.push(Fragment { part, offset, len, dts, duration, keyframe });
-                }
-                ChainKind::Line | ChainKind::Raw => {}
-            }
-        }
+        add_records(dir, &records, &mut tracks)?;
         let mut tracks: Vec<Track> = tracks.into_values().collect();
         tracks.sort_by_key(|t| (t.from_ms(), t.info.id));
         // Nobody is known to teach (a crash before the journal was written): then it is who published first.
@@ -284,6 +265,37 @@ fn follows(r: &ChainRecord, hz: u32, last: Option<&Fragment>) -> bool {
     end <= MS_MAX / 1000 * u64::from(hz) && r.end() <= BYTES_MAX && last.is_none_or(|last| r.time >= last.end())
 }
 
+/// Adds what records of the chain tell to the tracks that the journal names.
+pub(crate) fn add_records(
+    dir: &Path,
+    records: &[ChainRecord],
+    tracks: &mut BTreeMap<TrackId, Track>,
+) -> Result<(), VodError> {
+    for r in records {
+        let Some((id, number)) = parse_part_name(&r.file) else { continue };
+        let Some(track) = tracks.get_mut(&id) else { continue };
+        match r.kind {
+            ChainKind::Init => {
+                let path = dir.join(&r.file);
+                let bytes = read_range(&path, 0, r.len).map_err(VodError::io(&path))?;
+                let (config, _) = scan::parse_init(&bytes).map_err(|_| VodError::Damaged { path, offset: 0 })?;
+                track.parts.push(Part { number, config, init_len: r.len });
+            }
+            ChainKind::Frag => {
+                if !follows(r, track.hz(), track.fragments.last()) {
+                    tracing::warn!(dir = %dir.display(), file = r.file, offset = r.offset, "a record is left out: damaged");
+                    continue;
+                }
+                let Some(part) = track.parts.iter().rposition(|p| p.number == number) else { continue };
+                let (offset, len, dts, duration, keyframe) = (r.offset, r.len, r.time, r.duration, r.keyframe);
+                track.fragments.push(Fragment { part, offset, len, dts, duration, keyframe });
+            }
+            ChainKind::Line | ChainKind::Raw => {}
+        }
+    }
+    Ok(())
+}
+
 /// Names and roles of everyone who joined.
 fn roles(lines: &[(Line, u64, u64)]) -> BTreeMap<ParticipantId, Role> {
     let role = |(l, ..): &(Line, u64, u64)| match &l.entry {
@@ -308,7 +320,7 @@ fn events(lines: &[(Line, u64, u64)]) -> Vec<TimelineEvent> {
 }
 
 /// Gaps in order of time; a muted microphone's are written bit by bit and joined here.
-fn gaps(lines: &[(Line, u64, u64)]) -> Vec<RecordedGap> {
+pub(crate) fn gaps(lines: &[(Line, u64, u64)]) -> Vec<RecordedGap> {
     let mut all: Vec<RecordedGap> = lines
         .iter()
         .filter_map(|(l, ..)| match l.entry {

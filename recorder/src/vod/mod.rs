@@ -15,7 +15,8 @@ pub use facts::{Facts, Fragment, Part, Role, Track};
 pub use mp4::Picture;
 pub use segments::{Item, LineSource, Name, Segment, Still};
 
-pub(crate) use facts::clock_rates;
+pub(crate) use facts::{add_records, clock_rates, gaps};
+pub(crate) use segments::{cut, is_missing, segment_bytes};
 
 use crate::{Header, HeaderError, Seal};
 use std::{

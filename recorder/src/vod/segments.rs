@@ -16,8 +16,8 @@ use lectern_fmp4::{
     scan,
 };
 use lectern_media::{TrackId, TrackKind, TrackSource};
-use lectern_protocol::api::{GapCause, RecordingStatus};
-use std::{fmt, str::FromStr};
+use lectern_protocol::api::{GapCause, RecordedGap, RecordingStatus};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Segments are cut at the first keyframe after this long.
 const SEGMENT_MS: u64 = 3_800;
@@ -131,47 +131,8 @@ impl Recording {
     /// Cuts a track into segments. The last one of a growing track is left out until the next has begun.
     #[must_use]
     pub fn segments(&self, track: &Track) -> Vec<Segment> {
-        let mut out: Vec<Segment> = Vec::new();
-        let min = u64::from(track.hz()) * SEGMENT_MS / 1000;
-        for (i, f) in track.fragments.iter().enumerate() {
-            let Some(open) = out.last_mut() else {
-                if f.keyframe {
-                    out.push(begin(0, i, f));
-                }
-                continue;
-            };
-            let missing = self.missing(track, open.to, f.dts);
-            let due = f.dts - open.from >= min || f.part != open.part || missing;
-            if due && f.keyframe {
-                if !missing {
-                    open.to = f.dts;
-                }
-                let number = open.number + 1;
-                out.push(begin(number, i, f));
-            } else {
-                open.fragments.end = i + 1;
-                open.to = f.end();
-            }
-        }
         let growing = self.facts.status == RecordingStatus::Live && !track.ended;
-        if growing {
-            out.pop();
-        }
-        out
-    }
-
-    /// Whether so much is missing between these ticks that it must not be shown as a picture standing still.
-    fn missing(&self, track: &Track, from: u64, to: u64) -> bool {
-        let (from_ms, to_ms) = (track.ms(from), track.ms(to));
-        if to_ms.saturating_sub(from_ms) < GAP_MS {
-            return false;
-        }
-        self.facts.gaps.iter().any(|g| {
-            g.cause != GapCause::Muted
-                && g.track.is_none_or(|t| t == track.info.id)
-                && g.from_ms < to_ms
-                && g.to_ms > from_ms
-        })
+        cut(track, &self.facts.gaps, growing)
     }
 
     /// The tracks behind a name, in order of time.
@@ -248,32 +209,7 @@ impl Recording {
         let not_found = || VodError::NotFound(format!("segment {number} of track {id}"));
         let track = self.facts.track(id).ok_or_else(not_found)?;
         let segment = self.segments(track).into_iter().find(|s| s.number == number).ok_or_else(not_found)?;
-        let fragments = &track.fragments[segment.fragments.clone()];
-        let (Some(first), Some(last)) = (fragments.first(), fragments.last()) else { return Err(not_found()) };
-        let path = self.facts.file(&self.dir, track, segment.part);
-        let len = last.offset + last.len - first.offset;
-        let bytes = read_range(&path, first.offset, len).map_err(VodError::io(&path))?;
-        if bytes.len() as u64 != len {
-            return Err(VodError::Damaged { path, offset: first.offset + bytes.len() as u64 });
-        }
-        let mut out = Vec::with_capacity(bytes.len());
-        for (i, f) in fragments.iter().enumerate() {
-            let at = (f.offset - first.offset) as usize;
-            let own = &bytes[at..at + f.len as usize];
-            let until = fragments.get(i + 1).map_or(segment.to, |next| next.dts);
-            let extra = until.saturating_sub(f.end());
-            if extra == 0 || track.kind() == TrackKind::Audio {
-                out.extend_from_slice(own);
-                continue;
-            }
-            let damaged = |_| VodError::Damaged { path: path.clone(), offset: f.offset };
-            let info = scan::parse_fragment(own).map_err(damaged)?;
-            let last = info.samples.last().map_or(0, |s| s.duration);
-            let longer = u32::try_from(u64::from(last) + extra).unwrap_or(u32::MAX);
-            out.extend(scan::extend_last_sample(own, longer).map_err(damaged)?);
-            out.extend_from_slice(&own[info.data_offset..]);
-        }
-        Ok(out.into())
+        segment_bytes(self.facts.file(&self.dir, track, segment.part), track, &segment)
     }
 
     /// What stands in where the track is not ([`Item::Hold`]): one of its keyframes, or silence.
@@ -348,4 +284,79 @@ impl Recording {
 
 fn begin(number: u32, i: usize, f: &Fragment) -> Segment {
     Segment { number, fragments: i..i + 1, part: f.part, from: f.dts, to: f.end() }
+}
+
+/// Cuts a track into segments; the last one of a growing track is left out.
+pub(crate) fn cut(track: &Track, gaps: &[RecordedGap], growing: bool) -> Vec<Segment> {
+    let mut out: Vec<Segment> = Vec::new();
+    let min = u64::from(track.hz()) * SEGMENT_MS / 1000;
+    for (i, f) in track.fragments.iter().enumerate() {
+        let Some(open) = out.last_mut() else {
+            if f.keyframe {
+                out.push(begin(0, i, f));
+            }
+            continue;
+        };
+        let missing = is_missing(track, gaps, open.to, f.dts);
+        let due = f.dts - open.from >= min || f.part != open.part || missing;
+        if due && f.keyframe {
+            if !missing {
+                open.to = f.dts;
+            }
+            let number = open.number + 1;
+            out.push(begin(number, i, f));
+        } else {
+            open.fragments.end = i + 1;
+            open.to = f.end();
+        }
+    }
+    if growing {
+        out.pop();
+    }
+    out
+}
+
+/// Whether so much is missing between these ticks that it must not be shown as a picture standing still.
+pub(crate) fn is_missing(track: &Track, gaps: &[RecordedGap], from: u64, to: u64) -> bool {
+    let (from_ms, to_ms) = (track.ms(from), track.ms(to));
+    if to_ms.saturating_sub(from_ms) < GAP_MS {
+        return false;
+    }
+    gaps.iter().any(|g| {
+        g.cause != GapCause::Muted
+            && g.track.is_none_or(|t| t == track.info.id)
+            && g.from_ms < to_ms
+            && g.to_ms > from_ms
+    })
+}
+
+/// The bytes of one segment, whose part is at `path`. A picture that stands still before the next fragment is made to last until then.
+pub(crate) fn segment_bytes(path: PathBuf, track: &Track, segment: &Segment) -> Result<Bytes, VodError> {
+    let fragments = &track.fragments[segment.fragments.clone()];
+    let (Some(first), Some(last)) = (fragments.first(), fragments.last()) else {
+        return Err(VodError::NotFound("segment".into()));
+    };
+    let len = last.offset + last.len - first.offset;
+    let bytes = read_range(&path, first.offset, len).map_err(VodError::io(&path))?;
+    if bytes.len() as u64 != len {
+        return Err(VodError::Damaged { path, offset: first.offset + bytes.len() as u64 });
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    for (i, f) in fragments.iter().enumerate() {
+        let at = (f.offset - first.offset) as usize;
+        let own = &bytes[at..at + f.len as usize];
+        let until = fragments.get(i + 1).map_or(segment.to, |next| next.dts);
+        let extra = until.saturating_sub(f.end());
+        if extra == 0 || track.kind() == TrackKind::Audio {
+            out.extend_from_slice(own);
+            continue;
+        }
+        let damaged = |_| VodError::Damaged { path: path.clone(), offset: f.offset };
+        let info = scan::parse_fragment(own).map_err(damaged)?;
+        let last = info.samples.last().map_or(0, |s| s.duration);
+        let longer = u32::try_from(u64::from(last) + extra).unwrap_or(u32::MAX);
+        out.extend(scan::extend_last_sample(own, longer).map_err(damaged)?);
+        out.extend_from_slice(&own[info.data_offset..]);
+    }
+    Ok(out.into())
 }
