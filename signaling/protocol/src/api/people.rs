@@ -184,5 +184,9 @@ body! {
         pub account: Account,
         /// The token.
         pub csrf: String,
+        /// Whether the account may see a camera somewhere, or add one: whether the pages of exam patrol are for it.
+        pub patrol: bool,
+        /// Its second factor.
+        pub factor: super::FactorState,
     }
 }

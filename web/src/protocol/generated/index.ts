@@ -460,6 +460,11 @@ holds: Array<Hold>,
 durable: UnixMillis | null, };
 
 /**
+ * What is done with a camera.
+ */
+export type CameraDeed = "see" | "live" | "listen" | "play" | "snapshot" | "export";
+
+/**
  * One thing that is wrong.
  */
 export type CameraFault = { 
@@ -1604,6 +1609,40 @@ priority: LinePriority, };
 export type LinePriority = "rest" | "speaker" | "pinned" | "screen";
 
 /**
+ * What a rule does.
+ */
+export type LookEffect = "allow" | "limit" | "deny";
+
+/**
+ * A rule about one account.
+ */
+export type LookRule = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * At this place and below …
+ */
+place: PlaceId | null, 
+/**
+ * … or at this camera; one of both.
+ */
+camera: CameraId | null, 
+/**
+ * What it does.
+ */
+effect: LookEffect, 
+/**
+ * To what.
+ */
+deeds: Array<CameraDeed>, 
+/**
+ * When; empty: always. At most 64.
+ */
+windows: Array<Span>, };
+
+/**
  * Who is signed in. `csrf` goes back in the header `x-csrf-token` of every request that changes something.
  */
 export type Me = { 
@@ -1614,7 +1653,15 @@ account: Account,
 /**
  * The token.
  */
-csrf: string, };
+csrf: string, 
+/**
+ * Whether the account may see a camera somewhere, or add one: whether the pages of exam patrol are for it.
+ */
+patrol: boolean, 
+/**
+ * Its second factor.
+ */
+factor: FactorState, };
 
 /**
  * A grant: good for this session, this camera, this range, for at most 60 s. Ask again before it ends.
@@ -1771,6 +1818,31 @@ to: UnixMillis,
  * Why, 2 to 200 characters.
  */
 why: string, };
+
+/**
+ * Makes a rule about one account.
+ */
+export type NewLookRule = { 
+/**
+ * At this place and below …
+ */
+place: PlaceId | null, 
+/**
+ * … or at this camera; one of both.
+ */
+camera: CameraId | null, 
+/**
+ * What it does.
+ */
+effect: LookEffect, 
+/**
+ * To what.
+ */
+deeds: Array<CameraDeed>, 
+/**
+ * When; empty: always. At most 64.
+ */
+windows: Array<Span>, };
 
 /**
  * Asks for a grant for one camera.
@@ -2464,6 +2536,23 @@ security: string,
  * … of the audit administrator.
  */
 audit: string, };
+
+/**
+ * Whether system, security and audit administrators are separated.
+ */
+export type Separation = { 
+/**
+ * Whether they are.
+ */
+on: boolean, 
+/**
+ * Since when it is as it is.
+ */
+since: UnixMillis | null, 
+/**
+ * Who asked for its end, by name; the other of system and security administrator has to agree.
+ */
+end_asked_by: string | null, };
 
 /**
  * From server to client.

@@ -90,6 +90,18 @@ body! {
     }
 }
 
+body! {
+    /// Whether system, security and audit administrators are separated.
+    pub struct Separation {
+        /// Whether they are.
+        pub on: bool,
+        /// Since when it is as it is.
+        pub since: Option<UnixMillis>,
+        /// Who asked for its end, by name; the other of system and security administrator has to agree.
+        pub end_asked_by: Option<String>,
+    }
+}
+
 pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     v.visit::<FactorState>();
     v.visit::<TotpSetup>();
@@ -98,4 +110,5 @@ pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     v.visit::<WebAuthnOptions>();
     v.visit::<WebAuthnAnswer>();
     v.visit::<SeparateAdministrators>();
+    v.visit::<Separation>();
 }

@@ -5,10 +5,11 @@ mod audit;
 mod cameras;
 mod evidence;
 mod factor;
+mod rules;
 mod timeline;
 mod walls;
 
-pub use self::{alarms::*, audit::*, cameras::*, evidence::*, factor::*, timeline::*, walls::*};
+pub use self::{alarms::*, audit::*, cameras::*, evidence::*, factor::*, rules::*, timeline::*, walls::*};
 
 /// Shows every body to `visitor`, for the TypeScript twin.
 pub(crate) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
@@ -19,4 +20,5 @@ pub(crate) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     alarms::visit_types(v);
     audit::visit_types(v);
     factor::visit_types(v);
+    rules::visit_types(v);
 }
