@@ -2,8 +2,10 @@
 import "./ui/tokens.css";
 import "./ui/base.css";
 import { useLanguage } from "./i18n";
+import { onFactorNeeded } from "./protocol/http";
 import { settings } from "./state/settings";
 import { installAnnouncer } from "./ui/announce";
+import { proveFactor } from "./ui/factor/ask";
 import { installMenus } from "./ui/menu";
 import { installRouter, show } from "./ui/router";
 import { installTheme } from "./ui/theme";
@@ -11,6 +13,7 @@ import { installTheme } from "./ui/theme";
 installTheme();
 installMenus();
 installAnnouncer();
+onFactorNeeded(proveFactor);
 
 let language = settings.get().language;
 settings.subscribe((s) => {

@@ -127,6 +127,8 @@ const problems: Record<string, Words> = {
   class_closed: w("This class is over.", "Its recording is in the library.", "Watch it there."),
   name_required: w("The teacher needs to know who you are.", "Your preview works.", "Type your name."),
   too_large: w("That is too large.", "Nothing was changed.", "Make it smaller and send it again."),
+  needs_second_factor: w("Your second factor is needed here.", "Everything that shows no exam picture works.", "Show the code of your app or your security key."),
+  not_now: w("You may do this at other times only.", "Nothing was changed.", "Ask the administrator who set your times."),
   busy: w("The server is busy or restarting.", "Running classes go on.", "Try again in a moment."),
 };
 
@@ -143,10 +145,10 @@ export const en = {
     minutes: (n: number) => `${n} min`,
     unsavedLeave: "Leave without saving?", unsavedLead: "What you typed here will be lost.", discard: "Leave", keepEditing: "Keep editing",
   },
-  nav: { today: "Today", library: "Library", admin: "Manage", people: "People", places: "Places", classes: "Classes" },
+  nav: { today: "Today", library: "Library", patrol: "Patrol", admin: "Manage", people: "People", places: "Places", classes: "Classes" },
   settings: {
     title: "Settings", language: "Language", theme: "Appearance", system: "System", light: "Light", dark: "Dark", signOut: "Sign out", signIn: "Sign in",
-    signedInAs: (name: string) => `Signed in as ${name}`,
+    factor: "Second factor", signedInAs: (name: string) => `Signed in as ${name}`,
   },
   devices: {
     title: "Connect OBS or a recording host", purpose: "What the device does", purposes: { publish: "Teaches (WHIP)", watch: "Watches (WHEP)" } satisfies Record<DevicePurpose, string> as Record<DevicePurpose, string>,
@@ -221,12 +223,12 @@ export const en = {
       unsupported: w("This browser cannot play this picture or sound.", "Everything else of the recording plays.", "Open it in current Chrome, Edge or Firefox."),
     }, gaps: "Missing stretches",
     chapterKinds: { start: "Start", screen_on: "Screen shared", screen_off: "Screen ended", stage_on: "On stage", stage_off: "Off stage" } as Record<string, string>,
-    gapCauses: { restart: "server restarted", loss: "lost on the line", disk: "disk full or faulty", overload: "server overloaded", reconnect: "sender was away", muted: "muted" } satisfies Record<GapCause, string> as Record<GapCause, string>,
+    gapCauses: { restart: "server restarted", loss: "lost on the line", disk: "disk full or faulty", overload: "server overloaded", reconnect: "sender was away", muted: "muted", camera_silent: "the camera sent nothing", network: "the network broke off", operator: "stopped by an operator", rate_exceeded: "the camera sent more than it may" } satisfies Record<GapCause, string> as Record<GapCause, string>,
     keys: { play: "Play or pause", seek: "10 s back or forward", frame: "5 s back or forward", volume: "Volume", chapter: "Previous or next chapter", speed: "Slower or faster", swap: "Swap pictures", full: "Full screen", mute: "Mute" },
     asked: (name: string) => `${name} asked`, answeredEvent: "Answered", joined: (name: string) => `${name} came`, stage: (name: string, on: boolean) => (on ? `${name} on stage` : `${name} off stage`), screenEvent: (name: string, on: boolean) => (on ? `${name} shares the screen` : `${name} stops sharing`), hand: (name: string) => `${name} raised a hand`, recordingEvent: (on: boolean): string => (on ? "Recording goes on" : "Recording interrupted"), opened: "Class opened", ended: "Class ended",
   },
   people: {
-    title: "People", create: "New person", searchPlaceholder: "Name or log-in name", login: "Log-in name", name: "Name", role: "Role", place: "Place", roles: "Roles", addRole: "Add role", removeRole: "Remove role", invite: "Create and get link", inviteTitle: "Send this link to the person", inviteLead: (name: string, until: string) => `With it ${name} chooses a password. It works once and until ${until}.`, copyLink: "Copy link", newLink: "New password link", disable: "Switch off", enable: "Switch on", disabled: "Off", invited: "Invited", active: "Active", none: "Nobody here yet", noneLead: "Add the first person; you get a link to send.", noMatch: "Nobody by that name", edit: "Edit", disabledDone: (name: string) => `${name} can no longer sign in`, enabledDone: (name: string) => `${name} can sign in again`, count: (n: number) => `${n} ${n === 1 ? "person" : "people"}`, status: "Status", actions: "Actions",
+    title: "People", separate: "Separate administrators", resetFactor: "Reset second factor", resetFactorLead: (name: string) => `${name} must set up a second factor anew before exam pictures are shown.`, resetFactorDone: (name: string) => `The second factor of ${name} is reset`, create: "New person", searchPlaceholder: "Name or log-in name", login: "Log-in name", name: "Name", role: "Role", place: "Place", roles: "Roles", addRole: "Add role", removeRole: "Remove role", invite: "Create and get link", inviteTitle: "Send this link to the person", inviteLead: (name: string, until: string) => `With it ${name} chooses a password. It works once and until ${until}.`, copyLink: "Copy link", newLink: "New password link", disable: "Switch off", enable: "Switch on", disabled: "Off", invited: "Invited", active: "Active", none: "Nobody here yet", noneLead: "Add the first person; you get a link to send.", noMatch: "Nobody by that name", edit: "Edit", disabledDone: (name: string) => `${name} can no longer sign in`, enabledDone: (name: string) => `${name} can sign in again`, count: (n: number) => `${n} ${n === 1 ? "person" : "people"}`, status: "Status", actions: "Actions",
   },
   places: { title: "Places", create: "Add under it", rename: "Rename", level: "Kind", name: "Name", deleted: (name: string) => `“${name}” was deleted`, empty: "No places yet", add: "Add", lead: "Rights at a place hold for everything below it.", under: (name: string) => `New place under ${name}` },
   classesAdmin: { title: "Classes", none: "No classes yet", noneLead: "Plan one or import the timetable.", code: "Code", when: "When", weekly: (day: string, time: string) => `every ${day} ${time}`, edit: "Edit" },

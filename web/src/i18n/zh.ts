@@ -13,10 +13,10 @@ export const zh: Dictionary = {
     minutes: (n) => `${n} 分钟`,
     unsavedLeave: "不保存就离开吗？", unsavedLead: "您在这里填写的内容会丢失。", discard: "不保存", keepEditing: "继续填写",
   },
-  nav: { today: "今日课程", library: "资源库", admin: "管理", people: "人员", places: "机构", classes: "课程" },
+  nav: { today: "今日课程", library: "资源库", patrol: "巡查", admin: "管理", people: "人员", places: "机构", classes: "课程" },
   settings: {
     title: "设置", language: "语言", theme: "外观", system: "跟随系统", light: "浅色", dark: "深色", signOut: "退出登录", signIn: "登录",
-    signedInAs: (name) => `已登录：${name}`,
+    factor: "双因素验证", signedInAs: (name) => `已登录：${name}`,
   },
   devices: {
     title: "接入 OBS / 录播主机", purpose: "这台设备用来", purposes: { publish: "主讲（WHIP）", watch: "观看（WHEP）" },
@@ -91,12 +91,12 @@ export const zh: Dictionary = {
       unsupported: w("这个浏览器播放不了此处的画面或声音。", "其余部分照常播放。", "请用新版 Chrome、Edge 或 Firefox 打开。"),
     }, gaps: "缺失片段",
     chapterKinds: { start: "开始", screen_on: "共享屏幕", screen_off: "结束共享", stage_on: "上台", stage_off: "下台" },
-    gapCauses: { restart: "服务器重启", loss: "线路丢失", disk: "磁盘已满或故障", overload: "服务器过载", reconnect: "发送方断线", muted: "静音" },
+    gapCauses: { restart: "服务器重启", loss: "线路丢失", disk: "磁盘已满或故障", overload: "服务器过载", reconnect: "发送方断线", muted: "静音", camera_silent: "摄像机无数据", network: "网络中断", operator: "人工停止", rate_exceeded: "摄像机超出码率上限" },
     keys: { play: "播放 / 暂停", seek: "后退 / 前进 10 秒", frame: "后退 / 前进 5 秒", volume: "音量", chapter: "上一章 / 下一章", speed: "减速 / 加速", swap: "交换画面", full: "全屏", mute: "静音" },
     asked: (name) => `${name} 提问`, answeredEvent: "已回答", joined: (name) => `${name} 到了`, stage: (name, on) => (on ? `${name} 上台` : `${name} 下台`), screenEvent: (name, on) => (on ? `${name} 共享屏幕` : `${name} 停止共享`), hand: (name) => `${name} 举手`, recordingEvent: (on) => (on ? "录制恢复" : "录制中断"), opened: "开始上课", ended: "下课",
   },
   people: {
-    title: "人员", create: "新增人员", searchPlaceholder: "姓名或用户名", login: "用户名", name: "姓名", role: "角色", place: "机构", roles: "角色", addRole: "增加角色", removeRole: "去掉角色", invite: "新增并生成链接", inviteTitle: "把这个链接发给本人", inviteLead: (name, until) => `${name} 用它设置密码。只能用一次，${until} 前有效。`, copyLink: "复制链接", newLink: "重设密码链接", disable: "停用", enable: "启用", disabled: "已停用", invited: "已邀请", active: "正常", none: "还没有人员", noneLead: "新增第一位，会得到一个可以发送的链接。", noMatch: "没有这个人", edit: "修改", disabledDone: (name) => `${name} 不能再登录`, enabledDone: (name) => `${name} 可以登录了`, count: (n) => `${n} 人`, status: "状态", actions: "操作",
+    title: "人员", separate: "三员分立", resetFactor: "重置双因素验证", resetFactorLead: (name) => `${name} 需要重新设置双因素验证，才能查看考试画面。`, resetFactorDone: (name) => `已重置 ${name} 的双因素验证`, create: "新增人员", searchPlaceholder: "姓名或用户名", login: "用户名", name: "姓名", role: "角色", place: "机构", roles: "角色", addRole: "增加角色", removeRole: "去掉角色", invite: "新增并生成链接", inviteTitle: "把这个链接发给本人", inviteLead: (name, until) => `${name} 用它设置密码。只能用一次，${until} 前有效。`, copyLink: "复制链接", newLink: "重设密码链接", disable: "停用", enable: "启用", disabled: "已停用", invited: "已邀请", active: "正常", none: "还没有人员", noneLead: "新增第一位，会得到一个可以发送的链接。", noMatch: "没有这个人", edit: "修改", disabledDone: (name) => `${name} 不能再登录`, enabledDone: (name) => `${name} 可以登录了`, count: (n) => `${n} 人`, status: "状态", actions: "操作",
   },
   places: { title: "机构", create: "在其下新增", rename: "改名", level: "类别", name: "名称", deleted: (name) => `已删除“${name}”`, empty: "还没有机构", add: "新增", lead: "在一处的权限，对其下所有机构有效。", under: (name) => `在“${name}”下新增` },
   classesAdmin: { title: "课程", none: "还没有课程", noneLead: "新建一门，或导入课表。", code: "课堂码", when: "时间", weekly: (day, time) => `每${day} ${time}`, edit: "修改" },
@@ -213,6 +213,8 @@ export const zh: Dictionary = {
     class_closed: w("这节课已经结束。", "录播在资源库里。", "可以去那里观看。"),
     name_required: w("老师需要知道您是谁。", "预览可以用。", "请填写姓名。"),
     too_large: w("内容太大。", "什么都没有改动。", "缩小后再提交。"),
+    needs_second_factor: w("这里需要双因素验证。", "不涉及考试画面的功能都可以用。", "请输入验证器上的验证码，或使用安全密钥。"),
+    not_now: w("现在不在允许您操作的时段内。", "什么都没有改动。", "请联系给您授权的管理员。"),
     busy: w("服务器正忙或正在重启。", "进行中的课堂照常。", "稍后再试。"),
   },
 };

@@ -152,6 +152,9 @@ export class Sender {
       case "screen_audio":
         sendEncodings = [{ maxBitrate: SCREEN_AUDIO_BITRATE }];
         break;
+      case "substream": // of cameras on a wall; no browser sends one
+        sendEncodings = [];
+        break;
     }
     const line = pc.addTransceiver(track, { direction: "sendonly", streams, sendEncodings });
     if (track.kind === "video") setVideoPreferences(line, "send");

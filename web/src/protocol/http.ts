@@ -25,6 +25,16 @@ export function setCsrf(token: string | null): void {
   csrf = token;
 }
 
+/** The token, for the first word on a socket. */
+export const csrfToken = (): string => csrf ?? "";
+
+let proveAgain: (() => Promise<boolean>) | null = null;
+
+/** Asked when the server wants the second factor first; resolves with whether it was shown. The request is then made again. */
+export function onFactorNeeded(prove: () => Promise<boolean>): void {
+  proveAgain = prove;
+}
+
 let signedOut: () => void = () => undefined;
 
 /** Called whenever the server no longer knows who is asking. */
@@ -41,6 +51,10 @@ export interface RequestOptions {
   signal?: AbortSignal;
   /** Lets the request outlive the page (a position saved while leaving). */
   keepalive?: boolean;
+  /** Longer than usual, for what takes the server long. */
+  timeoutMs?: number;
+  /** The second factor was asked for already, or is what this request is about. */
+  factorAsked?: boolean;
 }
 
 export async function request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
@@ -54,7 +68,7 @@ export async function request<T>(method: Method, path: string, options: RequestO
     headers["content-type"] = "application/json";
     body = JSON.stringify(options.body);
   }
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
   let response: Response;
   try {
     response = await fetch(path, {
@@ -73,6 +87,9 @@ export async function request<T>(method: Method, path: string, options: RequestO
   if (!response.ok) {
     const error = await problem(response);
     if (error.code === "not_signed_in") signedOut();
+    if (error.code === "needs_second_factor" && !options.factorAsked && proveAgain && (await proveAgain())) {
+      return request(method, path, { ...options, factorAsked: true });
+    }
     throw error;
   }
   if (response.status === 204) return undefined as T;

@@ -1,16 +1,20 @@
 /** Who is signed in, and what that allows on the pages. The server decides again on every request. */
 import * as api from "../protocol/api";
 import { ApiError, onSignedOut } from "../protocol/http";
-import type { Account, Me, Role } from "../protocol/generated/index";
+import type { Account, FactorState, Me, Role } from "../protocol/generated/index";
 import { createStore } from "./store";
 
 export interface SessionState {
   /** `unknown` until the server has answered once. */
   phase: "unknown" | "in" | "out" | "unreachable";
   account: Account | null;
+  /** Whether there is a camera that one may see, manage or answer for. */
+  patrol: boolean;
+  /** What of a second factor one has, and whether it is needed; `null` from a server that does not say. */
+  factor: FactorState | null;
 }
 
-export const session = createStore<SessionState>({ phase: "unknown", account: null });
+export const session = createStore<SessionState>({ phase: "unknown", account: null, patrol: false, factor: null });
 
 // A session ends while a page is open: the page that shows it next leads to the sign-in.
 onSignedOut(() => session.commit({ phase: "out", account: null }));
@@ -33,7 +37,8 @@ export function loadSession(): Promise<void> {
 }
 
 function entered(me: Me): void {
-  session.commit({ phase: "in", account: me.account });
+  const { patrol = false, factor = null } = me as Me & { patrol?: boolean; factor?: FactorState };
+  session.commit({ phase: "in", account: me.account, patrol, factor });
 }
 
 export async function signIn(login: string, password: string): Promise<void> {

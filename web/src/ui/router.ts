@@ -24,6 +24,10 @@ const entry = (path: string, page: string, load: () => Promise<unknown>, where: 
   return { pattern: new RegExp(`^${source}/?$`), page, names, load, where };
 };
 
+/** A page of exam patrol: its words come with it. */
+const patrol = (path: string, page: string, load: () => Promise<unknown>, where: "class" | "page" = "page"): Entry =>
+  entry(path, page, () => Promise.all([import("../i18n/patrol").then((m) => m.usePatrolWords()), load()]), where);
+
 const entries: Entry[] = [
   entry("/", "page-today", () => import("./pages/today")),
   entry("/signin", "page-sign-in", () => import("./pages/sign-in")),
@@ -35,6 +39,14 @@ const entries: Entry[] = [
   entry("/manage/people", "page-people", () => import("./pages/people")),
   entry("/manage/places", "page-places", () => import("./pages/places")),
   entry("/manage/classes", "page-classes", () => import("./pages/classes")),
+  patrol("/wall", "page-wall", () => import("./pages/patrol/wall"), "class"),
+  patrol("/patrol/timeline", "page-timeline", () => import("./pages/patrol/timeline"), "class"),
+  patrol("/patrol/cameras", "page-cameras", () => import("./pages/patrol/cameras")),
+  patrol("/patrol/alarms", "page-alarms", () => import("./pages/patrol/alarms")),
+  patrol("/patrol/audit", "page-audit", () => import("./pages/patrol/audit")),
+  patrol("/patrol/check", "page-check", () => import("./pages/patrol/check")),
+  patrol("/patrol/exports", "page-exports", () => import("./pages/patrol/exports")),
+  patrol("/patrol/retention", "page-retention", () => import("./pages/patrol/retention")),
 ];
 
 /** Pure: the route of a path, or nothing. */

@@ -1,15 +1,27 @@
 /** The frame of every page outside of class: brand, sections, settings and who is signed in. On a phone the sections
  *  move to the lower edge, under the thumb. */
 import { html, nothing, type TemplateResult } from "lit";
-import { CalendarDays, KeyRound, LibraryBig, Settings, Users, LogOut, LogIn } from "lucide";
+import { CalendarDays, Cctv, KeyRound, LibraryBig, Settings, ShieldCheck, Users, LogOut, LogIn } from "lucide";
 import { t } from "../i18n";
 import { changeSettings, settings, type Language, type Theme } from "../state/settings";
-import { hasRole, session, signOut } from "../state/session";
+import { hasRole, session, signOut, type SessionState } from "../state/session";
 import { icon } from "./icon";
 import { go } from "./router";
 import "./shell.css";
 
-export type Section = "today" | "library" | "admin" | null;
+export type Section = "today" | "library" | "patrol" | "admin" | null;
+
+/** Roles that have to do with cameras; what each may do is the server's decision. */
+const PATROL_ROLES: readonly string[] = ["administrator", "patrol_officer", "site_administrator", "system_administrator", "security_administrator", "audit_administrator"];
+
+/** Where exam patrol begins for somebody: at the wall, or at what they answer for; nowhere if cameras are not their concern. */
+export function patrolHome({ account, patrol }: Pick<SessionState, "account" | "patrol">): string | null {
+  const roles: readonly string[] = account?.roles.map((r) => r.role) ?? [];
+  if (!patrol && !roles.some((r) => PATROL_ROLES.includes(r))) return null;
+  if (roles.some((r) => ["administrator", "patrol_officer", "site_administrator"].includes(r))) return "/wall";
+  if (roles.includes("system_administrator")) return "/patrol/cameras";
+  return roles.some((r) => r === "security_administrator" || r === "audit_administrator") ? "/patrol/audit" : "/wall";
+}
 
 export function shell(section: Section, content: TemplateResult, wide = false): TemplateResult {
   const { account } = session.get();
@@ -22,6 +34,7 @@ export function shell(section: Section, content: TemplateResult, wide = false): 
       ${account
         ? html`<nav aria-label=${t.common.sections}>
             ${link("today", "/", t.nav.today, icon(CalendarDays))} ${link("library", "/library", t.nav.library, icon(LibraryBig))}
+            ${patrolHome(session.get()) === null ? nothing : link("patrol", patrolHome(session.get()) ?? "/wall", t.nav.patrol, icon(Cctv))}
             ${hasRole(account, "administrator") ? link("admin", "/manage/people", t.nav.admin, icon(Users)) : nothing}
           </nav>`
         : nothing}
@@ -55,6 +68,7 @@ export function settingsMenu(): TemplateResult {
       ${account
         ? html`<p class="small muted">${t.settings.signedInAs(account.name)}</p>
             <button class="menu-item" data-closes @click=${() => void password(account.login)}>${icon(KeyRound)}${t.password.title}</button>
+            <button class="menu-item" data-closes @click=${() => void secondFactor()}>${icon(ShieldCheck)}${t.settings.factor}</button>
             <button class="menu-item" data-closes @click=${leave}>${icon(LogOut)}${t.settings.signOut}</button>`
         : phase === "out" && location.pathname !== "/signin"
           ? html`<a class="menu-item" data-closes href="/signin">${icon(LogIn)}${t.settings.signIn}</a>`
@@ -68,8 +82,13 @@ async function password(login: string): Promise<void> {
   await editPassword(login);
 }
 
+async function secondFactor(): Promise<void> {
+  const { setUpFactor } = await import("./factor/setup");
+  await setUpFactor();
+}
+
 async function leave(): Promise<void> {
   await signOut().catch(() => undefined);
-  session.commit({ phase: "out", account: null });
+  session.commit({ phase: "out", account: null, patrol: false, factor: null });
   go("/signin");
 }

@@ -1,16 +1,17 @@
 /** People: accounts, their rights at places, and the link with which each chooses a password. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { Ellipsis, KeyRound, Pencil, Plus, Search, UserCheck, UserPlus, UserX, X } from "lucide";
+import { Ellipsis, KeyRound, Pencil, Plus, Scale, Search, ShieldOff, UserCheck, UserPlus, UserX, X } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { clock, day } from "../../i18n/format";
 import * as api from "../../protocol/api";
+import { resetFactor } from "../../protocol/patrol";
 import type { Account, Invitation, Place, Role, RoleAt } from "../../protocol/generated/index";
-import { session } from "../../state/session";
+import { hasRole, session } from "../../state/session";
 import { manageTabs } from "../admin/tabs";
 import { notify } from "../announce";
 import { copyText } from "../clipboard";
-import { openDialog } from "../dialog";
+import { confirmDialog, openDialog } from "../dialog";
 import { icon } from "../icon";
 import { Page } from "../page";
 import { shell } from "../shell";
@@ -123,6 +124,22 @@ class PagePeople extends Page {
     }
   }
 
+  async #separate(): Promise<void> {
+    const { separateAdministrators } = await import("../admin/separation");
+    if (await separateAdministrators()) location.assign("/signin");
+  }
+
+  async #resetFactor(account: Account): Promise<void> {
+    const sure = await confirmDialog(t.people.resetFactor, t.people.resetFactorLead(account.name), [{ value: "yes", label: t.people.resetFactor, danger: true }], t.common.cancel);
+    if (!sure) return;
+    try {
+      await resetFactor(account.id);
+      notify({ text: t.people.resetFactorDone(account.name) });
+    } catch (error) {
+      notify({ text: problemWords(error).what });
+    }
+  }
+
   protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     const wanted = this.#filter.trim().toLowerCase();
@@ -133,6 +150,7 @@ class PagePeople extends Page {
         <div class="page-head">
           <h1>${t.people.title}</h1>
           <div class="search small-search" role="search">${icon(Search)}<input class="input" type="search" aria-label=${t.common.search} placeholder=${t.people.searchPlaceholder} @input=${(e: Event) => { this.#filter = (e.target as HTMLInputElement).value; this.requestUpdate(); }} /></div>
+          ${hasRole(session.get().account, "administrator") ? html`<button class="btn" @click=${() => void this.#separate()}>${icon(Scale)}${t.people.separate}</button>` : nothing}
           <button class="btn primary" @click=${() => void this.#edit(null)}>${icon(UserPlus)}${t.people.create}</button>
         </div>
         ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
@@ -161,6 +179,7 @@ class PagePeople extends Page {
           <div class="panel">
             <button class="menu-item" data-closes @click=${() => void this.#edit(a)}>${icon(Pencil)}${t.people.edit}</button>
             <button class="menu-item" data-closes @click=${() => void this.#reset(a)}>${icon(KeyRound)}${t.people.newLink}</button>
+            <button class="menu-item" data-closes ?hidden=${a.id === session.get().account?.id} @click=${() => void this.#resetFactor(a)}>${icon(ShieldOff)}${t.people.resetFactor}</button>
             <button class="menu-item" data-closes ?hidden=${a.id === session.get().account?.id} @click=${() => void this.#disable(a, !a.disabled)}>${icon(a.disabled ? UserCheck : UserX)}${a.disabled ? t.people.enable : t.people.disable}</button>
           </div>
         </details>

@@ -1,0 +1,74 @@
+/** What a row of the timeline shows of a camera's day, and where the next alarm or gap is. Pure. */
+import type { CameraDay, CameraGap, Span } from "../../protocol/generated/index";
+import type { View } from "./zoom";
+
+/** Spans that touch, as one: a day recorded hour by hour is one bar. */
+export function joined(spans: readonly Span[], slackMs = 0): Span[] {
+  const sorted = [...spans].sort((a, b) => a.from - b.from);
+  const out: Span[] = [];
+  for (const span of sorted) {
+    const last = out.at(-1);
+    if (last && span.from <= last.to + slackMs) last.to = Math.max(last.to, span.to);
+    else out.push({ ...span });
+  }
+  return out;
+}
+
+/** Where anything to see is recorded. */
+export const recorded = (day: CameraDay): Span[] => joined([...day.main, ...day.sub]);
+
+export interface Piece<T> {
+  /** Share of the width, 0 to 1. */
+  from: number;
+  to: number;
+  /** What is there; the first of several that would be narrower than a pixel. */
+  item: T;
+  /** How many it stands for. */
+  count: number;
+}
+
+/** The part of a list that is in view; items closer than `pxMin` become one piece, so that a bad day stays cheap to draw. */
+export function pieces<T>(items: readonly T[], range: (item: T) => Span, view: View, widthPx: number, pxMin = 2): Piece<T>[] {
+  const width = view.to - view.from;
+  const least = pxMin / Math.max(1, widthPx);
+  const out: Piece<T>[] = [];
+  for (const item of [...items].sort((a, b) => range(a).from - range(b).from)) {
+    const { from, to } = range(item);
+    if (to < view.from || from > view.to) continue;
+    const start = Math.max(0, (from - view.from) / width);
+    const end = Math.max(start + least, Math.min(1, (to - view.from) / width));
+    const last = out.at(-1);
+    if (last && start - last.to < least && (end - start <= 4 * least || start < last.to)) {
+      last.to = Math.max(last.to, end);
+      last.count += 1;
+    } else {
+      out.push({ from: start, to: end, item, count: 1 });
+    }
+  }
+  return out;
+}
+
+/** Gaps in which nothing at all can be seen, and those of one stream alone after them. */
+export function gapsOf(day: CameraDay): CameraGap[] {
+  return [...day.gaps].sort((a, b) => a.from - b.from);
+}
+
+/** The gap that a moment lies in. */
+export function gapAt(day: CameraDay, at: number): CameraGap | null {
+  return day.gaps.find((g) => (g.stream === null || g.stream === "main") && at >= g.from && at < g.to) ?? null;
+}
+
+/** Whether there is something to see of a camera at a moment. */
+export function seenAt(day: CameraDay, at: number): boolean {
+  return day.main.some((s) => at >= s.from && at < s.to) || day.sub.some((s) => at >= s.from && at < s.to);
+}
+
+export type Landmark = "alarm" | "gap" | "bookmark";
+
+/** The next (or last) moment of a kind on any of the cameras; a second aside counts as being there. */
+export function landmark(days: readonly CameraDay[], kind: Landmark, at: number, direction: 1 | -1): number | null {
+  const moments = days.flatMap((d) => (kind === "alarm" ? d.alarms.map((a) => a.since) : kind === "gap" ? d.gaps.map((g) => g.from) : d.bookmarks.map((b) => b.at)));
+  const ahead = moments.filter((m) => (direction === 1 ? m > at + 1_000 : m < at - 1_000));
+  if (ahead.length === 0) return null;
+  return direction === 1 ? Math.min(...ahead) : Math.max(...ahead);
+}

@@ -1,0 +1,362 @@
+/**
+ * A wall's session: socket, receiving connection and what is said on them. It lives for days: every loss is met by the same
+ * path (dial, hello, offer, show), and nothing grows with the number of times. Elements report how high their pictures stand
+ * and dispatch events; state comes back through `store`.
+ */
+import { WallReceiver } from "../../media/wall-receiver";
+import { csrfToken } from "../../protocol/http";
+import type { CameraId, ExportJob, TileRefusal, WallMessage } from "../../protocol/generated/index";
+import { Redial, type RedialEvent, type RedialOutput } from "../../protocol/redial";
+import { PROTOCOL_VERSION } from "../../protocol/socket";
+import { wallUrl, WallRefusal, WallSocket } from "../../protocol/wall-socket";
+import { createStore, type Store } from "../store";
+import { EMPTY_WALL, reduce, tilesOf, viewOf, type WallEvent, type WallState } from "./wall";
+
+export interface WallLink {
+  /** `closed`: the server ended it for good, `code` says why. */
+  phase: "dialing" | "up" | "lost" | "offline" | "closed";
+  /** Since when there has been no connection. */
+  since: number | null;
+  code: string | null;
+  /** Whether pictures come through: the peer connection. */
+  media: "connecting" | "up" | "blocked";
+  watermark: string;
+  soundBlocked: boolean;
+}
+
+export interface WallSessionState {
+  wall: WallState;
+  link: WallLink;
+  /** Age of the picture by media id, milliseconds. */
+  delays: ReadonlyMap<string, number>;
+}
+
+export interface WallTold {
+  camerasChanged(): void;
+  exported(job: ExportJob): void;
+  /** The second factor is wanted; resolves with whether it was shown. */
+  needsFactor(): Promise<boolean>;
+}
+
+/** Tiles that settle in steps say one thing (ms). */
+const SHOW_SETTLE_MS = 40;
+/** Messages about cameras are gathered: a page of 64 is not drawn 64 times (ms). */
+const GATHER_MS = 200;
+const DELAYS_EVERY_MS = 3_000;
+/** A connection is renewed at most this often because pictures stand still. */
+const RENEW_MS_MIN = 30_000;
+const PEER_PAUSE_MS = 1_500;
+/** Said even if nothing else is: the server takes silence for a dead window. */
+const PING_EVERY_MS = 20_000;
+export const LINES_MAX = 64;
+
+export class WallSession {
+  readonly store: Store<WallSessionState>;
+  #redial = new Redial();
+  #wake: ReturnType<typeof setTimeout> | undefined;
+  #socket: WallSocket | null = null;
+  #receiver: WallReceiver;
+  #heights: number[] = [];
+  #showTimer: ReturnType<typeof setTimeout> | undefined;
+  #gathered: WallEvent[] = [];
+  #gatherTimer: ReturnType<typeof setTimeout> | undefined;
+  #peerTimer: ReturnType<typeof setTimeout> | undefined;
+  #tourTimer: ReturnType<typeof setTimeout> | undefined;
+  #timers: ReturnType<typeof setInterval>[] = [];
+  #welcomed = false;
+  #shown = "";
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #clockOffset = 0;
+  #over = false;
+  #online = (): void => this.#event({ type: "online" });
+  #offline = (): void => this.#event({ type: "offline" });
+
+  constructor(
+    initial: WallState,
+    lines: number,
+    private readonly told: WallTold,
+  ) {
+    this.store = createStore<WallSessionState>({
+      wall: initial,
+      link: { phase: "dialing", since: null, code: null, media: "connecting", watermark: "", soundBlocked: false },
+      delays: new Map(),
+    });
+    this.#receiver = new WallReceiver(Math.min(LINES_MAX, Math.max(1, lines)), {
+      offer: (sdp) => this.#offer(sdp),
+      ready: () => {
+        this.#apply({ type: "no_lines" });
+        this.#shown = "";
+        this.#say();
+      },
+      connected: () => this.#link({ media: "up" }),
+      lost: () => this.#lostPeer(),
+      stuck: () => this.#link({ media: "blocked" }),
+      refused: () => this.#lostPeer(),
+      soundBlocked: (soundBlocked) => this.#link({ soundBlocked }),
+    });
+  }
+
+  /** The server's clock. */
+  now(): number {
+    return Date.now() + this.#clockOffset;
+  }
+
+  start(): void {
+    addEventListener("online", this.#online);
+    addEventListener("offline", this.#offline);
+    this.#timers.push(setInterval(() => void this.#measure(), DELAYS_EVERY_MS));
+    this.#timers.push(setInterval(() => void this.#socket?.ask({ type: "ping" }).catch(() => undefined), PING_EVERY_MS));
+    this.#event({ type: "start" });
+  }
+
+  close(): void {
+    this.#over = true;
+    removeEventListener("online", this.#online);
+    removeEventListener("offline", this.#offline);
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const timer of [this.#wake, this.#showTimer, this.#gatherTimer, this.#peerTimer, this.#tourTimer]) clearTimeout(timer);
+    this.#event({ type: "stop" });
+    this.#receiver.close();
+  }
+
+  /** What people and elements do. */
+  dispatch(event: WallEvent): void {
+    const before = this.store.get().wall;
+    this.#apply(event);
+    const { wall } = this.store.get();
+    if (wall.tiles > this.#receiver.lineCount) {
+      // Once is enough: whoever wants more tiles than ever may want all of them tomorrow.
+      this.#receiver.grow(LINES_MAX);
+      if (this.#welcomed) void this.#receiver.connect();
+    }
+    if (wall.sound !== before.sound) this.#listen();
+    this.#show();
+  }
+
+  /** How high each tile's picture stands, in device pixels; 0 = not to be seen now. */
+  measured(slot: number, height: number): void {
+    if (this.#heights[slot] === height) return;
+    this.#heights[slot] = height;
+    this.#show();
+  }
+
+  stream(slot: number): MediaStream | null {
+    return this.#receiver.stream(slot);
+  }
+  mid(slot: number): string | null {
+    return this.#receiver.mids[slot] ?? null;
+  }
+
+  /** A picture stands still: says again what is shown, or takes a new connection. */
+  still(what: "ask" | "renew"): void {
+    if (what === "ask") {
+      this.#shown = "";
+      return this.#say();
+    }
+    const now = performance.now();
+    if (!this.#welcomed || now - this.#renewedAt < RENEW_MS_MIN) return;
+    this.#renewedAt = now;
+    void this.#receiver.connect();
+  }
+
+  unblockSound(): void {
+    void this.#receiver.unblock();
+  }
+
+  /** Takes the wall here again after the server ended it. */
+  again(): void {
+    if (this.store.get().link.phase !== "closed") return;
+    this.#redial = new Redial();
+    this.#link({ phase: "dialing", code: null });
+    this.#event({ type: "start" });
+  }
+
+  #apply(event: WallEvent): void {
+    const { wall } = this.store.get();
+    const next = reduce(wall, event);
+    if (next !== wall) this.store.commit({ wall: next });
+    this.#armTour();
+  }
+
+  #armTour(): void {
+    clearTimeout(this.#tourTimer);
+    const { tour } = this.store.get().wall;
+    if (!tour || tour.heldAt !== null || this.#over) return;
+    // A tour of one page has nothing due, but an alarm may still be up: looked at once a second at most.
+    const due = tour.since + (tour.alarm === null ? tour.dwellMs : Math.max(10_000, tour.dwellMs)) - Date.now();
+    this.#tourTimer = setTimeout(() => this.dispatch({ type: "tick", now: Date.now() }), Math.max(due > 0 ? 0 : 1_000, due) + 5);
+  }
+
+  #show(): void {
+    clearTimeout(this.#showTimer);
+    this.#showTimer = setTimeout(() => this.#say(), SHOW_SETTLE_MS);
+  }
+
+  #say(): void {
+    if (!this.#welcomed || this.#receiver.mids.length === 0) return;
+    const tiles = tilesOf(this.store.get().wall, this.#receiver.mids, this.#heights);
+    const text = JSON.stringify(tiles);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    this.#socket?.ask({ type: "show", tiles }).catch((error: unknown) => {
+      if (this.#shown === text) this.#shown = "";
+      // A refused request is not repeated as it is; one that was lost is said with the next connection.
+      if (error instanceof WallRefusal && error.code === "too_often") this.#show();
+    });
+  }
+
+  #listen(): void {
+    const mid = this.#receiver.soundMid;
+    if (!this.#welcomed || mid === null) return;
+    this.#socket?.ask({ type: "listen", mid, camera: this.store.get().wall.sound }).catch(() => undefined);
+  }
+
+  async #offer(sdp: string): Promise<string> {
+    const socket = this.#socket;
+    if (!socket) throw new WallRefusal("disconnected", "no line");
+    const answer = await socket.ask({ type: "offer", sdp });
+    if (answer.type !== "answer") throw new WallRefusal("protocol_error", answer.type);
+    return answer.sdp;
+  }
+
+  #lostPeer(): void {
+    this.#link({ media: "connecting" });
+    clearTimeout(this.#peerTimer);
+    this.#peerTimer = setTimeout(() => {
+      if (this.#welcomed && !this.#over) void this.#receiver.connect();
+    }, PEER_PAUSE_MS);
+  }
+
+  async #measure(): Promise<void> {
+    if (document.visibilityState !== "visible") return;
+    const delays = await this.#receiver.delays(this.now()).catch(() => null);
+    if (delays && !this.#over) this.store.commit({ delays });
+  }
+
+  #link(part: Partial<WallLink>): void {
+    const { link } = this.store.get();
+    if (Object.entries(part).every(([k, v]) => link[k as keyof WallLink] === v)) return;
+    this.store.commit({ link: { ...link, ...part } });
+  }
+
+  #event(event: RedialEvent): void {
+    this.#act(this.#redial.handle(performance.now(), event));
+  }
+
+  #act(output: RedialOutput): void {
+    if (output === "dial") this.#dial();
+    else if (output === "hang_up") this.#hangUp();
+    else if (output === "ping") void this.#socket?.ask({ type: "ping" }).catch(() => undefined);
+    clearTimeout(this.#wake);
+    const { wakeAt, state } = this.#redial;
+    if (wakeAt !== null) this.#wake = setTimeout(() => this.#act(this.#redial.tick(performance.now())), Math.max(0, wakeAt - performance.now()));
+    const { link } = this.store.get();
+    if (link.phase === "closed") return;
+    const phase = state === "offline" ? "offline" : this.#welcomed ? "up" : link.since === null && link.phase === "dialing" ? "dialing" : "lost";
+    this.#link({ phase, since: phase === "up" || phase === "dialing" ? null : (link.since ?? Date.now()) });
+  }
+
+  #hangUp(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#welcomed = false;
+    socket?.close();
+  }
+
+  #dial(): void {
+    this.#hangUp();
+    const socket = new WallSocket(wallUrl(location), {
+      open: () => {
+        this.#event({ type: "opened" });
+        socket.send({ type: "hello", version: PROTOCOL_VERSION, csrf: csrfToken() });
+      },
+      message: (message) => {
+        if (this.#socket !== socket) return;
+        this.#event({ type: "heard" });
+        this.#message(message);
+      },
+      closed: () => {
+        if (this.#socket !== socket) return;
+        this.#socket = null;
+        this.#welcomed = false;
+        this.#event({ type: "failed" });
+      },
+    });
+    this.#socket = socket;
+  }
+
+  #gather(event: WallEvent): void {
+    this.#gathered.push(event);
+    this.#gatherTimer ??= setTimeout(() => {
+      this.#gatherTimer = undefined;
+      const { wall } = this.store.get();
+      const next = this.#gathered.splice(0).reduce(reduce, wall);
+      if (next !== wall) this.store.commit({ wall: next });
+    }, GATHER_MS);
+  }
+
+  #message(message: WallMessage): void {
+    switch (message.type) {
+      case "welcome":
+        this.#welcomed = true;
+        this.#clockOffset = message.now - Date.now();
+        this.#shown = "";
+        this.#link({ phase: "up", since: null, watermark: message.watermark, media: "connecting" });
+        void this.#receiver.connect().then(() => this.#listen());
+        break;
+      case "shown":
+        this.#apply({ type: "shown", refused: message.refused });
+        break;
+      case "withdrawn":
+        this.#apply({ type: "withdrawn", tile: message.tile });
+        break;
+      case "carries":
+        this.#apply({ type: "carries", mid: message.mid, carried: { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable } });
+        break;
+      case "camera":
+        this.#gather({ type: "known", camera: message.camera, known: { state: message.status.state, since: message.status.since, status: message.status } });
+        break;
+      case "camera_state":
+        this.#gather({ type: "known", camera: message.camera, known: { state: message.state, since: message.since, status: null } });
+        break;
+      case "cameras_changed":
+        this.told.camerasChanged();
+        break;
+      case "alarm":
+        this.dispatch({ type: "alarm", now: Date.now(), alarm: message.alarm });
+        break;
+      case "export":
+        this.told.exported(message.job);
+        break;
+      case "peer_lost":
+        this.#lostPeer();
+        break;
+      case "closed":
+        this.#closed(message.code);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #closed(code: string): void {
+    if (code === "server_restart") return; // the socket ends by itself and is dialled again
+    this.#event({ type: "stop" });
+    this.#hangUp();
+    this.#link({ phase: "closed", code, since: this.store.get().link.since ?? Date.now() });
+    if (code === "needs_second_factor") {
+      void this.told.needsFactor().then((shown) => {
+        if (shown && !this.#over) this.again();
+      });
+    }
+  }
+}
+
+/** What is on a tile, for everything that shows it. */
+export function tileFacts(s: WallSessionState, slot: number, mid: string | null): { camera: CameraId | null; carried: boolean; refusal: TileRefusal | null } {
+  const camera = viewOf(s.wall)[slot] ?? null;
+  const carried = mid === null ? null : (s.wall.carried.get(mid) ?? null);
+  return { camera, carried: camera !== null && carried?.camera === camera, refusal: camera === null ? null : (s.wall.refused.get(camera) ?? null) };
+}
+
+export { EMPTY_WALL };

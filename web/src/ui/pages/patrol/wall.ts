@@ -1,0 +1,578 @@
+/** The wall: tiles edge to edge over one peer connection, the tree of places on the left, alarms on the right. */
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { Pause, Play, Radio, RotateCcw } from "lucide";
+import { problemWords, t } from "../../../i18n";
+import { p } from "../../../i18n/patrol";
+import { keepAwake } from "../../../media/wake";
+import type { AlarmItem, Camera, WallLayout } from "../../../protocol/generated/index";
+import * as patrol from "../../../protocol/patrol";
+import { camerasOf, type PlaceNode } from "../../../state/patrol/catalogue";
+import { gridFor, moveSelection, sizeFor, type Arrow, type Grid, type WallSize } from "../../../state/patrol/grid";
+import { keepWall, keptWall, screenOf } from "../../../state/patrol/keep";
+import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
+import { MasterClock } from "../../../state/patrol/step";
+import { tourProgress } from "../../../state/patrol/tour";
+import { contentOf, EMPTY_WALL, isUrgent, reduce, viewOf, type WallState } from "../../../state/patrol/wall";
+import { LINES_MAX, WallSession } from "../../../state/patrol/wall-session";
+import { announce, notify } from "../../announce";
+import { proveFactor } from "../../factor/ask";
+import { icon } from "../../icon";
+import { Page } from "../../page";
+import { acknowledge, alarmRail } from "../../patrol/alarm-rail";
+import "../../patrol/camera-tree";
+import { DRAG_TYPE, type LecCameraTree, type Picked } from "../../patrol/camera-tree";
+import { takeSnapshot } from "../../patrol/snapshot";
+import { AlarmTone } from "../../patrol/tone";
+import { askLayout, askTour, showKeys } from "../../patrol/wall-dialogs";
+import { wallKey, type WallKey } from "../../patrol/wall-keys";
+import "../../patrol/wall-tile";
+import type { LecWallTile, TileAct, TileModel } from "../../patrol/wall-tile";
+import { wallTop } from "../../patrol/wall-top";
+import { keepMarked } from "../../patrol/watermark";
+import { clockS } from "../../patrol/words-of";
+import { vars } from "../../vars";
+import { define, plainKey } from "../../view";
+import { wordsNote } from "../../words";
+import "./wall.css";
+
+const LOOK_MS = 2_000;
+const STEP_MS = 100;
+const KEEP_MS = 500;
+/** Recordings that are played at once beside each other on an old PC. */
+const REPLAYS_MAX = 16;
+const BACK_MS = 60_000;
+const DRAG_SLOT = "application/x-lectern-slot";
+
+class PageWall extends Page {
+  protected readonly section = "patrol";
+  #screen = screenOf(location.search);
+  #catalogue: Catalogue = EMPTY_CATALOGUE;
+  #loaded = false;
+  #error: unknown = null;
+  #session: WallSession;
+  #layouts: WallLayout[] = [];
+  #layout: string | null;
+  #tree: boolean;
+  #rail: boolean;
+  #most: number;
+  #grid: Grid = { columns: 3, rows: 3 };
+  #area = { width: 0, height: 0 };
+  #clock: MasterClock | null = null;
+  #replaying = new Set<string>();
+  #tone = new AlarmTone();
+  #keepTimer: ReturnType<typeof setTimeout> | undefined;
+  #first: boolean;
+  #marked: (() => void) | null = null;
+  #resize: ResizeObserver | null = null;
+  #resized: Element | null = null;
+
+  constructor() {
+    super();
+    const kept = keptWall(this.#screen);
+    this.#first = kept === null;
+    this.#tree = kept?.tree ?? this.#screen === "1";
+    this.#rail = kept?.rail ?? this.#screen === "1";
+    this.#layout = new URLSearchParams(location.search).get("layout") ?? kept?.layout ?? null;
+    this.#most = kept?.most ?? 16;
+    let initial: WallState = kept ? reduce(EMPTY_WALL, { type: "content", content: kept.content }) : EMPTY_WALL;
+    if (kept?.enlarged != null) initial = reduce(initial, { type: "enlarge", slot: kept.enlarged });
+    this.#session = new WallSession(initial, Math.max(this.#most, initial.tiles), {
+      camerasChanged: () => void this.#reload(),
+      exported: (job) => job.state === "ready" && notify({ text: p.exports.readyNotice }),
+      needsFactor: proveFactor,
+    });
+  }
+
+  protected override named(): string {
+    return this.#screen === "1" ? p.wall.title : `${p.wall.title} ${this.#screen}`;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.watch(this.#session.store);
+    this.every(1_000);
+    this.on(document, "keydown", (e) => this.#key(e));
+    this.on(document, "click", () => this.#tone.wake());
+    this.until(this.#session.store.subscribe(() => this.#changed()));
+    const timers = [
+      setInterval(() => this.#look(), LOOK_MS),
+      setInterval(() => this.#step(), STEP_MS),
+      setInterval(() => void this.#tone.look(Date.now(), this.#wall.alarms), 5_000),
+    ];
+    this.until(() => timers.forEach(clearInterval));
+    this.until(keepAwake());
+    this.until(() => {
+      this.#keep();
+      this.#session.close();
+      this.#tone.close();
+      this.#resize?.disconnect();
+      this.#marked?.();
+    });
+  }
+
+  get #wall(): WallState {
+    return this.#session.store.get().wall;
+  }
+
+  // --- Loading ---
+
+  protected override async load(): Promise<void> {
+    await this.#reload();
+    if (this.#error || !this.isConnected) return;
+    this.#session.start();
+    void patrol.layouts().then((layouts) => {
+      this.#layouts = layouts;
+      const wanted = new URLSearchParams(location.search).get("layout");
+      const found = wanted ? layouts.find((l) => l.id === wanted) : undefined;
+      if (found) this.#open(found);
+      this.requestUpdate();
+    }).catch(() => undefined);
+    void patrol.alarms({ open: true }).then((page) => this.#session.dispatch({ type: "alarms", alarms: page.items })).catch(() => undefined);
+    this.#begin();
+  }
+
+  async #reload(): Promise<void> {
+    try {
+      let catalogue = await loadCatalogue();
+      if (catalogue.needsFactor && (await proveFactor())) catalogue = await loadCatalogue();
+      this.#catalogue = catalogue;
+      this.#error = null;
+      for (const camera of catalogue.cameras) this.#session.dispatch({ type: "known", camera: camera.id, known: { state: camera.status.state, since: camera.status.since, status: camera.status } });
+      const { tour, tourWish } = this.#wall;
+      if (tour && tourWish) this.#session.dispatch({ type: "tour_cameras", cameras: camerasOf(catalogue.nodes, tourWish.place, tourWish.groups) });
+    } catch (error) {
+      this.#error = error;
+    }
+    this.#loaded = true;
+    this.requestUpdate();
+  }
+
+  /** What was shown last goes on; a first visit shows what there is. */
+  #begin(): void {
+    const wish = this.#wall.tourWish;
+    if (wish) return this.#session.dispatch({ type: "tour", now: Date.now(), wish, cameras: camerasOf(this.#catalogue.nodes, wish.place, wish.groups) });
+    if (!this.#first || this.#wall.own.some((c) => c !== null)) return;
+    const all = camerasOf(this.#catalogue.nodes, null).slice(0, 16);
+    if (all.length === 0) return;
+    this.#session.dispatch({ type: "size", tiles: sizeFor(all.length) });
+    this.#session.dispatch(all.length === 1 ? { type: "put", slot: 0, cameras: all } : { type: "put", slot: 0, cameras: all });
+  }
+
+  // --- Keeping ---
+
+  #changed(): void {
+    const { wall } = this.#session.store.get();
+    this.#most = Math.min(LINES_MAX, Math.max(this.#most, wall.tiles));
+    void this.#tone.look(Date.now(), wall.alarms);
+    this.#keepTimer ??= setTimeout(() => {
+      this.#keepTimer = undefined;
+      this.#keep();
+    }, KEEP_MS);
+  }
+
+  #keep(): void {
+    keepWall(this.#screen, { content: contentOf(this.#wall), layout: this.#layout, tree: this.#tree, rail: this.#rail, most: this.#most, enlarged: this.#wall.enlarged });
+  }
+
+  // --- Layouts ---
+
+  #open(layout: WallLayout): void {
+    this.#layout = layout.id;
+    this.#live();
+    this.#session.dispatch({ type: "content", content: { tiles: layout.tiles, cameras: layout.cameras, tour: layout.tour } });
+    if (layout.tour) this.#session.dispatch({ type: "tour", now: Date.now(), wish: layout.tour, cameras: camerasOf(this.#catalogue.nodes, layout.tour.place, layout.tour.groups) });
+    announce(layout.name);
+  }
+
+  async #save(existing: WallLayout | null, ask: boolean): Promise<void> {
+    const content = existing && ask ? { tiles: existing.tiles, cameras: existing.cameras, tour: existing.tour } : contentOf(this.#wall);
+    try {
+      const saved = ask ? await askLayout(content, existing) : existing ? await patrol.changeLayout(existing.id, { name: existing.name, ...content }) : null;
+      if (!saved) return;
+      this.#layouts = [...this.#layouts.filter((l) => l.id !== saved.id), saved].sort((a, b) => a.name.localeCompare(b.name, "zh-CN"));
+      if (!ask || !existing) this.#layout = saved.id;
+      notify({ text: p.wall.layoutSaved(saved.name) });
+      this.requestUpdate();
+    } catch (error) {
+      notify({ text: problemWords(error).what });
+    }
+  }
+
+  async #remove(layout: WallLayout): Promise<void> {
+    try {
+      await patrol.deleteLayout(layout.id);
+      this.#layouts = this.#layouts.filter((l) => l.id !== layout.id);
+      if (this.#layout === layout.id) this.#layout = null;
+      this.requestUpdate();
+      const { name, tiles, cameras, tour } = layout;
+      notify({ text: p.wall.layoutDeleted(name), action: { label: t.common.undo, run: () => void patrol.createLayout({ name, tiles, cameras, tour }).then((made) => {
+        this.#layouts = [...this.#layouts, made];
+        this.requestUpdate();
+      }).catch((error: unknown) => notify({ text: problemWords(error).what })) } });
+    } catch (error) {
+      notify({ text: problemWords(error).what });
+    }
+  }
+
+  async #tour(): Promise<void> {
+    const wish = await askTour(this.#catalogue.nodes, this.#wall.tourWish, this.#wall.tiles);
+    if (!wish) return;
+    this.#live();
+    this.#session.dispatch({ type: "tour", now: Date.now(), wish, cameras: camerasOf(this.#catalogue.nodes, wish.place, wish.groups) });
+  }
+
+  // --- Tiles ---
+
+  #tiles(): LecWallTile[] {
+    return [...this.querySelectorAll<LecWallTile>("lec-wall-tile")];
+  }
+  #tile(slot: number): LecWallTile | undefined {
+    return this.#tiles()[slot];
+  }
+  #cameraAt(slot: number): Camera | null {
+    const id = viewOf(this.#wall)[slot];
+    return id ? (this.#catalogue.byId.get(id) ?? null) : null;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const tile of this.#tiles()) tile.look(now);
+  }
+
+  #step(): void {
+    const { tour } = this.#wall;
+    if (tour) this.querySelector<HTMLElement>(".tour-progress")?.style.setProperty("--done", tourProgress(tour, Date.now()).toFixed(3));
+    if (!this.#clock) return;
+    const now = performance.now();
+    const tiles = this.#tiles();
+    for (const tile of tiles) tile.step(now);
+    const playing = tiles.filter((tile) => tile.replay);
+    this.#clock.hold(now, playing.length > 0 && playing.every((tile) => tile.replay?.waits ?? false));
+    this.#clock.to = this.#session.now() - 2_000;
+    const time = this.querySelector(".replay-bar time");
+    if (time) time.textContent = clockS(this.#clock.position(now));
+    if (this.#clock.position(now) >= this.#clock.to) this.#clock.seek(now, this.#clock.to - 1_000);
+  }
+
+  #act = (act: TileAct, slot: number): void => {
+    const camera = this.#cameraAt(slot);
+    this.#session.dispatch({ type: "select", slot });
+    switch (act) {
+      case "select":
+        // A click holds the tour: somebody looks at something.
+        if (this.#wall.tour && camera) this.#session.dispatch({ type: "tour_hold", now: Date.now(), held: true });
+        break;
+      case "enlarge":
+        this.#session.dispatch({ type: "enlarge", slot: this.#wall.enlarged === slot ? null : slot });
+        break;
+      case "sound":
+        if (camera?.may.listen) this.#session.dispatch({ type: "sound", camera: this.#wall.sound === camera.id ? null : camera.id });
+        break;
+      case "snapshot":
+        this.#snapshot(slot);
+        break;
+      case "back":
+        this.#back([slot]);
+        break;
+      case "live":
+        this.#live(slot);
+        break;
+      case "clear":
+        this.#session.dispatch({ type: "clear", slot });
+        break;
+      case "choose":
+        this.#tree = true;
+        this.requestUpdate();
+        void this.updateComplete.then(() => this.querySelector<LecCameraTree>("lec-camera-tree")?.focusSearch());
+        break;
+    }
+  };
+
+  #snapshot(slot: number): void {
+    const tile = this.#tile(slot);
+    const camera = this.#cameraAt(slot);
+    const video = tile?.shownVideo;
+    if (!camera || !video) return void notify({ text: p.tile.noPicture });
+    const live = !tile.replay;
+    const delay = this.#session.store.get().delays.get(this.#session.mid(slot) ?? "") ?? 0;
+    const at = live || !this.#clock ? this.#session.now() - delay : this.#clock.position(performance.now());
+    void takeSnapshot(video, { camera: camera.id, name: camera.name, at, live, viewer: this.#session.store.get().link.watermark });
+  }
+
+  // --- The recording, without leaving the wall ---
+
+  #back(slots: readonly number[]): void {
+    const cameras = slots.map((slot) => this.#cameraAt(slot)).filter((c) => c?.may.play);
+    if (cameras.length === 0) return void notify({ text: p.tile.replayRefused });
+    if (cameras.length > REPLAYS_MAX) return void notify({ text: p.wall.replaysMax(REPLAYS_MAX) });
+    const now = performance.now();
+    if (!this.#clock) {
+      this.#clock = new MasterClock(this.#session.now() - BACK_MS, 0, this.#session.now());
+      this.#clock.play(now);
+    } else {
+      this.#clock.seek(now, this.#clock.position(now) - BACK_MS);
+    }
+    for (const camera of cameras) if (camera) this.#replaying.add(camera.id);
+    if (this.#wall.tour) this.#session.dispatch({ type: "tour_hold", now: Date.now(), held: true });
+    announce(p.tile.replay);
+    this.requestUpdate();
+  }
+
+  #live(slot?: number): void {
+    if (!this.#clock) return;
+    const camera = slot === undefined ? null : this.#cameraAt(slot);
+    if (camera) this.#replaying.delete(camera.id);
+    else this.#replaying.clear();
+    if (this.#replaying.size === 0) this.#clock = null;
+    announce(p.tile.live);
+    this.requestUpdate();
+  }
+
+  #toggleReplay(): void {
+    const now = performance.now();
+    if (this.#clock?.playing) this.#clock.pause(now);
+    else this.#clock?.play(now);
+    this.requestUpdate();
+  }
+
+  // --- Keys, drags, panels ---
+
+  #key(event: KeyboardEvent): void {
+    if (!plainKey(event) || document.querySelector("details.menu[open]")) return;
+    const target = event.target as HTMLElement;
+    const key = wallKey(event.key, target.closest("button, a, summary, [role=treeitem]") !== null);
+    if (!key || !this.#loaded || this.#error) return;
+    if (key.do === "move" && target.closest(".wall-tree, .alarm-rail, .wall-top")) return;
+    if (this.#do(key)) event.preventDefault();
+  }
+
+  #do(key: WallKey): boolean {
+    const wall = this.#wall;
+    const now = Date.now();
+    switch (key.do) {
+      case "move":
+        this.#move(key.arrow);
+        return true;
+      case "size":
+        this.#size(key.tiles);
+        return true;
+      case "layout": {
+        const layout = this.#layouts[key.nth];
+        if (layout) this.#open(layout);
+        return layout !== undefined;
+      }
+      case "turn":
+        this.#session.dispatch({ type: "turn", now, by: key.by });
+        return wall.tour !== null || wall.overview !== null;
+      case "hold":
+        if (this.#clock) this.#toggleReplay();
+        else if (wall.tour) this.#session.dispatch({ type: "tour_hold", now, held: wall.tour.heldAt === null });
+        return wall.tour !== null || this.#clock !== null;
+      case "leave":
+        if (wall.enlarged !== null) this.#session.dispatch({ type: "enlarge", slot: null });
+        else if (this.#clock) this.#live();
+        else if (wall.overview) this.#session.dispatch({ type: "overview", overview: null });
+        else return false;
+        return true;
+      case "back_all":
+        this.#back(wall.enlarged === null ? viewOf(wall).flatMap((c, i) => (c ? [i] : [])) : [wall.enlarged]);
+        return true;
+      case "live":
+        this.#live();
+        return true;
+      case "full":
+        void this.#full();
+        return true;
+      case "tree":
+        this.#tree = !this.#tree;
+        this.requestUpdate();
+        return true;
+      case "rail":
+        this.#rail = !this.#rail;
+        this.requestUpdate();
+        return true;
+      case "search":
+        this.#act("choose", wall.selected);
+        return true;
+      case "acknowledge": {
+        const newest = [...wall.alarms].filter(isUrgent).sort((a, b) => b.since - a.since)[0];
+        if (newest) void acknowledge(newest, (a) => this.#alarmed(a));
+        return true;
+      }
+      case "help":
+        void showKeys(p.wall.keysTitle, p.wall.keys);
+        return true;
+      default:
+        this.#act(key.do, wall.selected);
+        return true;
+    }
+  }
+
+  #move(arrow: Arrow): void {
+    const { selected, tiles, enlarged } = this.#wall;
+    const to = moveSelection(selected, arrow, this.#grid.columns, tiles);
+    this.#session.dispatch({ type: "select", slot: to });
+    if (enlarged !== null) this.#session.dispatch({ type: "enlarge", slot: to });
+    void this.updateComplete.then(() => this.#tile(to)?.querySelector<HTMLElement>(".wall-tile")?.focus({ preventScroll: true }));
+  }
+
+  #size(tiles: WallSize): void {
+    this.#session.dispatch({ type: "size", tiles });
+    announce(p.wall.tilesOf(tiles));
+  }
+
+  #alarmed(alarm: AlarmItem): void {
+    this.#session.dispatch({ type: "alarm", now: Date.now(), alarm });
+  }
+
+  #bring(alarm: AlarmItem): void {
+    this.#session.dispatch({ type: "bring", now: Date.now(), camera: alarm.camera });
+  }
+
+  #overview(node: PlaceNode): void {
+    this.#live();
+    this.#session.dispatch({ type: "overview", overview: { cameras: camerasOf(this.#catalogue.nodes, node.place.id), place: node.place.id, page: 0 } });
+  }
+
+  #pick = ({ cameras }: Picked): void => {
+    if (cameras.length === 0) return;
+    if (cameras.length > LINES_MAX) notify({ text: p.wall.tooMany(cameras.length) });
+    const [only] = cameras;
+    const seen = only === undefined || cameras.length > 1 ? -1 : viewOf(this.#wall).indexOf(only);
+    if (seen >= 0) return this.#session.dispatch({ type: "select", slot: seen });
+    const view = viewOf(this.#wall);
+    const slot = view[this.#wall.selected] === null ? this.#wall.selected : view.includes(null) ? view.indexOf(null) : this.#wall.selected;
+    this.#session.dispatch({ type: "put", slot, cameras: cameras.slice(0, LINES_MAX) });
+  };
+
+  #dragStart = (event: DragEvent): void => {
+    const tile = (event.target as Element).closest<LecWallTile>("lec-wall-tile");
+    if (tile?.model.camera) event.dataTransfer?.setData(DRAG_SLOT, String(tile.model.slot));
+  };
+
+  #dragOver = (event: DragEvent): void => {
+    const types = event.dataTransfer?.types ?? [];
+    if (!types.includes(DRAG_TYPE) && !types.includes(DRAG_SLOT)) return;
+    event.preventDefault();
+    const tile = (event.target as Element).closest(".wall-tile");
+    for (const other of this.querySelectorAll(".wall-tile.drop")) if (other !== tile) other.classList.remove("drop");
+    tile?.classList.add("drop");
+  };
+
+  #drop = (event: DragEvent): void => {
+    for (const tile of this.querySelectorAll(".wall-tile.drop")) tile.classList.remove("drop");
+    const slot = (event.target as Element).closest<LecWallTile>("lec-wall-tile")?.model.slot ?? this.#wall.selected;
+    const from = event.dataTransfer?.getData(DRAG_SLOT);
+    const cameras = event.dataTransfer?.getData(DRAG_TYPE).split("\n").filter(Boolean) ?? [];
+    event.preventDefault();
+    if (from) this.#session.dispatch({ type: "swap", from: Number(from), to: slot });
+    else if (cameras.length > 0) this.#session.dispatch({ type: "put", slot, cameras: cameras.slice(0, LINES_MAX) });
+  };
+
+  async #full(): Promise<void> {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await this.requestFullscreen();
+    } catch {
+      // Not allowed here: the wall stays as it is.
+    }
+  }
+
+  // --- Drawing ---
+
+  override updated(): void {
+    const grid = this.querySelector<HTMLElement>(".wall-grid");
+    if (grid === this.#resized) return;
+    this.#resized = grid;
+    this.#resize?.disconnect();
+    this.#marked?.();
+    if (!grid) return;
+    this.#resize = new ResizeObserver(([entry]) => {
+      if (!entry) return;
+      this.#area = { width: entry.contentRect.width, height: entry.contentRect.height };
+      this.requestUpdate();
+    });
+    this.#resize.observe(grid);
+    this.#marked = keepMarked(grid, () => this.#session.store.get().link.watermark, () => this.#session.now());
+  }
+
+  protected override skeleton(): TemplateResult {
+    return html`<div class="skeleton line-skeleton" aria-hidden="true"></div>`;
+  }
+
+  #models(): TileModel[] {
+    const { wall, link, delays } = this.#session.store.get();
+    const offset = this.#session.now() - Date.now();
+    const alarms = new Map(wall.alarms.filter(isUrgent).map((a) => [a.camera, a]));
+    return viewOf(wall).map((id, slot) => {
+      const camera = id ? (this.#catalogue.byId.get(id) ?? null) : null;
+      const known = id ? wall.known.get(id) : undefined;
+      const mid = this.#session.mid(slot);
+      const refusal = id ? wall.refused.get(id) : undefined;
+      return {
+        slot, camera,
+        state: known?.state ?? camera?.status.state ?? "connecting",
+        since: known?.since ?? camera?.status.since ?? 0,
+        recording: (known?.status ?? camera?.status)?.recording ?? false,
+        carried: mid === null ? null : (wall.carried.get(mid) ?? null),
+        refusal: refusal ? p.refusals[refusal] : null,
+        alarm: (id && alarms.get(id)) || null,
+        delayMs: mid === null ? null : (delays.get(mid) ?? null),
+        selected: wall.selected === slot,
+        enlarged: wall.enlarged === slot,
+        hidden: wall.enlarged !== null && wall.enlarged !== slot,
+        heard: id !== null && wall.sound === id,
+        replaying: id !== null && this.#clock !== null && this.#replaying.has(id),
+        linkUp: link.phase === "up",
+        clockOffset: Math.round(offset / 100) * 100,
+      };
+    });
+  }
+
+  protected override content(): TemplateResult {
+    const { wall, link } = this.#session.store.get();
+    const words = this.#error ? problemWords(this.#error) : null;
+    const shownTree = this.#tree && (this.#loaded || words !== null);
+    this.#grid = gridFor(wall.tiles, this.#area.width, this.#area.height);
+    return html`<div class="wall-page" data-link=${link.phase} data-media=${link.media}>
+      ${wallTop(
+        { wall, link, layouts: this.#layouts, layout: this.#layout, tree: this.#tree, rail: this.#rail, urgent: wall.alarms.filter(isUrgent).length, now: this.#session.now(), screen: this.#screen, replaying: this.#clock !== null },
+        {
+          size: (tiles) => this.#size(tiles), open: (l) => this.#open(l), save: () => void this.#save(this.#layouts.find((l) => l.id === this.#layout) ?? null, false), saveAs: () => void this.#save(null, true),
+          rename: (l) => void this.#save(l, true), remove: (l) => void this.#remove(l), tour: () => void this.#tour(), endTour: () => this.#session.dispatch({ type: "tour_end" }), hold: () => this.#do({ do: "hold" }),
+          turn: (by) => this.#session.dispatch({ type: "turn", now: Date.now(), by }), overviewEnd: () => this.#session.dispatch({ type: "overview", overview: null }), clear: () => { this.#layout = null; this.#session.dispatch({ type: "clear_all" }); },
+          tree: () => this.#do({ do: "tree" }), rail: () => this.#do({ do: "rail" }), full: () => void this.#full(), help: () => this.#do({ do: "help" }), unblock: () => this.#session.unblockSound(),
+        },
+      )}
+      ${shownTree ? html`<aside class="wall-tree" aria-label=${p.tree.title}><lec-camera-tree .nodes=${this.#catalogue.nodes} .states=${wall.known} .shown=${new Set(viewOf(wall).filter((c) => c !== null))} .pick=${this.#pick} .overview=${(n: PlaceNode) => this.#overview(n)}></lec-camera-tree></aside>` : nothing}
+      <main id="content" class="wall-grid ${wall.enlarged === null ? "" : "one"}" tabindex="-1" aria-label=${p.wall.title} ${vars({ "--columns": this.#grid.columns, "--rows": this.#grid.rows })}
+        @dragstart=${this.#dragStart} @dragover=${this.#dragOver} @drop=${this.#drop}>
+        <h1 class="sr">${this.named()}</h1>
+        ${words ? html`<div class="wall-note">${wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` })}</div>` : nothing}
+        ${this.#loaded && !words && this.#catalogue.cameras.length === 0 ? html`<div class="wall-note"><div class="empty"><h2>${p.cameras.none}</h2><p>${p.cameras.noneLead}</p><a class="btn primary" href="/patrol/cameras">${p.cameras.add}</a></div></div>` : nothing}
+        ${repeat(this.#models(), (m) => m.slot, (m) => html`<lec-wall-tile ?hidden=${m.hidden} .model=${m} .session=${this.#session} .clock=${this.#clock} .act=${this.#act}></lec-wall-tile>`)}
+        ${this.#clock ? this.#replayBar(this.#clock) : nothing}
+        ${link.phase === "closed" ? html`<div class="wall-note">${this.#closedNote(link.code)}</div>` : nothing}
+      </main>
+      ${this.#rail ? alarmRail(wall.alarms, { now: this.#session.now(), mutedUntil: this.#tone.mutedUntil, mute: (on) => { if (on) this.#tone.mute(Date.now()); else this.#tone.unmute(); this.requestUpdate(); }, bring: (a) => this.#bring(a), changed: (a) => this.#alarmed(a) }) : nothing}
+    </div>`;
+  }
+
+  #replayBar(clock: MasterClock): TemplateResult {
+    return html`<div class="replay-bar" role="group" aria-label=${p.tile.replay}>
+      <button class="btn small" @click=${() => { clock.seek(performance.now(), clock.position(performance.now()) - BACK_MS); }} title="${p.tile.backMinute} (B)">${icon(RotateCcw)}${p.tile.minute}</button>
+      <button class="btn small icon-only" aria-label=${clock.playing ? p.timeline.pause : p.timeline.play} @click=${() => this.#toggleReplay()}>${icon(clock.playing ? Pause : Play)}</button>
+      <time class="num">${clockS(clock.position(performance.now()))}</time>
+      <button class="btn small primary" @click=${() => this.#live()} title="L">${icon(Radio)}${p.tile.toLive}</button>
+    </div>`;
+  }
+
+  #closedNote(code: string | null): TemplateResult {
+    const words = p.closed[code as keyof typeof p.closed] ?? p.closed.protocol_error;
+    const action = code === "signed_out" || code === "not_authorised" ? html`<a class="btn primary" href="/signin?next=/wall">${t.settings.signIn}</a>` : html`<button class="btn primary" @click=${() => (code === "version_mismatch" ? location.reload() : code === "needs_second_factor" ? void proveFactor().then((ok) => ok && this.#session.again()) : this.#session.again())}>${code === "version_mismatch" ? t.common.reload : t.common.again}</button>`;
+    return wordsNote(words, { tone: "bad", code: code ?? "", actions: action });
+  }
+}
+define("page-wall", PageWall);
+

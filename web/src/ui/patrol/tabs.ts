@@ -1,0 +1,26 @@
+/** The pages of exam patrol, side by side. Who may do less finds less; the server decides again on every request. */
+import { html, nothing, type TemplateResult } from "lit";
+import { p } from "../../i18n/patrol";
+import { session } from "../../state/session";
+import "../admin/admin.css";
+import "./patrol.css";
+
+export type PatrolTab = "timeline" | "cameras" | "alarms" | "check" | "exports" | "retention" | "audit";
+
+const ADMINISTRATORS: readonly string[] = ["system_administrator", "security_administrator", "audit_administrator"];
+
+/** Pure: which pages somebody with these roles has to do with. Who holds only a separated office does not see pictures. */
+export function tabsFor(roles: readonly string[]): (PatrolTab | "wall")[] {
+  const sees = roles.some((r) => !ADMINISTRATORS.includes(r));
+  const all: (PatrolTab | "wall")[] = sees ? ["wall", "timeline", "cameras", "alarms", "check", "exports", "retention", "audit"] : [];
+  if (roles.includes("system_administrator")) for (const tab of ["cameras", "alarms", "check", "retention"] as const) if (!all.includes(tab)) all.push(tab);
+  if (roles.some((r) => r === "security_administrator" || r === "audit_administrator") && !all.includes("audit")) all.push("audit");
+  return all;
+}
+
+export function patrolTabs(current: PatrolTab): TemplateResult {
+  const roles = session.get().account?.roles.map((r) => r.role as string) ?? [];
+  return html`<nav class="manage-tabs patrol-tabs no-print" aria-label=${p.nav.patrol}>
+    ${tabsFor(roles).map((id) => html`<a href=${id === "wall" ? "/wall" : `/patrol/${id}`} aria-current=${id === current ? "page" : nothing}>${p.nav[id]}</a>`)}
+  </nav>`;
+}

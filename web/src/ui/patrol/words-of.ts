@@ -1,0 +1,47 @@
+/** States, faults, gaps and spans in words. */
+import { p } from "../../i18n/patrol";
+import { t } from "../../i18n";
+import { isoDay } from "../../i18n/format";
+import type { AlarmItem, CameraGap, CameraState, CheckFinding } from "../../protocol/generated/index";
+
+const two = (n: number): string => String(n).padStart(2, "0");
+
+/** 10:02:11 */
+export function clockS(ms: number): string {
+  const d = new Date(ms);
+  return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+}
+
+/** 2026-11-21 10:02:11 */
+export const stamp = (ms: number): string => `${isoDay(new Date(ms))} ${clockS(ms)}`;
+
+/** How long, in the largest two units that matter: 12 秒, 3 分钟, 2 小时 5 分. */
+export function lasting(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1_000));
+  if (s < 60) return p.time.seconds(s);
+  if (s < 3_600) return p.time.minutes(Math.floor(s / 60));
+  if (s < 86_400) return p.time.hours(Math.floor(s / 3_600), Math.floor(s / 60) % 60);
+  return p.time.days(Math.floor(s / 86_400), Math.floor(s / 3_600) % 24);
+}
+
+export const isDead = (state: CameraState): boolean => state !== "live";
+
+/** 离线 3 分钟 */
+export const stateSince = (state: CameraState, since: number, now: number): string => p.state.since(p.state[state], lasting(now - since));
+
+export const gapCause = (gap: Pick<CameraGap, "cause">): string => t.player.gapCauses[gap.cause];
+
+/** 无录像：网络中断 10:02:11–10:02:40 */
+export function gapWords(gap: CameraGap): string {
+  const range = `${clockS(gap.from)}–${clockS(gap.to)}`;
+  return gap.stream === null ? p.timeline.gap(gapCause(gap), range) : p.timeline.gapOf(p.streams[gap.stream], gapCause(gap), range);
+}
+
+export const alarmWords = (a: AlarmItem): string => p.faults[a.fault];
+
+export function findingWords(f: CheckFinding): string {
+  const what = f.fault ? p.faults[f.fault] : p.checkItems[f.item];
+  if (f.measure === null) return what;
+  const unit = f.fault === "wrong_clock" || f.item === "clock" ? " ms" : f.item === "picture" ? " %" : "";
+  return `${what} (${f.measure}${unit})`;
+}
