@@ -92,7 +92,7 @@ struct Camera {
 impl Camera {
     fn new(shared: Arc<Shared>, config: Arc<CameraConfig>, cell: StatusCell) -> Self {
         let (now, before) = (Stamp::now(), cell.read());
-        let feed = |stream| Feed::new(config.id, stream, shared.config.repeat_absence_every, now);
+        let feed = |stream| new_feed(&shared, &config, stream, now);
         let driver = |stream| Driver::new(shared.clone(), &config, stream);
         let mut camera = Self {
             running: false,
@@ -139,7 +139,12 @@ impl Camera {
         self.rest().await;
         if config.sub_url.is_none() {
             self.sub_feed.end(self.tap.as_ref(), now);
-            self.sub_feed = Feed::new(config.id, CameraStream::Sub, self.shared.config.repeat_absence_every, now);
+        }
+        if config.bitrate_max != self.config.bitrate_max {
+            self.main_feed.allow(config.bitrate_max);
+        }
+        if config.sub_bitrate_max != self.config.sub_bitrate_max {
+            self.sub_feed.allow(config.sub_bitrate_max);
         }
         let driver = |stream| Driver::new(self.shared.clone(), &config, stream);
         (self.main, self.sub) = (driver(CameraStream::Main), driver(CameraStream::Sub));
@@ -226,8 +231,10 @@ impl Camera {
                     _ => (&mut self.main, &mut self.sound_feed),
                 };
                 let flowed = feed.flows();
-                feed.rtp(data, &mut driver.guard, tap, live, now);
-                driver.heed_flood(now.at);
+                feed.rtp(data, tap, live, now);
+                if let Some(until) = feed.pause(now.at) {
+                    driver.pause(until);
+                }
                 if !flowed && feed.flows() {
                     driver.worked();
                     self.refresh(now);
@@ -387,10 +394,12 @@ impl Camera {
             return CameraState::Off;
         }
         let silent = feed.cause() == Some(AbsenceCause::CameraSilent);
+        let waited =
+            driver.up_since.is_some_and(|up| now.saturating_duration_since(up) >= self.shared.config.silent_after);
         match driver.is_playing() {
             true if feed.is_over(now) => CameraState::RateExceeded,
             true if feed.flows() && !silent => CameraState::Live,
-            true if silent => CameraState::Silent,
+            true if silent && (feed.flows() || waited) => CameraState::Silent,
             _ => driver.fault.as_ref().map_or(CameraState::Connecting, Fault::state),
         }
     }
@@ -428,6 +437,10 @@ impl Camera {
         }
         self.cell.publish(status, figures);
     }
+}
+
+fn new_feed(shared: &Shared, config: &CameraConfig, stream: CameraStream, now: Stamp) -> Feed {
+    Feed::new(config, stream, &shared.sources, shared.config.repeat_absence_every, now)
 }
 
 /// The live side of a configuration: without a substream the main stream's keyframes are watched.

@@ -74,7 +74,7 @@ pub struct CameraConfig {
     pub username: String,
     /// The password.
     pub password: Secret,
-    /// What the main stream may have, its sound included. More than 1.5 times of it for 2 s is refused and counted.
+    /// What the picture of the main stream may have. More than 1.5 times of it for 2 s is refused and counted.
     pub bitrate_max: Bitrate,
     /// What the substream may have, with the same allowance.
     pub sub_bitrate_max: Bitrate,

@@ -4,7 +4,6 @@ use crate::{
     backoff::Backoff,
     config::CameraConfig,
     fault::Fault,
-    guard::Guard,
     ingest::Shared,
     rtsp::{
         sdp::{Description, Media},
@@ -99,7 +98,6 @@ pub(crate) struct Driver {
     target: Option<Target>,
     phase: Phase,
     backoff: Backoff,
-    pub(crate) guard: Guard,
     /// When the session began to play.
     pub(crate) up_since: Option<Instant>,
     /// Why it was down last, until media comes again.
@@ -113,14 +111,12 @@ impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, config: &CameraConfig, stream: CameraStream) -> Self {
         let half = |id: u128| (id ^ (id >> 64)) as u64;
         let seed = shared.config.seed ^ half(config.id.0.0) ^ stream as u64;
-        let rate = if stream == CameraStream::Sub { config.sub_bitrate_max } else { config.bitrate_max };
         Self {
             target: target(config, stream, shared.config.answer_within),
             shared,
             stream,
             phase: Phase::Resting,
             backoff: Backoff::new(seed),
-            guard: Guard::new(rate),
             up_since: None,
             fault: None,
             asked_at: None,
@@ -196,11 +192,9 @@ impl Driver {
         self.fault = None;
     }
 
-    /// Reads nothing for a while if the camera floods.
-    pub(crate) fn heed_flood(&mut self, now: Instant) {
-        if self.pause.is_none() {
-            self.pause = self.guard.pause(now);
-        }
+    /// Reads nothing until then: the camera floods.
+    pub(crate) fn pause(&mut self, until: Instant) {
+        self.pause = self.pause.max(Some(until));
     }
 
     /// Nothing came for `idle`: asks for a sign of life, and ends a session that gives none or is silent for too long.

@@ -6,6 +6,7 @@
 use crate::{
     absence::{Absence, Told},
     archive::{Line, Running},
+    config::CameraConfig,
     guard::Guard,
     inlet::{Counts, Got, Inlet, Refused},
     live::Live,
@@ -13,14 +14,18 @@ use crate::{
     payload::{self, KeyframeWatch},
     reorder::{Packet, Stamp},
     rtsp::{rtcp, sdp::Media},
+    sources::Sources,
     status::{CameraState, StreamStatus},
 };
 use bytes::Bytes;
 use lectern_media::{
-    CameraId, CameraStream, Codec, ExtTimestamp, TrackInfo, TrackSource, UnixMillis,
+    Bitrate, CameraId, CameraStream, Codec, ExtTimestamp, TrackInfo, TrackSource, UnixMillis,
     tap::{AbsenceCause, TapEvent, TapHandle, TapPacket},
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// A stream that comes now.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub(crate) struct Feed {
     camera: CameraId,
     pub(crate) stream: CameraStream,
     open: Option<Open>,
+    guard: Guard,
+    sources: Arc<Sources>,
     line: Line,
     absence: Absence,
     meter: Meter,
@@ -55,6 +62,9 @@ pub(crate) struct Feed {
     over_at: Option<Instant>,
     got: Vec<Got>,
 }
+
+/// What sound may have; the best AAC has 320 kbit/s. It has its own bound, so that a picture that floods does not silence it.
+const SOUND_BITRATE_MAX: Bitrate = Bitrate::kbps(512);
 
 /// So long after the last refused packet a stream still counts as too fast.
 const OVER_FOR: Duration = Duration::from_secs(5);
@@ -79,11 +89,25 @@ fn sum(a: Counts, b: Counts) -> Counts {
 }
 
 impl Feed {
-    pub(crate) fn new(camera: CameraId, stream: CameraStream, repeat_every: Duration, now: Stamp) -> Self {
+    pub(crate) fn new(
+        config: &CameraConfig,
+        stream: CameraStream,
+        sources: &Arc<Sources>,
+        repeat_every: Duration,
+        now: Stamp,
+    ) -> Self {
+        let camera = config.id;
+        let rate = match stream {
+            CameraStream::Main => config.bitrate_max,
+            CameraStream::Sub => config.sub_bitrate_max,
+            CameraStream::Sound => SOUND_BITRATE_MAX,
+        };
         Self {
             camera,
             stream,
             open: None,
+            guard: Guard::new(rate),
+            sources: sources.clone(),
             line: Line::new(camera.track(stream)),
             absence: Absence::new(repeat_every),
             meter: Meter::new(Codec::H264.clock_rate()),
@@ -157,6 +181,7 @@ impl Feed {
     /// The session is over.
     pub(crate) fn close(&mut self) {
         if let Some(open) = self.open.take() {
+            self.sources.heard(self.line.track, None);
             self.before = sum(self.before, open.inlet.counts());
         }
     }
@@ -167,6 +192,7 @@ impl Feed {
         let told = self.absence.end(now.wall);
         self.tell(told, tap);
         self.line.end(tap);
+        self.due = now.wall;
     }
 
     /// Another tap.
@@ -176,12 +202,28 @@ impl Feed {
     }
 
     /// Takes one RTP packet as it came.
-    pub(crate) fn rtp(&mut self, data: Bytes, guard: &mut Guard, tap: Option<&TapHandle>, live: &mut Live, now: Stamp) {
+    pub(crate) fn rtp(&mut self, data: Bytes, tap: Option<&TapHandle>, live: &mut Live, now: Stamp) {
         let mut got = std::mem::take(&mut self.got);
         if let Some(open) = &mut self.open {
-            open.inlet.push(now, data, guard, &mut got);
+            let (sources, us) = (&self.sources, self.line.track);
+            let before = open.inlet.ssrc();
+            open.inlet.push(now, data, &mut self.guard, |ssrc| sources.is_anothers(ssrc, us), &mut got);
+            let after = open.inlet.ssrc();
+            if before != after {
+                sources.heard(us, after);
+            }
         }
         self.drain(got, tap, live);
+    }
+
+    /// The stream may have this much from now on.
+    pub(crate) fn allow(&mut self, max: Bitrate) {
+        self.guard = Guard::new(max);
+    }
+
+    /// Until when nothing shall be read, if the stream is a flood.
+    pub(crate) fn pause(&self, now: Instant) -> Option<Instant> {
+        self.guard.pause(now)
     }
 
     /// Takes a sender report. The reported clock, if it is this stream's.
@@ -302,6 +344,8 @@ impl Feed {
         for got in got.drain(..) {
             match got {
                 Got::NewSource => {
+                    metrics::counter!("lectern_ingest_source_changes_total", "stream" => label(self.stream))
+                        .increment(1);
                     // A camera that restarts its encoder sends nothing meanwhile.
                     let told = self.absence.begin(self.due, AbsenceCause::CameraSilent);
                     self.tell(told, tap);

@@ -6,6 +6,7 @@ use crate::{
     camera,
     config::{CameraConfig, IngestConfig},
     port::Ports,
+    sources::Sources,
     spread::Spread,
     status::{CameraState, CameraStatus},
 };
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     /// When the next connection may begin.
     pub(crate) spread: Mutex<Spread>,
+    pub(crate) sources: Arc<Sources>,
     cameras: Mutex<Cameras>,
     changes: broadcast::Sender<(CameraId, CameraStatus)>,
     runtime: Handle,
@@ -79,6 +81,7 @@ impl Ingest {
     pub fn start(config: IngestConfig, ports: Ports) -> Self {
         let shared = Arc::new(Shared {
             spread: Mutex::new(Spread::new(config.connects_per_second)),
+            sources: Arc::default(),
             config,
             ports,
             cameras: Mutex::default(),

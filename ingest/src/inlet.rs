@@ -122,8 +122,16 @@ impl Inlet {
         }
     }
 
-    /// Takes one datagram or interleaved packet. What passes is appended to `out`.
-    pub(crate) fn push(&mut self, now: Stamp, data: Bytes, guard: &mut Guard, out: &mut Vec<Got>) {
+    /// Takes one datagram or interleaved packet. What passes is appended to `out`. `is_anothers` tells sources that belong to
+    /// another stream and never follow ours.
+    pub(crate) fn push(
+        &mut self,
+        now: Stamp,
+        data: Bytes,
+        guard: &mut Guard,
+        is_anothers: impl Fn(Ssrc) -> bool,
+        out: &mut Vec<Got>,
+    ) {
         let Ok(view) = RtpView::parse(&data) else { return self.refuse(Refused::NotRtp, 1) };
         if view.payload_type().0 != self.payload_type {
             return self.refuse(Refused::PayloadType, 1);
@@ -131,6 +139,9 @@ impl Inlet {
         match self.source {
             None => self.source = Some(Source::starting_with(&view, now.at)),
             Some(source) if source.fits(&view) => {}
+            Some(source) if view.ssrc() != source.ssrc && is_anothers(view.ssrc()) => {
+                return self.refuse(Refused::ForeignSource, 1);
+            }
             Some(source) => {
                 if !self.hold(now, &data) || now.at.saturating_duration_since(source.last) < QUIET {
                     return;
@@ -268,7 +279,7 @@ mod tests {
 
         fn raw(&mut self, ms: u64, data: Vec<u8>) {
             let now = Stamp { wall: UnixMillis(ms as i64), at: self.start + Duration::from_millis(ms) };
-            self.inlet.push(now, data.into(), &mut self.guard, &mut self.out);
+            self.inlet.push(now, data.into(), &mut self.guard, |ssrc| ssrc == Ssrc(13), &mut self.out);
         }
 
         /// What came, as text.
@@ -326,6 +337,15 @@ mod tests {
         }
         assert!(b.take().starts_with("new 50000 50001"));
         assert_eq!(b.inlet.counts().refused, [0; 4]);
+    }
+
+    #[test]
+    fn anothers_source_never_takes_over() {
+        let mut b = Bench::new(Bitrate::kbps(8_000));
+        b.push(0, 7, 0, 10);
+        (0..100).for_each(|n| b.push(1_000 + n * 40, 13, n as u16, 10));
+        assert_eq!((b.take().as_str(), b.inlet.ssrc()), ("0", Some(Ssrc(7))));
+        assert_eq!(b.inlet.counts().refused[Refused::ForeignSource as usize], 100);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod config;
 mod driver;
 mod fault;
 mod feed;
+pub mod fuzz;
 mod guard;
 mod ingest;
 mod inlet;
@@ -33,6 +34,7 @@ mod probe;
 mod reorder;
 mod repack;
 mod rtsp;
+mod sources;
 mod spread;
 mod status;
 

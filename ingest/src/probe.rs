@@ -183,7 +183,7 @@ impl View {
 
     fn packet(&mut self, data: Bytes, now: Stamp) {
         let mut got = Vec::new();
-        self.inlet.push(now, data, &mut self.guard, &mut got);
+        self.inlet.push(now, data, &mut self.guard, |_| false, &mut got);
         for got in got {
             match got {
                 Got::NewSource => {
