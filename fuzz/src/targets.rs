@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use jiff::tz::TimeZone;
 use lectern_auth::{Grant, GrantRole, Keyring, Purpose};
 use lectern_fmp4::fuzz as fmp4;
+use lectern_ingest::fuzz as ingest;
 use lectern_library::{fuzz as library, import};
 use lectern_media::{ParticipantId, RoomId, RtpView, UnixMillis};
 use lectern_protocol::{api, ws};
@@ -50,6 +51,11 @@ pub(crate) fn all() -> Vec<Target> {
         },
         // Goes to the disk.
         Target { name: "archive_index", run: recorder::archive_index, seeds: recorder::archive_indexes, weight: 40 },
+        Target { name: "camera_rtsp", run: ingest::rtsp, seeds: ingest::rtsp_seeds, weight: 2 },
+        Target { name: "camera_sdp", run: ingest::description, seeds: ingest::description_seeds, weight: 1 },
+        Target { name: "camera_rtp", run: ingest::door, seeds: ingest::door_seeds, weight: 2 },
+        Target { name: "camera_rtcp", run: ingest::reports, seeds: ingest::report_seeds, weight: 1 },
+        Target { name: "camera_live", run: ingest::repacked, seeds: ingest::repacked_seeds, weight: 2 },
         Target { name: "http_range", run: http_range, seeds: seeds::ranges, weight: 1 },
     ]
 }
