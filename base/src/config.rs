@@ -530,7 +530,7 @@ mod tests {
             ("[http]\npublic_url = \"class.example\"\n", "lectern.toml:2: http.public_url: "),
             ("[class]\nstage_max = 0\n", "lectern.toml:2: class.stage_max: "),
             ("[class]\nlesson_hours_max = 0\n", "lectern.toml:2: class.lesson_hours_max: "),
-            ("[patrol]\nroll_min = 61\n", "lectern.toml:2: patrol.roll_min: "),
+            ("[patrol]\nroll_s = 3601\n", "lectern.toml:2: patrol.roll_s: "),
             ("[patrol]\nissuer = \"a:b\"\n", "lectern.toml:2: patrol.issuer: "),
             ("[http]\ntrusted_proxies = \"10.0.0.0/40\"\n", "lectern.toml:2: http.trusted_proxies: "),
             ("[limits]\njoins_per_second = 0\n", "lectern.toml:2: limits.joins_per_second: "),

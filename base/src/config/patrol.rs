@@ -12,8 +12,8 @@ pub struct Patrol {
     pub allow_loopback: bool,
     /// The most cameras that this server runs, 1 to 2,000. Default 500.
     pub cameras_max: u32,
-    /// A camera's recording begins a new part this often, in minutes, 1 to 60. Default 5.
-    pub roll_min: u32,
+    /// A camera's recording begins a new part this often, in seconds, 1 to 3,600. Default 300.
+    pub roll_s: u32,
     /// Whether what is recorded is synced to the disk every second, so that a power cut takes no more. Default true; without
     /// it an operating system that dies takes up to half a minute.
     pub sync: bool,
@@ -31,7 +31,7 @@ impl Default for Patrol {
             enabled: true,
             allow_loopback: false,
             cameras_max: 500,
-            roll_min: 5,
+            roll_s: 300,
             sync: true,
             default_days: 30,
             health: true,
@@ -46,7 +46,7 @@ impl Patrol {
         let mut faults = Vec::new();
         for (key, value, most) in [
             ("patrol.cameras_max", self.cameras_max, 2_000),
-            ("patrol.roll_min", self.roll_min, 60),
+            ("patrol.roll_s", self.roll_s, 3_600),
             ("patrol.default_days", self.default_days, 3_650),
         ] {
             if !(1..=most).contains(&value) {
