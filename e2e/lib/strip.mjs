@@ -67,6 +67,24 @@ export function decodeStrip(luma) {
   return stripCrc(frame, ms) === number(56, 8) ? { frame, ms } : null;
 }
 
+/**
+ * Reads the second row that cameras draw below the strip, as high: `0101`, camera (16 bits), stream (4: 0 main, 1 substream),
+ * Unix milliseconds divided by 2^32 (16), the low 16 bits of the frame number, CRC-8 as in the first row. Null if it is none.
+ * @param {(cell: number) => number} luma 0 to 255 at the middle of the cell
+ * @returns {{ camera: number, stream: number, msHigh: number, frameLow: number } | null}
+ */
+export function decodePlate(luma) {
+  const bit = (cell) => (luma(cell) < 128 ? 0 : 1);
+  const number = (from, length) => {
+    let value = 0;
+    for (let cell = from; cell < from + length; cell += 1) value = ((value << 1) | bit(cell)) >>> 0;
+    return value;
+  };
+  // The checksum is over 52 bits: as a frame number of 20 and a time of 32.
+  if (number(0, 4) !== 0b0101 || stripCrc(number(4, 20), number(24, 32)) !== number(56, 8)) return null;
+  return { camera: number(4, 16), stream: number(20, 4), msHigh: number(24, 16), frameLow: number(40, 16) };
+}
+
 /** The age in milliseconds of a strip's time, seen at `now` (Unix milliseconds), across the wrap of its 32 bits. */
 export function stripAge(ms, now) {
   const age = ((now % 0x1_0000_0000) - ms) | 0;

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn h265_has_two_bytes_of_header() {
-        let (vps, slice) = ([0x40, 1, 9], vec![0x26, 1, 7].repeat(1000));
+        let (vps, slice) = ([0x40, 1, 9], [0x26, 1, 7].repeat(1000));
         let mut seq = 0;
         let packets = Packets::picture(Codec::H265, &[&vps, &slice], 0, HEAD, &mut seq);
         let all: Vec<&[u8]> = packets.iter().collect();

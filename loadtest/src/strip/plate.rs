@@ -79,6 +79,13 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_read_it_the_same_way() {
+        // The same row as in e2e/suites/strip.test.mjs.
+        let plate = Plate { camera: 3, stream: 1, millis_high: 0x019a, frame_low: 0x1234 };
+        assert_eq!(plate.cells(), 0x5000_3101_9a12_34fd);
+    }
+
+    #[test]
     fn both_rows_make_a_time() {
         let plate = Plate { camera: 1, stream: 0, millis_high: 0x019a, frame_low: 7 };
         assert_eq!(plate.unix_millis(Mark { frame: 7, millis: 5 }), Some(0x019a_0000_0005));
