@@ -3,6 +3,8 @@
 //!
 //! Pure. Does not belong here: which teacher and place the names mean, and who may enter them (the library asks).
 
+pub mod cameras;
+
 use crate::timetable;
 use jiff::{
     civil::{Date, Time},
@@ -77,6 +79,14 @@ faults! {
     AmbiguousPlace = "csv_ambiguous_place";
     /// You may not enter a class of this teacher at this place.
     NotAllowed = "csv_not_allowed";
+    /// Not an address of a camera, or one that is not taken.
+    BadAddress = "csv_bad_address";
+    /// Not the 20 digits of a camera's code.
+    BadCameraCode = "csv_bad_camera_code";
+    /// Another camera at the place has this name.
+    CameraNameTaken = "csv_camera_name_taken";
+    /// Another camera has this code.
+    CameraCodeTaken = "csv_camera_code_taken";
 }
 
 /// One fault of a file.

@@ -5,6 +5,8 @@ use crate::{
     adapt_media::{self, SfuPlane},
     adapt_recordings::{Recorders, RecordingsPort},
     archive, keys,
+    patrol_hooks::Hooks,
+    patrol_idle::Idle,
 };
 use anyhow::Context as _;
 use lectern_base::{
@@ -19,6 +21,7 @@ use lectern_signaling::{
     app::{App, AppState, Settings},
     hub::{HubConfig, Rooms},
     limit::Limits,
+    patrol::{Patrol, PatrolConfig, PatrolSettings},
     ports::{MediaPlane, Recordings},
 };
 use std::{
@@ -74,6 +77,24 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
     let hub = rooms.get_or_init(|| hub).clone();
     forward_events(&sfu, hub.clone())?;
 
+    let idle = Arc::new(Idle);
+    let patrol = Patrol::new(PatrolConfig {
+        settings: PatrolSettings {
+            allow_loopback: config.patrol.allow_loopback,
+            default_days: config.patrol.default_days,
+            issuer: config.patrol.issuer.clone(),
+            exports: data.path().join("exports"),
+        },
+        library: Arc::clone(&library),
+        cameras: idle.clone(),
+        walls: idle.clone(),
+        footage: idle.clone(),
+        audit: idle,
+        deliveries: Arc::new(Hooks { allow_loopback: config.patrol.allow_loopback }),
+        seal: Arc::new(keys::sealing_keys(data.path())?),
+    })
+    .context("could not open the exports")?;
+
     let proxied = config.http.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let app = App::new(AppState {
         settings: Settings {
@@ -97,6 +118,7 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
         recordings,
         files,
         rooms: hub,
+        patrol,
         limits: Limits::new(&config.limits),
         sign_in: Default::default(),
         sessions: Default::default(),

@@ -1,7 +1,7 @@
 //! The keys that sign grants: made on first start, kept in the data directory, readable by the server only.
 
 use anyhow::Context as _;
-use lectern_auth::Keyring;
+use lectern_auth::{Keyring, SealingKeys};
 use std::{
     fs,
     io::{ErrorKind, Write as _},
@@ -16,6 +16,21 @@ pub fn grant_keys(data: &Path) -> anyhow::Result<Keyring> {
         Ok(text) => Keyring::parse(&text).with_context(|| format!("could not use {}", path.display())),
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let keys = Keyring::generate();
+            write_secret(&path, keys.to_text().as_bytes())?;
+            Ok(keys)
+        }
+        Err(e) => Err(e).with_context(|| format!("could not read {}", path.display())),
+    }
+}
+
+/// Reads the keys that seal passwords and secrets at rest, or makes them. Without this file none of them can be read again:
+/// it belongs into the back-up, apart from the catalogue.
+pub fn sealing_keys(data: &Path) -> anyhow::Result<SealingKeys> {
+    let path = data.join("sealing-keys");
+    match fs::read_to_string(&path) {
+        Ok(text) => SealingKeys::parse(&text).with_context(|| format!("could not use {}", path.display())),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let keys = SealingKeys::generate();
             write_secret(&path, keys.to_text().as_bytes())?;
             Ok(keys)
         }
@@ -62,6 +77,10 @@ mod tests {
         let made = grant_keys(dir.path()).unwrap();
         assert_eq!(grant_keys(dir.path()).unwrap().to_text(), made.to_text());
         let mode = fs::metadata(dir.path().join("grant-keys")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else may read them");
+        let made = sealing_keys(dir.path()).unwrap();
+        assert_eq!(*sealing_keys(dir.path()).unwrap().to_text(), *made.to_text());
+        let mode = fs::metadata(dir.path().join("sealing-keys")).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "nobody else may read them");
     }
 }

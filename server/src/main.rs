@@ -7,6 +7,8 @@ mod archive;
 mod assemble;
 mod keys;
 mod machine;
+mod patrol_hooks;
+mod patrol_idle;
 mod people;
 mod serve;
 mod tls;

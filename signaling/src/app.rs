@@ -4,6 +4,7 @@ use crate::{
     http::SignInGuard,
     hub::Rooms,
     limit::Limits,
+    patrol::Patrol,
     ports::{MediaPlane, RecordingFiles, Recordings},
     whip::Sessions,
 };
@@ -65,6 +66,8 @@ pub struct AppState {
     pub files: Arc<dyn RecordingFiles>,
     /// The open rooms.
     pub rooms: Rooms,
+    /// Exam patrol.
+    pub patrol: Patrol,
     /// How often one address may ask.
     pub limits: Limits,
     /// Slows down guessing of passwords and codes.

@@ -11,6 +11,7 @@ use axum::{
 };
 use lectern_auth::GrantError;
 use lectern_library::{Conflict, StoreError};
+use lectern_media::CameraId;
 use lectern_protocol::api::Problem;
 use std::time::Duration;
 
@@ -72,6 +73,12 @@ codes! {
     GrantExpired = "grant_expired", UNAUTHORIZED, "The grant has expired";
     /// The grant is for another room or purpose.
     GrantForeign = "grant_foreign", FORBIDDEN, "The grant is for something else";
+    /// Exam pictures are shown after the second factor only: `POST /api/v1/session/factor`.
+    NeedsSecondFactor = "needs_second_factor", FORBIDDEN, "Show your second factor first";
+    /// The second factor is wrong, or was used before.
+    WrongCode = "wrong_code", FORBIDDEN, "The code is wrong or was used before";
+    /// Allowed at other times only.
+    NotNow = "not_now", FORBIDDEN, "This is allowed at other times";
     /// The right is missing.
     Forbidden = "forbidden", FORBIDDEN, "You may not do this";
     /// The CSRF token is missing or wrong: reload the page.
@@ -130,6 +137,17 @@ pub struct ApiError {
     pub field: Option<String>,
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
+    /// What the audit log writes down of it; the client is not told.
+    pub refusal: Refusal,
+}
+
+/// What the audit log writes down of a refusal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why, more exactly than the code that the client gets.
+    pub reason: Option<&'static str>,
+    /// The camera that it was about.
+    pub camera: Option<CameraId>,
 }
 
 /// What handlers return.
@@ -139,7 +157,7 @@ impl ApiError {
     /// A refusal with its detail.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, retry_after: None }
+        Self { code, detail: detail.into(), field: None, retry_after: None, refusal: Refusal::default() }
     }
 
     /// A field that cannot be taken.
@@ -164,6 +182,20 @@ impl ApiError {
     #[must_use]
     pub fn retry(code: Code, wait: Duration, detail: impl Into<String>) -> Self {
         Self { retry_after: Some(wait), ..Self::new(code, detail) }
+    }
+
+    /// The reason that the audit log writes down.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.refusal.reason = Some(reason);
+        self
+    }
+
+    /// The camera that it was about, for the audit log.
+    #[must_use]
+    pub fn camera(mut self, camera: CameraId) -> Self {
+        self.refusal.camera = Some(camera);
+        self
     }
 
     /// A fault of ours: the cause goes to the log, the client gets the request's id.
@@ -228,6 +260,13 @@ impl From<GrantError> for ApiError {
     }
 }
 
+/// A refusal as it stands in the extensions of its response, for whoever writes it down.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    pub code: Code,
+    pub refusal: Refusal,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.code.status();
@@ -242,6 +281,7 @@ impl IntoResponse for ApiError {
             field: self.field,
         };
         let mut response = (status, Json(problem)).into_response();
+        response.extensions_mut().insert(Refused { code: self.code, refusal: self.refusal });
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

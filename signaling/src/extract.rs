@@ -16,6 +16,7 @@ use axum::{
 use bytes::Bytes;
 use lectern_auth::{Action, Object, PlaceTree, Rights, TokenHash, TokenText, session::csrf_token};
 use lectern_base::Network;
+use lectern_library::{Authenticated, Library};
 use lectern_media::{AccountId, UnixMillis};
 use serde::de::DeserializeOwned;
 use std::{
@@ -52,6 +53,10 @@ pub struct Caller {
     pub account: AccountId,
     /// The name to show.
     pub name: String,
+    /// The log-in name.
+    pub login: String,
+    /// When the session showed the account's second factor.
+    pub second_factor: Option<UnixMillis>,
     /// The session, to end it.
     pub session: TokenHash,
     /// The session's CSRF token.
@@ -63,6 +68,21 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Somebody whose session lives.
+    #[must_use]
+    pub fn of(library: &Library, token: &TokenText, known: Authenticated) -> Self {
+        Self {
+            account: known.account.id,
+            session: known.session.hash,
+            second_factor: known.session.second_factor,
+            login: known.account.login.clone(),
+            csrf: csrf_token(token),
+            rights: library.rights(&known.account),
+            tree: library.tree(),
+            name: known.account.name.0,
+        }
+    }
+
     /// Whether the caller may.
     #[must_use]
     pub fn may(&self, action: Action, object: impl Into<Object>) -> bool {
@@ -102,14 +122,8 @@ impl OptionalFromRequestParts<App> for Caller {
             return Ok(Some(known.clone()));
         }
         let Some(token) = session_token(&parts.headers, app.settings.tls) else { return Ok(None) };
-        let found = app.library.authenticate(&token, UnixMillis::now()).await?.map(|known| Self {
-            account: known.account.id,
-            session: known.session.hash,
-            csrf: csrf_token(&token),
-            rights: app.library.rights(&known.account),
-            tree: app.library.tree(),
-            name: known.account.name.0,
-        });
+        let found = app.library.authenticate(&token, UnixMillis::now()).await?;
+        let found = found.map(|known| Self::of(&app.library, &token, known));
         if let Some(caller) = &found {
             parts.extensions.insert(caller.clone());
         }

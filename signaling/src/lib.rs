@@ -4,6 +4,7 @@
 //!   description are made from it.
 //! - [`room`]: the pure state machine of one room: messages and time in, intentions out. [`hub`] runs it.
 //! - [`ws`], [`whip`], [`join`]: thin shells around both.
+//! - [`patrol`]: exam patrol: cameras, walls, footage, evidence, alarms, audit.
 //! - [`ports`]: what is needed from the media plane and the recorder.
 
 pub mod app;
@@ -13,6 +14,7 @@ pub mod http;
 pub mod hub;
 pub mod join;
 pub mod limit;
+pub mod patrol;
 pub mod ports;
 pub mod room;
 pub mod route;

@@ -3,20 +3,20 @@
 //! Each module has a `pub const ROUTES: &[Route]`; a route exists only if it stands in one of them.
 
 mod accounts;
-mod bytes;
+pub(crate) mod bytes;
 mod classes;
 mod devices;
 mod housekeeping;
 mod lessons;
 mod meta;
 mod openapi;
-mod params;
+pub(crate) mod params;
 mod places;
 mod recordings;
 mod session;
 mod vod;
 mod web;
-mod words;
+pub(crate) mod words;
 
 pub use bytes::range_of;
 pub(crate) use devices::refuse_revoked;
@@ -27,7 +27,7 @@ use crate::{
     app::App,
     error::{ApiError, ApiResult, Code, REQUEST_ID},
     extract::{CSRF_HEADER, Caller, ClientAddr, session_token},
-    join,
+    join, patrol,
     route::{Right, Route, Verb},
     whip, ws,
 };
@@ -63,16 +63,37 @@ pub const TABLES: &[&[Route]] = &[
     recordings::ROUTES,
     vod::ROUTES,
     whip::ROUTES,
+    patrol::routes::factor::ROUTES,
+    patrol::routes::cameras::ROUTES,
+    patrol::routes::timeline::ROUTES,
+    patrol::routes::media::ROUTES,
+    patrol::routes::policy::ROUTES,
+    patrol::routes::layouts::ROUTES,
+    patrol::routes::alarms::ROUTES,
+    patrol::routes::webhooks::ROUTES,
+    patrol::routes::evidence::ROUTES,
+    patrol::routes::audit::ROUTES,
+    patrol::routes::rules::ROUTES,
+    patrol::routes::separation::ROUTES,
     SOCKET,
 ];
 
-const SOCKET: &[Route] = &[Route::new(
-    Verb::Get,
-    "/ws",
-    Right::Hello,
-    "The WebSocket of a room's life: messages as JSON, the first one `hello` with the grant of a join",
-    || get(ws::upgrade),
-)];
+const SOCKET: &[Route] = &[
+    Route::new(
+        Verb::Get,
+        "/ws",
+        Right::Hello,
+        "The WebSocket of a room's life: messages as JSON, the first one `hello` with the grant of a join",
+        || get(ws::upgrade),
+    ),
+    Route::new(
+        Verb::Get,
+        "/ws/wall",
+        Right::Hello,
+        "The WebSocket of a wall: messages as JSON, the first one `hello` with the CSRF token of the session's cookie",
+        || get(patrol::wall::upgrade),
+    ),
+];
 
 /// Every route.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
@@ -109,18 +130,35 @@ fn table_router(app: &App) -> Router<App> {
     })
 }
 
-/// Stands before every handler and lets through only what shows the route's right.
-async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Next) -> ApiResult<Response> {
+/// Stands before every handler and lets through only what shows the route's right. What is refused on the way to a camera
+/// is counted in the audit log.
+async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Next) -> Response {
+    let addr = ClientAddr::of(req.extensions(), req.headers(), &app.settings.trusted_proxies);
     let (mut parts, body) = req.into_parts();
+    let response = match let_through(&app, &route, &mut parts).await {
+        Ok(()) => {
+            let caller = parts.extensions.get::<Caller>().cloned();
+            let response = next.run(Request::from_parts(parts, body)).await;
+            patrol::access::count_refusal(&app, &route, caller.as_ref(), addr, &response);
+            return response;
+        }
+        Err(e) => e.into_response(),
+    };
+    let caller = parts.extensions.get::<Caller>();
+    patrol::access::count_refusal(&app, &route, caller, addr, &response);
+    response
+}
+
+async fn let_through(app: &App, route: &Route, parts: &mut Parts) -> ApiResult<()> {
     match route.right {
         Right::Public => {
             // Without a session there is no token to compare; a page of another site is told apart by its origin.
             if !route.verb.is_safe() {
-                same_site(&parts, &app)?;
+                same_site(parts, app)?;
             }
         }
         Right::SignedIn | Right::May(_) => {
-            let caller = <Caller as OptionalFromRequestParts<App>>::from_request_parts(&mut parts, &app).await?;
+            let caller = <Caller as OptionalFromRequestParts<App>>::from_request_parts(parts, app).await?;
             if caller.is_none() {
                 return Err(Code::NotSignedIn.into());
             }
@@ -135,9 +173,9 @@ async fn guard(State((app, route)): State<(App, Route)>, req: Request, next: Nex
         // Bearer tokens are never sent by a browser on its own, so no other site can borrow them. The handler checks
         // the grant against the room in the path.
         Right::Hello => {}
-        Right::Grant(_) => devices::refuse_revoked(&app, &parts.headers).await?,
+        Right::Grant(_) => devices::refuse_revoked(app, &parts.headers).await?,
     }
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    Ok(())
 }
 
 /// Refuses a request that a page of another site made the browser send.

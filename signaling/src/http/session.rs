@@ -9,6 +9,7 @@ use crate::{
     error::{ApiError, ApiResult, Code},
     extract::{Body, COOKIE_PLAIN, COOKIE_TLS, Caller, ClientAddr, session_token},
     limit::network,
+    patrol::{access::Viewer, routes::factor},
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -18,11 +19,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use lectern_auth::{
-    Backoff, BackoffPolicy, PasswordHash, Secret, Session, TokenText, password,
-    session::{AGE_MAX, csrf_token},
-};
-use lectern_library::{Account, AccountChange, library};
+use lectern_auth::{Backoff, BackoffPolicy, PasswordHash, Secret, Session, TokenText, password, session::AGE_MAX};
+use lectern_library::{Account, AccountChange, Authenticated, library};
 use lectern_media::UnixMillis;
 use lectern_protocol::api::{ChangePassword, ChoosePassword, Me, SignIn};
 use parking_lot::Mutex;
@@ -156,10 +154,21 @@ async fn sign_in(
 /// Opens a session for the account: its cookie, and who is signed in.
 async fn open_session(app: &App, account: &Account) -> ApiResult<Response> {
     let (token, session) = Session::open(account.id, UnixMillis::now());
-    app.library.store().open_session(session).await?;
-    let me = Me { account: words::account(account, |_| true), csrf: csrf_token(&token) };
+    app.library.store().open_session(session.clone()).await?;
+    let known = Authenticated { session, account: account.clone() };
+    let me = who_is(app, &Caller::of(&app.library, &token, known), account).await?;
     let cookie = cookie(app.settings.tls, token.expose(), AGE_MAX.as_secs());
     Ok(([(header::SET_COOKIE, cookie), no_store()], Json(me)).into_response())
+}
+
+/// What a page has to know of who is signed in.
+async fn who_is(app: &App, caller: &Caller, account: &Account) -> ApiResult<Me> {
+    Ok(Me {
+        account: words::account(account, |_| true),
+        csrf: caller.csrf.clone(),
+        patrol: Viewer::new(&app.patrol, caller).patrols(),
+        factor: factor::state(app, caller).await?,
+    })
 }
 
 fn no_store() -> (header::HeaderName, HeaderValue) {
@@ -182,7 +191,7 @@ async fn sign_out(State(app): State<App>, caller: Caller) -> ApiResult<Response>
 
 async fn me(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
     let account = own_account(&app, &caller).await?;
-    let me = Me { account: words::account(&account, |_| true), csrf: caller.csrf };
+    let me = who_is(&app, &caller, &account).await?;
     Ok(([no_store()], Json(me)).into_response())
 }
 

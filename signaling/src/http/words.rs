@@ -5,7 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use lectern_auth::{Level, PlaceNode, Role, RoleAt};
 use lectern_protocol::api;
 
-pub(super) fn level(level: Level) -> api::PlaceLevel {
+pub(crate) fn level(level: Level) -> api::PlaceLevel {
     match level {
         Level::Nation => api::PlaceLevel::Nation,
         Level::Province => api::PlaceLevel::Province,
@@ -17,7 +17,7 @@ pub(super) fn level(level: Level) -> api::PlaceLevel {
     }
 }
 
-pub(super) fn level_from(level: api::PlaceLevel) -> Level {
+pub(crate) fn level_from(level: api::PlaceLevel) -> Level {
     match level {
         api::PlaceLevel::Nation => Level::Nation,
         api::PlaceLevel::Province => Level::Province,
@@ -57,19 +57,19 @@ fn role_from(role: api::Role) -> Role {
     }
 }
 
-pub(super) fn roles_from(roles: &[api::RoleAt]) -> Vec<RoleAt> {
+pub(crate) fn roles_from(roles: &[api::RoleAt]) -> Vec<RoleAt> {
     let mut roles: Vec<RoleAt> = roles.iter().map(|r| RoleAt { role: role_from(r.role), place: r.place }).collect();
     roles.sort_unstable();
     roles.dedup();
     roles
 }
 
-pub(super) fn place(node: &PlaceNode) -> api::Place {
+pub(crate) fn place(node: &PlaceNode) -> api::Place {
     api::Place { id: node.id, parent: node.parent, level: level(node.level), name: node.name.clone() }
 }
 
 /// An account as those see it who administer the places of `seen` roles: roles elsewhere are not told.
-pub(super) fn account(account: &lectern_library::Account, seen: impl Fn(&RoleAt) -> bool) -> api::Account {
+pub(crate) fn account(account: &lectern_library::Account, seen: impl Fn(&RoleAt) -> bool) -> api::Account {
     let roles = account.roles.iter().filter(|r| seen(r));
     api::Account {
         id: account.id,
@@ -82,7 +82,7 @@ pub(super) fn account(account: &lectern_library::Account, seen: impl Fn(&RoleAt)
 }
 
 /// A text that a person typed: trimmed, without control characters, `min` to `max` characters.
-pub(super) fn text(field: &str, typed: &str, min: usize, max: usize) -> ApiResult<String> {
+pub(crate) fn text(field: &str, typed: &str, min: usize, max: usize) -> ApiResult<String> {
     let text = typed.trim();
     let chars = text.chars().count();
     if chars < min {
@@ -102,7 +102,7 @@ pub(super) fn text(field: &str, typed: &str, min: usize, max: usize) -> ApiResul
 }
 
 /// A log-in name: letters, digits and `. _ - @`.
-pub(super) fn login(typed: &str) -> ApiResult<String> {
+pub(crate) fn login(typed: &str) -> ApiResult<String> {
     let login = text("login", typed, 2, 64)?;
     if login.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@')) {
         Ok(login)

@@ -2,6 +2,8 @@
 
 mod around;
 mod library;
+#[path = "../common/patrol.rs"]
+mod patrol;
 mod people;
 mod rights;
 mod session;

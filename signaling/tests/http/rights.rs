@@ -1,16 +1,17 @@
 //! Deny by default, over every route of the table: strangers, people from elsewhere, pages of other sites.
 
-use crate::world::{Answer, Person, SECRET, World};
+use crate::world::{Answer, Person, SECRET, Watched, World};
 use axum::{
     body::Body,
     http::{Method, StatusCode, header},
 };
-use lectern_media::{AccountId, ClassId, LessonId, PlaceId, RecordingId};
+use lectern_media::{AccountId, CameraId, ClassId, LessonId, PlaceId, RecordingId};
 use lectern_signaling::{
     http::routes,
     route::{Right, Route, Verb},
 };
 use serde_json::{Value, json};
+use ulid::Ulid;
 
 /// The ids that a path can name: those of the first school, or ones that nobody has.
 struct Ids {
@@ -20,6 +21,9 @@ struct Ids {
     lesson: LessonId,
     recording: RecordingId,
     code: String,
+    watched: Watched,
+    export: Ulid,
+    token: String,
 }
 
 impl Ids {
@@ -31,6 +35,9 @@ impl Ids {
             lesson: w.lesson.id,
             recording: w.recording.id,
             code: w.class.code.clone(),
+            watched: w.watched.clone(),
+            export: Ulid::nil(),
+            token: "x".into(),
         }
     }
 
@@ -42,6 +49,17 @@ impl Ids {
             lesson: LessonId::generate(),
             recording: RecordingId::generate(),
             code: "222222222".into(),
+            watched: Watched {
+                camera: CameraId::generate(),
+                bookmark: Ulid::new(),
+                hold: Ulid::new(),
+                alarm: Ulid::new(),
+                layout: Ulid::new(),
+                webhook: Ulid::new(),
+                rule: Ulid::new(),
+            },
+            export: Ulid::new(),
+            token: "x".into(),
         }
     }
 }
@@ -65,11 +83,27 @@ fn path(route: &Route, ids: &Ids) -> String {
         p if p.starts_with("/api/v1/classes") && p.ends_with("/join") => ids.code.clone(),
         p if p.starts_with("/api/v1/classes") => ids.class.to_string(),
         p if p.starts_with("/api/v1/lessons") => ids.lesson.to_string(),
+        p if p.starts_with("/api/v1/patrol/places") => ids.place.to_string(),
+        p if p.starts_with("/api/v1/patrol/accounts") => ids.account.to_string(),
+        p if p.starts_with("/api/v1/patrol/cameras") => ids.watched.camera.to_string(),
+        p if p.starts_with("/api/v1/patrol/bookmarks") => ids.watched.bookmark.to_string(),
+        p if p.starts_with("/api/v1/patrol/holds") => ids.watched.hold.to_string(),
+        p if p.starts_with("/api/v1/patrol/alarms") => ids.watched.alarm.to_string(),
+        p if p.starts_with("/api/v1/patrol/layouts") => ids.watched.layout.to_string(),
+        p if p.starts_with("/api/v1/patrol/webhooks") => ids.watched.webhook.to_string(),
+        p if p.starts_with("/api/v1/patrol/exports") => ids.export.to_string(),
         _ => ids.recording.to_string(),
     };
-    route
-        .path
-        .replace("{id}", &id)
+    let path = match route.path {
+        p if p.starts_with("/api/v1/patrol/media") => p.replace("{*path}", "index.m3u8"),
+        p if p.ends_with("/day") => format!("{p}?from=1000&to=2000"),
+        p => p.to_owned(),
+    };
+    path.replace("{id}", &id)
+        .replace("{token}", &ids.token)
+        .replace("{group}", "exam_room")
+        .replace("{rule}", &ids.watched.rule.to_string())
+        .replace("{name}", "key")
         .replace("{code}", &ids.code)
         .replace("{recording}", &id)
         .replace("{*path}", "a/1.cmf")
@@ -84,7 +118,49 @@ fn body(route: &Route, ids: &Ids) -> Option<Value> {
         "starts": 1_788_220_800_000_u64, "duration_min": 40, "repeat": "weekly", "until": null,
         "waiting_room": false, "record": true
     });
+    let camera = json!({
+        "place": ids.place, "name": format!("新摄像机{}", Ulid::new()), "group": "exam_room", "code": null,
+        "main_url": "rtsp://10.1.1.9/main", "sub_url": null, "transport": "tcp", "username": "", "password": null,
+        "kbps_max": 4000, "record": true
+    });
+    let thresholds = json!({
+        "group": "exam_room", "watched": ["frozen"], "silent_s": 2, "black_luma": 20, "white_luma": 230,
+        "sharpness_percent": 40, "moved_percent": 10, "clock_ms": 1000, "rate_percent": 50, "tone": true
+    });
+    let layout = json!({"name": "布局", "tiles": 1, "cameras": [], "tour": null});
     match (route.verb, route.path) {
+        (Verb::Post, "/api/v1/patrol/cameras" | "/api/v1/patrol/cameras/test")
+        | (Verb::Put, "/api/v1/patrol/cameras/{id}") => Some(camera),
+        (Verb::Patch, "/api/v1/patrol/cameras/{id}") => Some(json!({"enabled": true, "record": null})),
+        (Verb::Post, "/api/v1/patrol/cameras/{id}/bookmarks") => Some(json!({"at": 1000, "text": ""})),
+        (Verb::Post, "/api/v1/patrol/cameras/{id}/grants") => {
+            Some(json!({"purpose": "play", "from": 1000, "to": 2000}))
+        }
+        (Verb::Post, "/api/v1/patrol/holds") => {
+            Some(json!({"cameras": [ids.watched.camera], "from": 1000, "to": 2000, "why": "复核"}))
+        }
+        (Verb::Put, "/api/v1/patrol/places/{id}/retention") => {
+            Some(json!({"place": ids.place, "group": "exam_room", "days": 9}))
+        }
+        (Verb::Put, "/api/v1/patrol/places/{id}/thresholds") => Some(thresholds),
+        (Verb::Post, "/api/v1/patrol/layouts") | (Verb::Put, "/api/v1/patrol/layouts/{id}") => Some(layout),
+        (Verb::Patch, "/api/v1/patrol/alarms/{id}") => {
+            Some(json!({"acknowledge": true, "note": null, "hand_to": null}))
+        }
+        (Verb::Post, "/api/v1/patrol/webhooks") => Some(json!({"url": "https://alarm.example/", "place": ids.place})),
+        (Verb::Post, "/api/v1/patrol/exports") => Some(json!({
+            "cameras": [ids.watched.camera], "from": 1000, "to": 2000, "main": true, "reason": "复核"
+        })),
+        (Verb::Post, "/api/v1/patrol/accounts/{id}/rules") => Some(json!({
+            "place": ids.place, "camera": null, "effect": "deny", "deeds": ["live"], "windows": []
+        })),
+        (Verb::Post, "/api/v1/patrol/separation") => Some(json!({"system": "a", "security": "b", "audit": "c"})),
+        (_, "/api/v1/session/factor" | "/api/v1/session/factor/totp") if route.verb != Verb::Delete => {
+            Some(json!({"code": "000000"}))
+        }
+        (Verb::Post, "/api/v1/session/factor/keys" | "/api/v1/session/factor/keys/verify") => {
+            Some(json!({"state": "x", "name": "key", "id": "eA", "client_data": "eA", "data": "eA", "signature": ""}))
+        }
         (Verb::Post, "/api/v1/session") => Some(json!({"login": "nobody", "password": "wrong password"})),
         (Verb::Post, "/api/v1/password") => Some(json!({"token": "x", "password": "seven-horses-graze"})),
         (Verb::Post, "/api/v1/password/change") => Some(json!({"old": "x", "new": "seven-horses-graze"})),
@@ -110,6 +186,9 @@ async fn send(w: &World, who: Option<&Person>, route: &Route, ids: &Ids, csrf: b
     let request = match body(route, ids) {
         _ if route.path == "/api/v1/classes/import" => {
             request.header(header::CONTENT_TYPE, "text/csv").body(Body::from(CSV))
+        }
+        _ if route.path.ends_with("/cameras/import") => {
+            request.header(header::CONTENT_TYPE, "text/csv").body(Body::from("名称,主码流\n三号,rtsp://10.1.1.3/a\n"))
         }
         Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
         None => request.body(Body::empty()),
@@ -197,6 +276,23 @@ async fn the_same_requests_are_carried_out_for_the_administrator() {
         match (route.verb, route.path) {
             // The old password is wrong: refused for that reason, not for lack of a right.
             (_, "/api/v1/password/change") => assert_eq!(answer.json()["field"], "old", "{told}"),
+            // Nothing was set up, begun, asked for or exported; the administrators exist not.
+            (_, path) if path.starts_with("/api/v1/session/factor/") || path == "/api/v1/session/factor" => {
+                let good = answer.status.is_success()
+                    || ["conflict", "not_found", "wrong_code", "bad_request"].contains(&answer.code().as_str());
+                assert!(good, "{told}: {} {}", answer.status, answer.text());
+            }
+            (_, path) if path.starts_with("/api/v1/patrol/media") => {
+                assert_eq!(answer.code(), "grant_invalid", "{told}")
+            }
+            (_, path) if path.starts_with("/api/v1/patrol/exports/") => {
+                assert_eq!(answer.code(), "not_found", "{told}")
+            }
+            (Verb::Post, "/api/v1/patrol/separation") => assert_eq!(answer.json()["field"], "system", "{told}"),
+            (Verb::Delete, "/api/v1/patrol/separation") => assert_eq!(answer.code(), "conflict", "{told}"),
+            (Verb::Delete, "/api/v1/patrol/holds/{id}/release") => {}
+            // It was removed within these ten seconds, or was not.
+            (Verb::Post, "/api/v1/patrol/cameras/{id}/restore") => assert_eq!(answer.code(), "not_found", "{told}"),
             // There are people in the school.
             (Verb::Delete, "/api/v1/places/{id}") => assert_eq!(answer.code(), "in_use", "{told}"),
             _ => assert!(answer.status.is_success(), "{told}: {} {}", answer.status, answer.text()),

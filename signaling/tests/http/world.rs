@@ -1,5 +1,6 @@
 //! A small authority with people in it, and a router to ask.
 
+use crate::patrol::{Site, patrol};
 use async_trait::async_trait;
 use axum::{
     Router,
@@ -7,15 +8,20 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use bytes::Bytes;
-use lectern_auth::{Keyring, Level, PlaceNode, Redacted, Role, RoleAt, Session, session::csrf_token};
+use lectern_auth::{
+    Action, CameraGroup, CameraRule, Keyring, Level, PlaceNode, Redacted, Role, RoleAt, RuleEffect, RuleScope,
+    SealedFor, SealingKeys, Session, session::csrf_token,
+};
 use lectern_library::{
-    Account, AttendanceRow, Class, ClassEntry, Lesson, Library, LibraryOptions, Recording, TextLine,
+    Account, AttendanceRow, Bookmark, By, Camera, Class, ClassEntry, Hold, Layout, Lesson, Library, LibraryOptions,
+    Recording, TextLine, Webhook,
 };
 use lectern_media::{
-    AccountId, LessonId, ParticipantId, PeerId, PlaceId, RecordingId, RoomId, TrackId, TrackSource, UnixMillis,
+    AccountId, CameraId, LessonId, ParticipantId, PeerId, PlaceId, RecordingId, RoomId, TrackId, TrackSource,
+    UnixMillis,
 };
 use lectern_protocol::{
-    api::{ClassEvent, ClassMode, RecordedTrack, RecordingStatus, Repeat, TimelineEvent},
+    api::{CameraTransport, ClassEvent, ClassMode, HealthFault, RecordedTrack, RecordingStatus, Repeat, TimelineEvent},
     ws::{LineAssignment, PublishLine, RoomRole},
 };
 use lectern_signaling::{
@@ -37,6 +43,7 @@ use std::{
     time::Duration,
 };
 use tower::ServiceExt as _;
+use ulid::Ulid;
 
 /// Stands in every name that only the people of the first school may learn.
 pub const SECRET: &str = "凤凰";
@@ -204,6 +211,7 @@ pub struct World {
     _dir: tempfile::TempDir,
     pub app: App,
     pub shelf: Arc<Shelf>,
+    pub site: Arc<Site>,
     pub root: PlaceId,
     pub school: PlaceId,
     pub other_school: PlaceId,
@@ -217,6 +225,20 @@ pub struct World {
     pub class: Class,
     pub lesson: Lesson,
     pub recording: Recording,
+    /// A camera of the first school, with everything that can hang on one.
+    pub watched: Watched,
+}
+
+/// A camera, and what hangs on it.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    pub camera: CameraId,
+    pub bookmark: Ulid,
+    pub hold: Ulid,
+    pub alarm: Ulid,
+    pub layout: Ulid,
+    pub webhook: Ulid,
+    pub rule: Ulid,
 }
 
 impl World {
@@ -260,6 +282,7 @@ impl World {
         let said = TextLine { at_ms: 7_000, text: "分母为零怎么办".into() };
         library.put_lines(recording.id, vec![said]).await.unwrap();
 
+        let watched = watched(&library, school, &admin, &staff, &teacher).await;
         let shelf = Arc::new(Shelf::default());
         let media: Arc<dyn MediaPlane> = Arc::new(NoMedia);
         let rooms = Rooms::new(HubConfig {
@@ -271,7 +294,9 @@ impl World {
             away_end: Duration::from_secs(60),
             live_max: Duration::from_secs(8 * 3_600),
         });
+        let site = Arc::new(Site::default());
         let app = App::new(AppState {
+            patrol: patrol(&site, &library, dir.path()),
             settings,
             keys: Keyring::generate(),
             library,
@@ -288,6 +313,7 @@ impl World {
             _dir: dir,
             app,
             shelf,
+            site,
             root,
             school,
             other_school,
@@ -300,6 +326,7 @@ impl World {
             class,
             lesson,
             recording,
+            watched,
         }
     }
 
@@ -325,7 +352,9 @@ impl World {
     ) -> axum::http::request::Builder {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(who) = who {
-            let (token, session) = Session::open(who.account.id, UnixMillis::now());
+            let (token, mut session) = Session::open(who.account.id, UnixMillis::now());
+            // The second factor was shown: what it is asked for is in the tests of exam patrol.
+            session.second_factor = Some(session.created);
             self.app.library.store().open_session(session).await.unwrap();
             request = request.header(header::COOKIE, format!("{COOKIE_PLAIN}={}", token.expose()));
             if csrf {
@@ -390,6 +419,69 @@ fn entry(teacher: AccountId, place: PlaceId) -> ClassEntry {
         waiting_room: false,
         record: true,
     }
+}
+
+async fn watched(library: &Library, place: PlaceId, admin: &Person, staff: &Person, teacher: &Person) -> Watched {
+    let camera = Camera {
+        id: CameraId::generate(),
+        place,
+        name: format!("{SECRET}一号考场"),
+        group: CameraGroup::ExamRoom,
+        code: None,
+        main_url: "rtsp://10.1.1.1/main".into(),
+        sub_url: Some("rtsp://10.1.1.1/sub".into()),
+        transport: CameraTransport::Tcp,
+        username: format!("{SECRET}user"),
+        password: None,
+        bitrate_max_kbps: 6_000,
+        enabled: true,
+        record: true,
+        created: NOW,
+        removed: None,
+    };
+    let id = camera.id;
+    library.create_cameras(vec![camera]).await.unwrap();
+    let store = library.store();
+    let by = |who: &Person| By { account: who.account.id, name: who.account.name.clone(), at: NOW };
+    let (bookmark, hold, layout, webhook, rule) = (Ulid::new(), Ulid::new(), Ulid::new(), Ulid::new(), Ulid::new());
+    let text = format!("{SECRET}交头接耳");
+    store.put_bookmark(Bookmark { id: bookmark, camera: id, at: NOW, text, by: by(admin) }).await.unwrap();
+    let held = Hold {
+        id: hold,
+        camera: id,
+        from: NOW,
+        to: NOW.plus(Duration::from_secs(60)),
+        why: format!("{SECRET}复核"),
+        set: by(staff),
+        release_asked: None,
+        released: None,
+    };
+    store.set_holds(vec![held]).await.unwrap();
+    let (alarm, _) = store.raise_alarm(id, HealthFault::Frozen, NOW).await.unwrap();
+    let content = serde_json::json!({"tiles": 4, "cameras": [id], "tour": null});
+    let saved = Layout { id: layout, account: admin.account.id, name: "布局".into(), content, saved: NOW };
+    store.put_layout(saved).await.unwrap();
+    let hook = Webhook {
+        id: webhook,
+        url: format!("https://{SECRET}.example/"),
+        place,
+        secret: SealingKeys::generate().seal_bytes(SealedFor::Webhook(webhook), b"x").unwrap(),
+        events: vec![],
+        created: NOW,
+        delivered: None,
+        failed: None,
+    };
+    store.put_webhook(hook).await.unwrap();
+    let shown = CameraRule {
+        id: rule,
+        account: teacher.account.id,
+        scope: RuleScope::Camera(id),
+        actions: vec![Action::ViewCamera],
+        effect: RuleEffect::Allow,
+        windows: vec![],
+    };
+    library.put_camera_rule(shown).await.unwrap();
+    Watched { camera: id, bookmark, hold, alarm: alarm.id, layout, webhook, rule }
 }
 
 pub fn recording(class: &Class, lesson: LessonId, title: &str) -> Recording {

@@ -3,6 +3,8 @@
 mod again;
 mod devices;
 mod join;
+#[path = "../common/patrol.rs"]
+mod patrol;
 mod recording;
 mod restart;
 mod socket;

@@ -260,6 +260,7 @@ impl World {
             Settings { guests: true, ice_servers: vec!["stun:stun.example:3478".into()], ..Settings::default() };
         change(&mut settings);
         let app = App::new(AppState {
+            patrol: crate::patrol::patrol(&Arc::default(), &library, dir.path()),
             settings,
             keys,
             library,

@@ -1,0 +1,274 @@
+//! Grants for the media of one camera, and the media itself: playlists, segments, snapshots.
+//!
+//! A grant is part of the path, so that players carry it; it is worth something only beside the cookie of the session that
+//! asked, and every fetch asks for the right again.
+
+use super::{range, viewer, who};
+use crate::{
+    app::App,
+    error::{ApiError, ApiResult, Code},
+    extract::{Body, Caller, ClientAddr},
+    http::{
+        bytes::{answer, etag_of, range_of},
+        params::{Id, Params},
+    },
+    patrol::{
+        Patrol,
+        ports::{FootagePart, PlayStream},
+        trail::{Act, Who},
+    },
+    route::{Right, Route, Verb},
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+    routing::{get, post},
+};
+use lectern_auth::{Action, CAMERA_GRANT_LIFE_MAX, CameraGrant, CameraGrantError, GrantError, TokenHash};
+use lectern_media::{CameraId, UnixMillis};
+use lectern_protocol::api::{AuditAction, MediaGrant, MediaUse, NewMediaGrant, Span};
+use serde::Deserialize;
+use std::{collections::HashMap, time::Duration};
+
+/// The routes.
+pub const ROUTES: &[Route] = &[
+    Route::new(
+        Verb::Post,
+        "/api/v1/patrol/cameras/{id}/grants",
+        Right::May(Action::PlayCamera),
+        "A grant for the media of one camera, for this session, for a minute",
+        || post(grant),
+    )
+    .takes::<NewMediaGrant>()
+    .gives::<MediaGrant>(),
+    Route::new(
+        Verb::Get,
+        "/api/v1/patrol/media/{token}/{*path}",
+        Right::SignedIn,
+        "What a grant gives: `index.m3u8?stream=main|sub|sound|keyframes`, its segments, `snapshot.mp4`, `export`",
+        || get(fetch),
+    ),
+];
+
+/// The longest path behind a grant, in bytes.
+const PATH_LEN_MAX: usize = 300;
+/// What one session plays of one camera is one entry for this long.
+const COALESCE: Duration = Duration::from_secs(10);
+/// A snapshot of a moment takes the keyframe at or before it, at most this long before.
+const SNAPSHOT_BACK: Duration = Duration::from_secs(60);
+/// Plays that are summed up at the same time; beyond that each is an entry of its own.
+const PLAYS_MAX: usize = 2_000;
+
+async fn grant(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<CameraId>,
+    Body(body): Body<NewMediaGrant>,
+) -> ApiResult<Json<MediaGrant>> {
+    let v = viewer(&app.patrol, &caller);
+    let (action, span) = match (body.purpose, body.from, body.to) {
+        (MediaUse::Play, Some(from), Some(to)) => (Action::PlayCamera, Some(range(from, to)?)),
+        (MediaUse::Play, _, _) => {
+            v.camera(id, Action::PlayCamera)?;
+            return Err(ApiError::field("from", "say from and to"));
+        }
+        (MediaUse::Snapshot, Some(from), to) => {
+            let to = to.unwrap_or(UnixMillis(from.0 + 1));
+            (Action::SnapshotCamera, Some(range(UnixMillis((from.0 - SNAPSHOT_BACK.as_millis() as i64).max(0)), to)?))
+        }
+        (MediaUse::Snapshot, None, _) => (Action::SnapshotCamera, None),
+        (MediaUse::Export, _, _) => {
+            v.camera(id, Action::ExportCamera)?;
+            return Err(ApiError::field("purpose", "ask POST /api/v1/patrol/exports/{id}/grants"));
+        }
+    };
+    v.camera(id, action)?;
+    // What was recorded is played by the right to play, what is now by the right to look.
+    if action == Action::SnapshotCamera {
+        v.camera(id, if span.is_some() { Action::PlayCamera } else { Action::LiveCamera })?;
+    }
+    let now = UnixMillis::now();
+    let expires = now.plus(CAMERA_GRANT_LIFE_MAX);
+    let grant = CameraGrant {
+        camera: id,
+        action,
+        range: span.map(|s| (s.from, s.to)),
+        job: None,
+        account: caller.account,
+        session: caller.session,
+        expires,
+    };
+    Ok(Json(MediaGrant { token: app.keys.sign_camera(grant, now), expires }))
+}
+
+#[derive(Debug, Deserialize)]
+struct FetchQuery {
+    stream: Option<String>,
+    from: Option<UnixMillis>,
+    to: Option<UnixMillis>,
+    at: Option<UnixMillis>,
+}
+
+/// A grant that was copied, has expired or is for something else.
+fn refused(e: CameraGrantError) -> ApiError {
+    let code = match e {
+        CameraGrantError::Grant(GrantError::Expired) => Code::GrantExpired,
+        CameraGrantError::WrongSession
+        | CameraGrantError::WrongCamera
+        | CameraGrantError::WrongAction
+        | CameraGrantError::WrongRange => Code::GrantForeign,
+        _ => Code::GrantInvalid,
+    };
+    metrics::counter!("lectern_http_grants_refused_total", "reason" => e.reason()).increment(1);
+    ApiError::new(code, e.to_string()).because(e.reason())
+}
+
+async fn fetch(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Id((token, path)): Id<(String, String)>,
+    Params(query): Params<FetchQuery>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let now = UnixMillis::now();
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    if path.len() > PATH_LEN_MAX || !path.split('/').all(plain) {
+        return Err(ApiError::not_found("medium").because("bad_path"));
+    }
+    let action = match path.as_str() {
+        "export" => Action::ExportCamera,
+        "snapshot.mp4" => Action::SnapshotCamera,
+        _ => Action::PlayCamera,
+    };
+    let grant = app.keys.verify_camera(&token, action, caller.session, now).map_err(refused)?;
+    if grant.account != caller.account {
+        return Err(refused(CameraGrantError::WrongSession));
+    }
+    let v = viewer(&app.patrol, &caller);
+    // The right may have ended since.
+    v.camera(grant.camera, action)?;
+    let p = &app.patrol;
+    match action {
+        Action::ExportCamera => super::evidence::download(&app, &caller, addr, &v, &grant, &headers).await,
+        Action::SnapshotCamera => {
+            let span = match (grant.range, query.at) {
+                (Some((from, to)), at) => {
+                    let at = at.unwrap_or(to);
+                    grant.check_range(at, at).map_err(|e| refused(e).camera(grant.camera))?;
+                    v.camera(grant.camera, Action::PlayCamera)?;
+                    Span { from, to: UnixMillis(at.0 + 1) }
+                }
+                (None, None) => {
+                    v.camera(grant.camera, Action::LiveCamera)?;
+                    let back = SNAPSHOT_BACK.as_millis() as i64;
+                    Span { from: UnixMillis(now.0 - back), to: UnixMillis(now.0 + 1_000) }
+                }
+                (None, Some(_)) => return Err(refused(CameraGrantError::WrongRange).camera(grant.camera)),
+            };
+            let stream = stream_of(query.stream.as_deref(), PlayStream::Main)?;
+            let part = FootagePart::Snapshot { stream };
+            let served = p.0.footage.open(grant.camera, span.clone(), &part).await?;
+            let served = served.ok_or_else(|| ApiError::not_found("picture"))?;
+            let act = Act::new(now, who(&caller, addr), AuditAction::Snapshot, p.what(grant.camera), "");
+            super::write(p, act.range(span.from, span.to)).await?;
+            let mut response = answer(served, None, None).await?;
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            Ok(response)
+        }
+        _ => {
+            let (first, end) = grant.range.ok_or_else(|| refused(CameraGrantError::WrongRange).camera(grant.camera))?;
+            let (from, to) = (query.from.unwrap_or(first), query.to.unwrap_or(end));
+            grant.check_range(from, to).map_err(|e| refused(e).camera(grant.camera))?;
+            let part = match path.as_str() {
+                "index.m3u8" => FootagePart::Playlist { stream: stream_of(query.stream.as_deref(), PlayStream::Sub)? },
+                _ => FootagePart::Segment { path: path.clone() },
+            };
+            let served = p.0.footage.open(grant.camera, Span { from, to }, &part).await?;
+            let served = served.ok_or_else(|| ApiError::not_found("part of this stretch").because("wrong_range"))?;
+            let from_to = p.0.footage.times(grant.camera, &path).filter(|_| part_is_segment(&part));
+            if let Some((from, to)) = from_to {
+                played(p, who(&caller, addr), caller.session, grant.camera, from, to, now);
+            }
+            let etag = etag_of(&served, &path.replace('/', "-"));
+            let wanted = range_of(&headers, served.len_bytes, etag.as_deref())?;
+            answer(served, wanted, etag.as_deref()).await
+        }
+    }
+}
+
+fn part_is_segment(part: &FootagePart) -> bool {
+    matches!(part, FootagePart::Segment { .. })
+}
+
+fn stream_of(name: Option<&str>, absent: PlayStream) -> ApiResult<PlayStream> {
+    Ok(match name {
+        None => absent,
+        Some("main") => PlayStream::Main,
+        Some("sub") => PlayStream::Sub,
+        Some("sound") => PlayStream::Sound,
+        Some("keyframes") => PlayStream::Keyframes,
+        Some(_) => return Err(ApiError::field("stream", "main, sub, sound or keyframes")),
+    })
+}
+
+/// What sessions play, summed up before it is written down.
+#[derive(Debug, Default)]
+pub(crate) struct Plays(HashMap<(TokenHash, CameraId), Play>);
+
+#[derive(Debug)]
+struct Play {
+    who: Who,
+    began: UnixMillis,
+    from: UnixMillis,
+    to: UnixMillis,
+}
+
+/// Notes that a stretch was fetched for playing.
+fn played(
+    p: &Patrol,
+    who: Who,
+    session: TokenHash,
+    camera: CameraId,
+    from: UnixMillis,
+    to: UnixMillis,
+    now: UnixMillis,
+) {
+    let mut plays = p.0.plays.lock();
+    let full = plays.0.len() >= PLAYS_MAX;
+    match plays.0.get_mut(&(session, camera)) {
+        // A jump to elsewhere is a stretch of its own: the one between was not seen.
+        Some(play) if from.0 <= play.to.0 + 2_000 && play.from.0 <= to.0 + 2_000 => {
+            play.from = play.from.min(from);
+            play.to = play.to.max(to);
+        }
+        Some(play) => {
+            let before = std::mem::replace(play, Play { who, began: now, from, to });
+            write_play(p, camera, before, now);
+        }
+        None if full => write_play(p, camera, Play { who, began: now, from, to }, now),
+        None => drop(plays.0.insert((session, camera), Play { who, began: now, from, to })),
+    }
+}
+
+fn write_play(p: &Patrol, camera: CameraId, play: Play, now: UnixMillis) {
+    let seconds = (play.to.since(play.from).as_millis() as u64).div_ceil(1_000);
+    let act = Act::new(now, play.who, AuditAction::Played, p.what(camera), "").range(play.from, play.to);
+    p.trail().note_now(act.seconds(seconds));
+}
+
+/// Writes down what was played more than [`COALESCE`] ago; all of it if `all`.
+pub(crate) fn write_plays(p: &Patrol, now: UnixMillis, all: bool) {
+    let over: Vec<(CameraId, Play)> = {
+        let mut plays = p.0.plays.lock();
+        let is_over = |play: &Play| all || now.since(play.began) >= COALESCE || now < play.began;
+        plays.0.extract_if(|_, play| is_over(play)).map(|((_, camera), play)| (camera, play)).collect()
+    };
+    over.into_iter().for_each(|(camera, play)| write_play(p, camera, play, now));
+}

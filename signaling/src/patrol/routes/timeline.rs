@@ -1,0 +1,287 @@
+//! The day of a camera, its bookmarks, and holds.
+
+use super::{by, note, range, viewer};
+use crate::{
+    app::App,
+    error::{ApiError, ApiResult, Code},
+    extract::{Body, Caller, ClientAddr},
+    http::{
+        params::{Id, Params},
+        words,
+    },
+    patrol::{access::Viewer, trail::Act},
+    route::{Right, Route, Verb},
+};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    routing::{delete, get, post},
+};
+use lectern_auth::Action;
+use lectern_library::{AlarmQuery, Bookmark, Hold};
+use lectern_media::{CameraId, PlaceId, UnixMillis};
+use lectern_protocol::api::{self, AuditAction, CameraDay, NewBookmark, NewHold};
+use serde::Deserialize;
+use std::collections::HashSet;
+use ulid::Ulid;
+
+/// The routes.
+pub const ROUTES: &[Route] = &[
+    Route::new(
+        Verb::Get,
+        "/api/v1/patrol/cameras/{id}/day",
+        Right::May(Action::PlayCamera),
+        "What a camera's recording holds from `?from=` to `&to=`, what is missing and why, alarms, bookmarks, holds",
+        || get(day),
+    )
+    .gives::<CameraDay>(),
+    Route::new(
+        Verb::Post,
+        "/api/v1/patrol/cameras/{id}/bookmarks",
+        Right::May(Action::BookmarkCamera),
+        "Set a bookmark",
+        || post(add_bookmark),
+    )
+    .takes::<NewBookmark>()
+    .gives::<api::Bookmark>(),
+    Route::new(
+        Verb::Delete,
+        "/api/v1/patrol/bookmarks/{id}",
+        Right::May(Action::BookmarkCamera),
+        "Remove one's own bookmark",
+        || delete(remove_bookmark),
+    ),
+    Route::new(
+        Verb::Get,
+        "/api/v1/patrol/places/{id}/holds",
+        Right::SignedIn,
+        "The holds on cameras of a place and below",
+        || get(holds),
+    )
+    .gives_list::<api::Hold>(),
+    Route::new(Verb::Post, "/api/v1/patrol/holds", Right::May(Action::HoldFootage), "Hold footage", || post(set_holds))
+        .takes::<NewHold>()
+        .gives_list::<api::Hold>(),
+    Route::new(
+        Verb::Post,
+        "/api/v1/patrol/holds/{id}/release",
+        Right::May(Action::ReleaseHold),
+        "Ask for the release of a hold; the second, other person releases it",
+        || post(release),
+    )
+    .gives::<api::Hold>(),
+    Route::new(
+        Verb::Delete,
+        "/api/v1/patrol/holds/{id}/release",
+        Right::May(Action::ReleaseHold),
+        "Take a request for release back",
+        || delete(keep),
+    )
+    .gives::<api::Hold>(),
+];
+
+/// Cameras in one hold.
+const HOLD_CAMERAS_MAX: usize = 100;
+/// Alarms in one day of a camera.
+const ALARMS_MAX: usize = 1_000;
+
+#[derive(Debug, Deserialize)]
+struct DayQuery {
+    from: UnixMillis,
+    to: UnixMillis,
+}
+
+async fn day(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<CameraId>,
+    Params(query): Params<DayQuery>,
+) -> ApiResult<Json<CameraDay>> {
+    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    v.camera(id, Action::PlayCamera)?;
+    let now = UnixMillis::now();
+    let span = range(query.from, query.to.min(now).max(UnixMillis(query.from.0 + 1)))?;
+    let store = app.library.store();
+    let facts = p.0.footage.day(id, span.clone()).await?;
+    let alarms = AlarmQuery {
+        cameras: Some(HashSet::from([id])),
+        from: Some(span.from),
+        to: Some(span.to),
+        limit: ALARMS_MAX,
+        ..AlarmQuery::default()
+    };
+    let alarms = store.alarms(alarms).await?;
+    let bookmarks = store.bookmarks(id, span.from..span.to).await?;
+    let holds = store.holds_of(id).await?;
+    let touches = |h: &&Hold| h.released.is_none() && h.from < span.to && span.from < h.to;
+    Ok(Json(CameraDay {
+        camera: id,
+        from: span.from,
+        to: span.to,
+        main: facts.main,
+        sub: facts.sub,
+        sound: facts.sound,
+        main_codec: facts.main_codec,
+        gaps: facts.gaps,
+        alarms: alarms.iter().filter_map(|a| p.alarm_item(a)).collect(),
+        bookmarks: bookmarks.iter().map(|b| shown_bookmark(b, &caller)).collect(),
+        holds: holds.iter().filter(touches).map(|h| shown_hold(h, &v, &caller)).collect(),
+        durable: facts.durable,
+    }))
+}
+
+fn shown_bookmark(b: &Bookmark, caller: &Caller) -> api::Bookmark {
+    api::Bookmark {
+        id: b.id,
+        camera: b.camera,
+        at: b.at,
+        text: b.text.clone(),
+        by: b.by.name.0.clone(),
+        mine: b.by.account == caller.account,
+    }
+}
+
+async fn add_bookmark(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<CameraId>,
+    Body(body): Body<NewBookmark>,
+) -> ApiResult<(StatusCode, Json<api::Bookmark>)> {
+    viewer(&app.patrol, &caller).camera(id, Action::BookmarkCamera)?;
+    if body.at.0 < 0 || body.at > UnixMillis::now() {
+        return Err(ApiError::field("at", "a moment of the past"));
+    }
+    let text = words::text("text", &body.text, 0, 200)?;
+    let bookmark = Bookmark { id: Ulid::new(), camera: id, at: body.at, text, by: by(&caller) };
+    app.library.store().put_bookmark(bookmark.clone()).await?;
+    Ok((StatusCode::CREATED, Json(shown_bookmark(&bookmark, &caller))))
+}
+
+async fn remove_bookmark(State(app): State<App>, caller: Caller, Id(id): Id<Ulid>) -> ApiResult<StatusCode> {
+    let v = viewer(&app.patrol, &caller);
+    let nothing = || ApiError::not_found("bookmark").because("unknown_bookmark");
+    let bookmark = app.library.store().bookmark(id).await?.ok_or_else(nothing)?;
+    if let Err(e) = v.camera(bookmark.camera, Action::BookmarkCamera) {
+        return Err(if e.code == Code::NotFound { nothing() } else { e });
+    }
+    if bookmark.by.account != caller.account {
+        return Err(ApiError::forbidden("remove what another set").because("not_own").camera(bookmark.camera));
+    }
+    app.library.store().remove_bookmark(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+// ------------------------------------------------------------------------------------------------------------ holds
+
+fn shown_hold(h: &Hold, v: &Viewer, caller: &Caller) -> api::Hold {
+    let other = h.release_asked.as_ref().is_some_and(|by| by.account != caller.account);
+    let may = v.cameras.get(h.camera).is_some_and(|c| v.decide(c, Action::ReleaseHold).is_allowed());
+    api::Hold {
+        id: h.id,
+        camera: h.camera,
+        from: h.from,
+        to: h.to,
+        why: h.why.clone(),
+        by: h.set.name.0.clone(),
+        at: h.set.at,
+        release_asked_by: h.release_asked.as_ref().map(|by| by.name.0.clone()),
+        may_release: other && may && h.released.is_none(),
+    }
+}
+
+async fn holds(State(app): State<App>, caller: Caller, Id(id): Id<PlaceId>) -> ApiResult<Json<Vec<api::Hold>>> {
+    let v = viewer(&app.patrol, &caller);
+    let below: HashSet<CameraId> = v
+        .cameras
+        .all()
+        .filter(|c| v.tree.within(c.place, id) && v.decide(c, Action::PlayCamera).reason() != Some("no_role"))
+        .filter(|c| v.sees(c))
+        .map(|c| c.id)
+        .collect();
+    let mut holds = app.library.store().open_holds().await?;
+    holds.retain(|h| below.contains(&h.camera));
+    holds.sort_by_key(|h| std::cmp::Reverse((h.set.at, h.id)));
+    Ok(Json(holds.iter().map(|h| shown_hold(h, &v, &caller)).collect()))
+}
+
+async fn set_holds(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Body(body): Body<NewHold>,
+) -> ApiResult<(StatusCode, Json<Vec<api::Hold>>)> {
+    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    let cameras: HashSet<CameraId> = body.cameras.iter().copied().collect();
+    if !(1..=HOLD_CAMERAS_MAX).contains(&cameras.len()) {
+        return Err(ApiError::field("cameras", "1 to 100 cameras"));
+    }
+    if body.from.0 < 0 || body.to <= body.from {
+        return Err(ApiError::field("to", "must be after from"));
+    }
+    let why = words::text("why", &body.why, 2, 200)?;
+    for camera in &cameras {
+        v.camera(*camera, Action::HoldFootage)?;
+    }
+    let set = by(&caller);
+    let hold = |camera| Hold {
+        id: Ulid::new(),
+        camera,
+        from: body.from,
+        to: body.to,
+        why: why.clone(),
+        set: set.clone(),
+        release_asked: None,
+        released: None,
+    };
+    let holds: Vec<Hold> = cameras.into_iter().map(hold).collect();
+    app.library.store().set_holds(holds.clone()).await?;
+    for hold in &holds {
+        let act = Act::new(set.at, super::who(&caller, addr), AuditAction::HoldSet, p.what(hold.camera), why.clone());
+        super::write(p, act.range(hold.from, hold.to)).await?;
+    }
+    tracing::info!(by = %caller.account, holds = holds.len(), "held footage");
+    Ok((StatusCode::CREATED, Json(holds.iter().map(|h| shown_hold(h, &v, &caller)).collect())))
+}
+
+/// A hold whose release the caller may be asked about.
+async fn hold(app: &App, v: &Viewer, id: Ulid) -> ApiResult<Hold> {
+    let nothing = || ApiError::not_found("hold").because("unknown_hold");
+    let hold = app.library.store().hold(id).await?.filter(|h| h.released.is_none()).ok_or_else(nothing)?;
+    match v.camera(hold.camera, Action::ReleaseHold) {
+        Ok(_) => Ok(hold),
+        Err(e) if e.code == Code::NotFound => Err(nothing().camera(hold.camera)),
+        Err(e) => Err(e),
+    }
+}
+
+async fn release(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Id(id): Id<Ulid>,
+) -> ApiResult<Json<api::Hold>> {
+    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    let hold = hold(&app, &v, id).await?;
+    let store = app.library.store();
+    let (changed, action) = match &hold.release_asked {
+        None => (store.ask_release(id, by(&caller)).await?, AuditAction::HoldReleaseAsked),
+        Some(_) => (store.agree_release(id, by(&caller)).await?, AuditAction::HoldReleased),
+    };
+    note(p, &caller, addr, action, p.what(hold.camera), hold.why.clone()).await?;
+    tracing::info!(by = %caller.account, hold = %id, ?action, "release of a hold");
+    Ok(Json(shown_hold(&changed, &v, &caller)))
+}
+
+async fn keep(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Id(id): Id<Ulid>,
+) -> ApiResult<Json<api::Hold>> {
+    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    let hold = hold(&app, &v, id).await?;
+    let changed = app.library.store().refuse_release(id).await?;
+    note(p, &caller, addr, AuditAction::HoldReleaseAsked, p.what(hold.camera), "taken back").await?;
+    Ok(Json(shown_hold(&changed, &v, &caller)))
+}

@@ -1,0 +1,193 @@
+//! Addresses that people type for the server to connect to: of cameras and of webhooks.
+//!
+//! Belongs here: taking them apart, and refusing what would make this server speak to itself or to its machine's neighbours
+//! on the link (server-side request forgery). A name is resolved where it is connected; that one checks the address again
+//! ([`is_reserved`]).
+
+use crate::error::{ApiError, ApiResult};
+use lectern_auth::Secret;
+use std::net::{IpAddr, Ipv6Addr};
+use url::{Host, Url};
+
+/// The longest address, in characters.
+const URL_LEN_MAX: usize = 500;
+
+/// A camera's address without the user and password that stood in it.
+#[derive(Debug, Clone)]
+pub struct CameraUrl {
+    /// `rtsp://host:port/path`.
+    pub url: String,
+    /// User and password that stood in it.
+    pub user_info: Option<(String, Option<Secret>)>,
+}
+
+/// Takes a camera's address apart.
+///
+/// # Errors
+/// What is wrong with it; `field` names where it was typed. The address itself is in no error: a password may stand in it.
+pub fn camera_url(field: &str, typed: &str, allow_loopback: bool) -> ApiResult<CameraUrl> {
+    let mut url = parse(field, typed, &["rtsp"])?;
+    let user_info = (!url.username().is_empty() || url.password().is_some()).then(|| {
+        let password = url.password().filter(|p| !p.is_empty()).map(|p| Secret::new(decoded(p)));
+        (decoded(url.username()), password)
+    });
+    // They can be set where there is a host, and there is one.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    check_host(field, &url, allow_loopback, "patrol.allow_loopback")?;
+    Ok(CameraUrl { url: url.to_string(), user_info })
+}
+
+/// Checks where a webhook is sent: `https`, and plain `http` to this machine only where that is allowed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn hook_url(field: &str, typed: &str, allow_loopback: bool) -> ApiResult<String> {
+    let schemes: &[&str] = if allow_loopback { &["https", "http"] } else { &["https"] };
+    let mut url = parse(field, typed, schemes)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ApiError::field(field, "user and password can't stand in it; calls are signed instead"));
+    }
+    url.set_fragment(None);
+    if url.scheme() == "http" && !is_loopback_host(&url) {
+        return Err(ApiError::field(field, "https only; plain http is for this machine"));
+    }
+    check_host(field, &url, allow_loopback, "patrol.allow_loopback")?;
+    Ok(url.to_string())
+}
+
+fn parse(field: &str, typed: &str, schemes: &[&str]) -> ApiResult<Url> {
+    let typed = typed.trim();
+    if typed.chars().count() > URL_LEN_MAX {
+        return Err(ApiError::field(field, "at most 500 characters"));
+    }
+    let url = Url::parse(typed).map_err(|e| ApiError::field(field, format!("not an address: {e}")))?;
+    if !schemes.contains(&url.scheme()) {
+        return Err(ApiError::field(field, format!("begins with {}://", schemes.join(":// or "))));
+    }
+    match url.host_str() {
+        Some(host) if !host.is_empty() => Ok(url),
+        _ => Err(ApiError::field(field, "names no host")),
+    }
+}
+
+fn check_host(field: &str, url: &Url, allow_loopback: bool, key: &str) -> ApiResult<()> {
+    let refused = match ip_of(url) {
+        Some(ip) => is_reserved(ip),
+        None => is_loopback_host(url),
+    };
+    if refused && !allow_loopback {
+        let why = format!("an address of this machine or of its link; the operator can allow it with {key} = true");
+        return Err(ApiError::field(field, why));
+    }
+    Ok(())
+}
+
+/// The address that stands in the URL; none for a name. Schemes that the URL standard does not know keep their host as text.
+fn ip_of(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(ip) => Some(ip.into()),
+        Host::Ipv6(ip) => Some(ip.into()),
+        // `rtsp://2130706433/` and `rtsp://0x7f.1/` are 127.0.0.1 for the resolver, too.
+        Host::Domain(name) => match Host::parse(name).ok()? {
+            Host::Ipv4(ip) => Some(ip.into()),
+            Host::Ipv6(ip) => Some(ip.into()),
+            Host::Domain(_) => None,
+        },
+    }
+}
+
+fn is_loopback_host(url: &Url) -> bool {
+    let name = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || ip_of(url).is_some_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// Whether an address is this machine's own, its link's, or no single machine's (RFC 6890): nothing that a camera or a
+/// webhook has.
+#[must_use]
+pub fn is_reserved(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast()
+        }
+        IpAddr::V6(ip) => {
+            let embedded = embedded_v4(ip).is_some_and(|v4| is_reserved(v4.into()));
+            ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local() || embedded
+        }
+    }
+}
+
+/// The IPv4 address in an IPv4-compatible or NAT64 one (RFC 4291 §2.5.5.1, RFC 6052 §2.1).
+fn embedded_v4(ip: Ipv6Addr) -> Option<std::net::Ipv4Addr> {
+    let s = ip.segments();
+    let carries = s[..6] == [0; 6] || s[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
+    let bytes = ((u32::from(s[6]) << 16) | u32::from(s[7])).to_be_bytes();
+    carries.then(|| bytes.into())
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_taken_out() {
+        let url = camera_url("main_url", " rtsp://ad%40min:p%3Ass@10.1.2.3:8554/a?b=1#c ", false).unwrap();
+        assert_eq!(url.url, "rtsp://10.1.2.3:8554/a?b=1");
+        let (user, password) = url.user_info.clone().unwrap();
+        assert_eq!((user.as_str(), password.unwrap().expose()), ("ad@min", "p:ss"));
+        assert!(!format!("{url:?}").contains("p:ss"));
+        assert!(camera_url("main_url", "rtsp://10.1.2.3/a", false).unwrap().user_info.is_none());
+    }
+
+    #[test]
+    fn only_cameras_are_connected() {
+        for (typed, ok) in [
+            ("rtsp://cam1.example/a", true),
+            ("rtsp://192.168.1.2/a", true),
+            ("rtsp://[fd00::1]:554/a", true),
+            ("http://192.168.1.2/a", false),
+            ("file:///etc/passwd", false),
+            ("rtsp:///a", false),
+            ("rtsp:a", false),
+            ("camera", false),
+            ("rtsp://127.0.0.1/a", false),
+            ("rtsp://127.9.9.9/a", false),
+            ("rtsp://2130706433/a", false),
+            ("rtsp://0x7f.1/a", false),
+            ("rtsp://0177.0.0.1/a", false),
+            ("rtsp://localhost/a", false),
+            ("rtsp://x.localhost./a", false),
+            ("rtsp://[::1]/a", false),
+            ("rtsp://[::ffff:127.0.0.1]/a", false),
+            ("rtsp://[64:ff9b::127.0.0.1]/a", false),
+            ("rtsp://169.254.169.254/a", false),
+            ("rtsp://[fe80::1]/a", false),
+            ("rtsp://0.0.0.0/a", false),
+            ("rtsp://239.1.1.1/a", false),
+        ] {
+            assert_eq!(camera_url("main_url", typed, false).is_ok(), ok, "{typed}");
+        }
+        assert!(camera_url("main_url", "rtsp://127.0.0.1:8554/a", true).is_ok(), "demo and tests");
+        let error = camera_url("main_url", "rtsp://u:secret@127.0.0.1/a", false).unwrap_err();
+        assert!(!error.to_string().contains("secret") && error.to_string().contains("patrol.allow_loopback"));
+    }
+
+    #[test]
+    fn webhooks_go_out_over_https() {
+        for (typed, loopback, ok) in [
+            ("https://alarm.example/x", false, true),
+            ("http://alarm.example/x", false, false),
+            ("http://alarm.example/x", true, false),
+            ("http://127.0.0.1:9/x", true, true),
+            ("https://127.0.0.1:9/x", false, false),
+            ("https://u:p@alarm.example/x", false, false),
+        ] {
+            assert_eq!(hook_url("url", typed, loopback).is_ok(), ok, "{typed} {loopback}");
+        }
+    }
+}

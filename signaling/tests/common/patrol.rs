@@ -1,0 +1,251 @@
+//! The parts beside exam patrol, as tests want them: they say yes and write down what they were told.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lectern_auth::SealingKeys;
+use lectern_library::Library;
+use lectern_media::{CameraId, CameraStream, Codec, ParticipantId, PeerId, UnixMillis};
+use lectern_protocol::api::{
+    AuditEntry, AuditPage, AuditSum, CameraReport, CameraState, CameraStatus, CameraStreamInfo, Span,
+};
+use lectern_signaling::{
+    patrol::{
+        Patrol, PatrolConfig, PatrolSettings,
+        ports::{
+            Audit, AuditFilter, CameraFacts, CameraFeed, Cameras, ChainCheck, Deliveries, ExportDone, ExportFault,
+            ExportOrder, Footage, FootageDay, FootageDisk, FootagePart, Viewed, WallLine, WallPlane,
+        },
+        trail::Act,
+    },
+    ports::{MediaError, PortError, Served, ServedBody, Subscribed},
+};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// What a segment of footage holds.
+pub const FOOTAGE: &[u8] = b"footage-footage-footage";
+
+/// All parts at once.
+#[derive(Default)]
+pub struct Site {
+    /// Cameras that run, with what ingest was told.
+    pub running: Mutex<HashMap<CameraId, (CameraFeed, CameraFacts)>>,
+    /// What walls were assigned, in order.
+    pub assigned: Mutex<Vec<(PeerId, Vec<WallLine>)>>,
+    /// Peers that were closed.
+    pub closed: Mutex<Vec<PeerId>>,
+    /// The audit log.
+    pub book: Mutex<Vec<Act>>,
+    /// Calls of webhooks: URL, headers, body.
+    pub calls: Mutex<Vec<(String, Vec<(&'static str, String)>, Vec<u8>)>>,
+    /// What webhooks answer.
+    pub deaf: Mutex<bool>,
+    /// While a test holds it, exports are not written.
+    pub gate: tokio::sync::Mutex<()>,
+}
+
+impl Site {
+    /// What was written down, oldest first.
+    pub fn acts(&self) -> Vec<Act> {
+        self.book.lock().unwrap().clone()
+    }
+
+    /// The newest lines of a wall.
+    pub fn lines(&self, peer: PeerId) -> Vec<WallLine> {
+        let assigned = self.assigned.lock().unwrap();
+        assigned.iter().rev().find(|(p, _)| *p == peer).map(|(_, lines)| lines.clone()).unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Cameras for Site {
+    async fn run(&self, feed: CameraFeed, facts: CameraFacts) -> Result<(), PortError> {
+        self.running.lock().unwrap().insert(feed.id, (feed, facts));
+        Ok(())
+    }
+    async fn stop(&self, camera: CameraId) {
+        self.running.lock().unwrap().remove(&camera);
+    }
+    async fn remove(&self, camera: CameraId) {
+        self.running.lock().unwrap().remove(&camera);
+    }
+    fn status(&self, camera: CameraId) -> CameraStatus {
+        let live = self.running.lock().unwrap().contains_key(&camera);
+        let stream = |stream, codec, height| CameraStreamInfo {
+            stream,
+            codec,
+            width: height * 16 / 9,
+            height,
+            fps_x10: 250,
+            kbps: 1_000,
+            keyframe_ms: 2_000,
+            lost: 0,
+            reordered: 0,
+        };
+        CameraStatus {
+            state: if live { CameraState::Live } else { CameraState::Connecting },
+            since: UnixMillis(1),
+            streams: vec![stream(CameraStream::Main, Codec::H265, 1_080), stream(CameraStream::Sub, Codec::H264, 360)],
+            clock_offset_ms: Some(3),
+            recording: live,
+            durable: live.then(UnixMillis::now),
+        }
+    }
+    async fn probe(&self, feed: CameraFeed, _: Duration) -> CameraReport {
+        let told = feed.password.as_ref().map_or("no password", |_| "a password");
+        CameraReport {
+            usable: true,
+            streams: vec![],
+            faults: vec![],
+            clock_offset_ms: Some(0),
+            picture: Some(format!("data:video/mp4;base64,{told}")),
+        }
+    }
+}
+
+#[async_trait]
+impl WallPlane for Site {
+    async fn subscribe(&self, _: ParticipantId, replaces: Option<PeerId>, sdp: &str) -> Result<Subscribed, MediaError> {
+        if sdp.contains("a=unusable") {
+            return Err(MediaError::BadOffer("unusable".into()));
+        }
+        Ok(Subscribed { peer: replaces.unwrap_or_else(PeerId::generate), sdp: "v=0\r\n".into() })
+    }
+    async fn assign(&self, peer: PeerId, lines: &[WallLine]) -> Result<(), MediaError> {
+        self.assigned.lock().unwrap().push((peer, lines.to_vec()));
+        Ok(())
+    }
+    async fn close_peer(&self, peer: PeerId) {
+        self.closed.lock().unwrap().push(peer);
+    }
+}
+
+fn served(content_type: &'static str, bytes: &'static [u8], immutable: bool) -> Served {
+    Served {
+        content_type,
+        len_bytes: bytes.len() as u64,
+        body: ServedBody::Bytes(Bytes::from_static(bytes)),
+        immutable,
+    }
+}
+
+#[async_trait]
+impl Footage for Site {
+    async fn day(&self, _: CameraId, range: Span) -> Result<FootageDay, PortError> {
+        Ok(FootageDay {
+            main: vec![range.clone()],
+            sub: vec![range],
+            main_codec: "hvc1.1.6.L120.90".into(),
+            durable: Some(UnixMillis::now()),
+            ..FootageDay::default()
+        })
+    }
+    async fn open(&self, _: CameraId, range: Span, part: &FootagePart) -> Result<Option<Served>, PortError> {
+        Ok(match part {
+            FootagePart::Playlist { .. } => Some(served("application/vnd.apple.mpegurl", b"#EXTM3U\n", false)),
+            FootagePart::Segment { path } => {
+                let (from, to) = self.times(CameraId::generate(), path).unwrap_or((range.from, range.to));
+                (range.from <= from && to <= range.to).then(|| served("video/mp4", FOOTAGE, true))
+            }
+            FootagePart::Snapshot { .. } => Some(served("video/mp4", FOOTAGE, false)),
+        })
+    }
+    /// Segments are called `<from>-<to>.mp4`.
+    fn times(&self, _: CameraId, path: &str) -> Option<(UnixMillis, UnixMillis)> {
+        let (from, to) = path.strip_suffix(".mp4")?.split_once('-')?;
+        Some((UnixMillis(from.parse().ok()?), UnixMillis(to.parse().ok()?)))
+    }
+    async fn verify(&self, _: CameraId, _: Duration, _: UnixMillis) -> Result<ChainCheck, PortError> {
+        Ok(ChainCheck::Right)
+    }
+    async fn disk(&self) -> Result<FootageDisk, PortError> {
+        Ok(FootageDisk { used_bytes: 10, free_bytes: 4_800, bytes_per_day: 240 })
+    }
+    async fn export(&self, order: ExportOrder) -> Result<ExportDone, ExportFault> {
+        let _open = self.gate.lock().await;
+        if order.progress.is_cancelled() {
+            return Err(ExportFault { code: "cancelled", detail: String::new() });
+        }
+        std::fs::write(&order.file, b"evidence").unwrap();
+        order.progress.tell(1_000_000, 8);
+        Ok(ExportDone { bytes: 8, gaps: 0, sha256: "ab".repeat(32), key: "cd".into() })
+    }
+}
+
+fn entry(n: usize, act: &Act) -> AuditEntry {
+    AuditEntry {
+        n: n as u64,
+        at: act.at,
+        who: act.who.name.clone(),
+        login: act.who.login.clone(),
+        from_address: act.who.address.clone(),
+        action: act.action,
+        place_name: act.what.place_name.clone(),
+        camera: act.what.camera,
+        camera_name: act.what.camera_name.clone(),
+        from: act.range.map(|r| r.0),
+        to: act.range.map(|r| r.1),
+        seconds: act.seconds,
+        count: act.count,
+        detail: act.detail.clone(),
+    }
+}
+
+#[async_trait]
+impl Audit for Site {
+    async fn append(&self, acts: &[Act]) -> Result<(), PortError> {
+        self.book.lock().unwrap().extend_from_slice(acts);
+        Ok(())
+    }
+    async fn page(&self, filter: AuditFilter) -> Result<AuditPage, PortError> {
+        let acts = self.acts();
+        let fits = |act: &&(usize, &Act)| {
+            filter.camera.is_none_or(|c| act.1.what.camera == Some(c))
+                && filter.places.as_ref().is_none_or(|p| act.1.what.place.is_some_and(|at| p.contains(&at)))
+        };
+        let all: Vec<(usize, &Act)> = acts.iter().enumerate().collect();
+        let items = all.iter().filter(fits).rev().take(filter.limit).map(|(n, act)| entry(*n, act)).collect();
+        Ok(AuditPage { items, next: None, head: "00".into(), entries: acts.len() as u64 })
+    }
+    async fn sum(&self, _: AuditFilter) -> Result<Vec<AuditSum>, PortError> {
+        Ok(vec![])
+    }
+    async fn export(&self, _: AuditFilter, _: bool) -> Result<Served, PortError> {
+        Ok(served("application/jsonl", b"{}\n", false))
+    }
+    async fn viewers(&self, _: &[CameraId], _: Span) -> Result<Vec<Viewed>, PortError> {
+        Ok(vec![])
+    }
+}
+
+#[async_trait]
+impl Deliveries for Site {
+    async fn post(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<(), String> {
+        self.calls.lock().unwrap().push((url.to_owned(), headers.to_vec(), body));
+        if *self.deaf.lock().unwrap() { Err("answered 500".into()) } else { Ok(()) }
+    }
+}
+
+/// Exam patrol on these parts.
+pub fn patrol(site: &Arc<Site>, library: &Arc<Library>, dir: &Path) -> Patrol {
+    Patrol::new(PatrolConfig {
+        settings: PatrolSettings {
+            allow_loopback: false,
+            default_days: 30,
+            issuer: "Lectern".into(),
+            exports: dir.join("exports"),
+        },
+        library: Arc::clone(library),
+        cameras: site.clone(),
+        walls: site.clone(),
+        footage: site.clone(),
+        audit: site.clone(),
+        deliveries: site.clone(),
+        seal: Arc::new(SealingKeys::generate()),
+    })
+    .unwrap()
+}
