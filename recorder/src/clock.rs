@@ -59,6 +59,8 @@ impl SenderClock {
 /// A camera's RTP clock against ours, where its wall clock can't be trusted: follows the smallest transit time.
 #[derive(Debug, Default)]
 struct ArrivalClock {
+    /// An RTP timestamp from which RTP time is counted.
+    zero: Option<u64>,
     /// Recording time minus RTP time.
     offset: Option<Ns>,
     window_end: Ns,
@@ -71,7 +73,7 @@ impl ArrivalClock {
         let mut offset = match self.offset {
             Some(offset) if (rtp + offset - predicted).abs() < JUMP => offset,
             _ => {
-                *self = Self { offset: None, window_end: arrival + WINDOW, transit_min: None };
+                *self = Self { zero: self.zero, offset: None, window_end: arrival + WINDOW, transit_min: None };
                 predicted - rtp
             }
         };
@@ -159,8 +161,9 @@ impl TrackClock {
 
     /// Where the unit should be.
     fn target(&mut self, sender: &mut SenderClock, timestamp: u64, arrival: Ns, predicted: Ns) -> Ns {
-        let rtp = self.span(0, timestamp);
-        if let Some(arrivals) = &mut self.arrivals {
+        let zero = self.arrivals.as_mut().map(|a| *a.zero.get_or_insert(timestamp));
+        let rtp = zero.map(|zero| self.span(zero, timestamp));
+        if let (Some(arrivals), Some(rtp)) = (&mut self.arrivals, rtp) {
             return arrivals.target(rtp, arrival, predicted);
         }
         let Some(wall) = self.wall(timestamp) else { return predicted };

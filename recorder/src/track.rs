@@ -180,12 +180,17 @@ impl Track {
         self.depay.set_parameters(config);
     }
 
-    /// Hands over everything and goes on at the next keyframe.
-    pub(crate) fn restart(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
-        self.flush_depacketizer(sender, out);
+    /// Hands over what is whole.
+    pub(crate) fn hand_over(&mut self, _: &mut SenderClock, out: &mut Vec<Output>) {
         self.close_pending(None);
         self.cut(out);
         self.cut_raw(out);
+    }
+
+    /// Hands over everything and goes on at the next keyframe.
+    pub(crate) fn restart(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
+        self.flush_depacketizer(sender, out);
+        self.hand_over(sender, out);
     }
 
     /// Ticks per second.

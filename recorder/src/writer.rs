@@ -112,6 +112,8 @@ pub(crate) struct Writer<M = RecordingMeta> {
     raws: BTreeMap<TrackId, Open>,
     raw_lens: BTreeMap<TrackId, u64>,
     last_signature: Hash,
+    /// Records that the last signature of this writer covers.
+    signed: u64,
     /// Records and head of the chain as last synced.
     synced: (u64, Hash),
     spans: Vec<TrackSpan>,
@@ -220,6 +222,7 @@ impl<M: Subject> Writer<M> {
             raws: BTreeMap::new(),
             raw_lens: at.raws,
             last_signature: at.last_signature,
+            signed: 0,
             synced: (at.records, at.head),
             spans: at.spans,
             dir: at.dir,
@@ -385,6 +388,7 @@ impl<M: Subject> Writer<M> {
         if let Some((signer, at)) = sign {
             let (id, previous) = (self.meta.id(), self.last_signature);
             let signature = HeadSignature::new(signer, id, self.records, &self.head, at, &previous);
+            self.signed = self.records;
             self.last_signature = signature.digest(id).ok_or_else(|| io::Error::other("a signature without digest"))?;
             serde_json::to_writer(&mut bytes, &signature)?;
             bytes.push(b'\n');
@@ -415,7 +419,9 @@ impl<M: Subject> Writer<M> {
     /// *Seal*; with a signer, a camera's: its end is signed, what is recorded is listed.
     pub(crate) fn seal_at(mut self, finished: bool, now: UnixMillis, signer: Option<&Signer>) -> io::Result<Seal> {
         self.sync_media()?;
-        self.append_chain(signer.map(|s| (s, now)))?;
+        // What was signed already needs no second signature.
+        let sign = signer.filter(|_| self.signed < self.records);
+        self.append_chain(sign.map(|s| (s, now)))?;
         self.sync_chain()?;
         let seal = Seal {
             format: crate::FORMAT,

@@ -101,6 +101,8 @@ pub struct CameraArchive {
     /// Unsealed recordings that nobody goes on with yet.
     left: Mutex<BTreeMap<CameraId, Vec<PathBuf>>>,
     opened: UnixMillis,
+    /// When the last turn was, where the archive has no threads of its own.
+    turned: Mutex<UnixMillis>,
     footage: Footage,
     /// Sealed recordings that were looked at: they never change.
     known: Mutex<BTreeMap<RecordingId, Item>>,
@@ -163,6 +165,7 @@ impl CameraArchive {
             holds: Mutex::new(holds),
             left: Mutex::new(left),
             opened: UnixMillis::now(),
+            turned: Mutex::new(UnixMillis::now()),
             footage: Footage::new(root),
             known: Mutex::default(),
         })
@@ -212,7 +215,7 @@ impl CameraArchive {
         let (done, answer) = mpsc::channel();
         let closed = || io::Error::other("the archive of cameras is closed");
         self.send(camera, Command::Stop { camera, done }).map_err(|()| closed())?;
-        self.turn(UnixMillis::now());
+        self.turn(self.now());
         let result = answer.recv().map_err(|_| closed())?;
         cameras.remove(&camera);
         if result.is_err() {
@@ -251,7 +254,7 @@ impl CameraArchive {
     /// # Errors
     /// [`HoldError::Io`]: then it is still in force.
     pub fn release(&self, id: Ulid) -> Result<bool, HoldError> {
-        self.holds.lock().release(&*self.shared.storage, &self.shared.root, id, UnixMillis::now())
+        self.holds.lock().release(&*self.shared.storage, &self.shared.root, id, self.now())
     }
 
     /// Holds in force.
@@ -365,7 +368,7 @@ impl CameraArchive {
                 continue;
             }
             match (&mut place.idle, place.thread.take()) {
-                (Some(worker), _) => worker.turn(UnixMillis::now()),
+                (Some(worker), _) => worker.turn(self.now()),
                 (None, Some(thread)) => {
                     let _ = finished.recv();
                     if thread.join().is_err() {
@@ -379,11 +382,17 @@ impl CameraArchive {
 
     /// One round of work at `now`, where the archive has no threads of its own ([`CameraLimits::threads`]); else nothing.
     pub fn turn(&self, now: UnixMillis) {
+        *self.turned.lock() = now;
         for place in self.places.lock().iter_mut() {
             if let Some(worker) = &mut place.idle {
                 worker.turn(now);
             }
         }
+    }
+
+    /// The time, or that of the last turn, where the archive has no threads of its own.
+    fn now(&self) -> UnixMillis {
+        if self.shared.limits.threads > 0 { UnixMillis::now() } else { *self.turned.lock() }
     }
 
     fn send(&self, camera: CameraId, command: Command) -> Result<(), ()> {

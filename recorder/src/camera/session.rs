@@ -251,9 +251,9 @@ impl Session {
         if let Some(lane) = self.lanes.get_mut(&id) {
             if let Some(track) = lane.track.take() {
                 lane.end = track.end().map(|t| (t, track.hz())).or(lane.end);
+                lane.coverage.suspect(GapCause::Reconnect);
             }
             lane.ended.get_or_insert(now);
-            lane.coverage.suspect(GapCause::Reconnect);
         }
     }
 
@@ -452,6 +452,11 @@ impl Session {
                 return self.fail(FailReason::of(&e), &e, now);
             }
             for id in self.lanes.iter().filter(|(_, l)| !l.moved).map(|(id, _)| *id).collect::<Vec<_>>() {
+                // The keyframe may be there already, in a fragment that is not complete.
+                self.with_track(id, now, Track::hand_over);
+                if self.lanes.get(&id).is_none_or(|l| l.moved) {
+                    continue;
+                }
                 self.with_track(id, now, Track::restart);
                 let Some(lane) = self.lanes.get_mut(&id).filter(|l| !l.moved) else { continue };
                 let mut missing = Vec::new();

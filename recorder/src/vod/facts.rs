@@ -207,7 +207,7 @@ impl Facts {
                 .iter()
                 .filter(|r| r.kind != ChainKind::Line)
                 .fold(0, |sum: u64, r| sum.saturating_add(r.len)),
-            gaps: gaps(&lines),
+            gaps: gaps(&lines, SILENCE_JOIN_MS),
             chapters: chapters(&lines),
             events: events(&lines),
             meta,
@@ -253,6 +253,8 @@ impl Facts {
     }
 }
 
+/// Entries of a muted microphone, or of losses that one picture parts, are one to whoever watches a lesson.
+const SILENCE_JOIN_MS: u64 = 40;
 /// No recording is longer: what is listed beyond is damage. Everything that is computed from times within fits 64 bits, and
 /// everything that is made for each second of them fits memory.
 const MS_MAX: u64 = 8 * 24 * 3_600_000;
@@ -319,8 +321,8 @@ fn events(lines: &[(Line, u64, u64)]) -> Vec<TimelineEvent> {
     out
 }
 
-/// Gaps in order of time; a muted microphone's are written bit by bit and joined here.
-pub(crate) fn gaps(lines: &[(Line, u64, u64)]) -> Vec<RecordedGap> {
+/// Gaps in order of time; those that are written bit by bit are joined, and such as are no more than `join_ms` apart.
+pub(crate) fn gaps(lines: &[(Line, u64, u64)], join_ms: u64) -> Vec<RecordedGap> {
     let mut all: Vec<RecordedGap> = lines
         .iter()
         .filter_map(|(l, ..)| match l.entry {
@@ -334,7 +336,7 @@ pub(crate) fn gaps(lines: &[(Line, u64, u64)]) -> Vec<RecordedGap> {
     let mut out: Vec<RecordedGap> = Vec::new();
     for gap in all {
         match out.last_mut() {
-            Some(last) if (last.track, last.cause) == (gap.track, gap.cause) && gap.from_ms <= last.to_ms + 40 => {
+            Some(last) if (last.track, last.cause) == (gap.track, gap.cause) && gap.from_ms <= last.to_ms + join_ms => {
                 last.to_ms = last.to_ms.max(gap.to_ms);
             }
             _ => out.push(gap),

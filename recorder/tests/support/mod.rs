@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its share")]
 
+pub mod camera;
 pub mod disk;
 pub mod fake;
 
