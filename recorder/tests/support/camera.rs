@@ -258,7 +258,7 @@ pub fn kept(root: &Path, camera: CameraId, track: TrackId) -> BTreeMap<Vec<u8>, 
 
 /// Samples of a track in one recording with their decode times.
 pub fn samples(dir: &Path, track: TrackId) -> Vec<(u64, Bytes)> {
-    let chain = std::fs::read(dir.join("chain.jsonl")).unwrap();
+    let chain = std::fs::read(dir.join("chain.jsonl")).unwrap_or_default();
     let mut files: BTreeMap<String, Bytes> = BTreeMap::new();
     let mut out = Vec::new();
     for line in parse_chain(&chain).0 {

@@ -1,0 +1,220 @@
+//! Whatever the moment at which the archive of cameras stops, coming back restores the invariants and keeps what was announced:
+//! at the roll of an hour, while retention removes, and while that is recovered itself.
+
+mod support;
+
+use lectern_media::{CameraId, CameraStream, UnixMillis};
+use lectern_protocol::api::GapCause;
+use lectern_recorder::{
+    FailReason,
+    camera::{CameraArchive, CameraLimits, CameraMeta, CameraRecordingState, Hold, RetentionRules},
+    check,
+};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
+use support::{
+    camera::{Stream, kept, limits, meta, signer},
+    disk::{FaultyDisk, Unsynced},
+    scratch,
+};
+
+/// Just before a roll.
+const T0: i64 = 1_790_000_008_217;
+
+fn open(disk: &FaultyDisk, root: &Path) -> io::Result<CameraArchive> {
+    CameraArchive::open_on(Arc::new(disk.clone()), root, few_parts(), signer()).map_err(io::Error::other)
+}
+
+fn few_parts() -> CameraLimits {
+    let mut limits = limits();
+    limits.recording.part = Duration::from_secs(60);
+    limits
+}
+
+/// NAL units that were announced: those of frames that were sent well before the durable position.
+type Announced = BTreeMap<Vec<u8>, usize>;
+
+/// Three seconds of a camera over a roll, then the last retention of the hour before. Returns what was announced.
+fn small_day(archive: &CameraArchive, meta: &CameraMeta) -> (Announced, bool) {
+    let camera = meta.camera;
+    let Ok(tap) = archive.record(meta.clone()) else { return (Announced::new(), false) };
+    archive.turn(UnixMillis(T0));
+    let mut main = Stream::new(camera, CameraStream::Main, 40, 12, T0);
+    main.connect(&tap);
+    let mut announced = Announced::new();
+    let mut sent: Vec<(i64, Announced)> = Vec::new();
+    for now in (T0..T0 + 3000).step_by(250) {
+        main.send(now, || true, || 2);
+        archive.turn(UnixMillis(now));
+        sent.push((now, main.arrived.clone()));
+        let status = archive.status(camera).expect("it is recorded");
+        if status.state != CameraRecordingState::On {
+            return (announced, false);
+        }
+        if let Some((_, arrived)) = sent.iter().rev().find(|(at, _)| *at <= status.durable.0) {
+            announced = arrived.clone();
+        }
+    }
+    (announced, archive.stop(camera).is_ok())
+}
+
+#[test]
+fn stopped_after_any_operation_nothing_announced_of_a_camera_is_lost() {
+    let tmp = scratch();
+    let meta = meta();
+    for stop in (1..).step_by(2) {
+        let root = tmp.path().join(format!("run-{stop}"));
+        let disk = FaultyDisk::failing_after(stop);
+        let (announced, done) = match open(&disk, &root) {
+            Ok(archive) => small_day(&archive, &meta),
+            Err(_) => (Announced::new(), false),
+        };
+        for unsynced in [Unsynced::Lost, Unsynced::Half, Unsynced::Kept] {
+            let what = format!("stopped after {stop} operations, unsynced bytes {unsynced:?}");
+            let left = tmp.path().join("left");
+            disk.cut(&root, &left, unsynced);
+            // Coming back is stopped itself, now and then, until it gets through.
+            for again in (3..).step_by(17) {
+                let disk = FaultyDisk::failing_after(again);
+                let Ok(archive) = open(&disk, &left) else { continue };
+                let _ = archive.record(meta.clone()).unwrap();
+                for now in [T0 + 5000, T0 + 5100] {
+                    archive.turn(UnixMillis(now));
+                }
+                let back = archive.status(meta.camera).unwrap().state == CameraRecordingState::On;
+                if archive.stop(meta.camera).is_ok() && back && !disk.failed() {
+                    break;
+                }
+            }
+            let report = check(&left);
+            assert!(report.ok, "{what}: {report}");
+            let kept = kept(&left, meta.camera, meta.camera.track(CameraStream::Main));
+            let lost = announced.iter().filter(|(nal, n)| kept.get(*nal).is_none_or(|have| have < *n)).count();
+            assert_eq!(lost, 0, "{what}: of {} announced", announced.len());
+            fs::remove_dir_all(&left).unwrap();
+        }
+        fs::remove_dir_all(&root).unwrap();
+        if done {
+            assert!(stop > 60 && announced.len() > 40, "{stop} operations, {} announced", announced.len());
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_writer_that_does_not_sync_is_seen() {
+    let tmp = scratch();
+    let (root, left, meta) = (tmp.path().join("a"), tmp.path().join("b"), meta());
+    let disk = FaultyDisk::without_syncs();
+    let (announced, _) = small_day(&open(&disk, &root).unwrap(), &meta);
+    assert!(!announced.is_empty());
+    disk.cut(&root, &left, Unsynced::Lost);
+    assert!(kept(&left, meta.camera, meta.camera.track(CameraStream::Main)).is_empty());
+}
+
+/// One recording of an hour that is over.
+fn an_old_hour(root: &Path) -> CameraId {
+    let meta = meta();
+    let archive = open(&FaultyDisk::without_syncs(), root).unwrap();
+    let tap = archive.record(meta.clone()).unwrap();
+    archive.turn(UnixMillis(T0));
+    let mut main = Stream::new(meta.camera, CameraStream::Main, 40, 12, T0);
+    main.connect(&tap);
+    main.send(T0 + 1000, || true, || 1);
+    archive.turn(UnixMillis(T0 + 1000));
+    archive.stop(meta.camera).unwrap();
+    meta.camera
+}
+
+#[test]
+fn retention_stopped_after_any_operation_leaves_the_hour_or_its_entry() {
+    let tmp = scratch();
+    let sound = tmp.path().join("sound");
+    let camera = an_old_hour(&sound);
+    let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: 1, free_bytes: 0 };
+    let later = UnixMillis(T0 + 3 * 86_400_000);
+    for stop in 1.. {
+        let root = tmp.path().join("root");
+        copy_dir(&sound, &root);
+        let disk = FaultyDisk::failing_after(stop);
+        let done = open(&disk, &root).and_then(|a| a.retain(&rules, later)).is_ok_and(|r| r.removed.len() == 1);
+        let archive = open(&FaultyDisk::sound(), &root).unwrap();
+        let report = check(&root);
+        assert!(report.ok, "after {stop} operations: {report}");
+        let day = archive.timeline(camera, UnixMillis(T0), UnixMillis(T0 + 2000)).unwrap();
+        assert!(day.recordings.len() + day.removed.len() >= 1, "after {stop} operations the hour is a hole");
+        archive.retain(&rules, later).unwrap();
+        let day = archive.timeline(camera, UnixMillis(T0), UnixMillis(T0 + 2000)).unwrap();
+        assert_eq!((day.recordings.len(), day.removed.len()), (0, 1), "after {stop} operations");
+        fs::remove_dir_all(&root).unwrap();
+        if done {
+            assert!(stop > 8, "removing took {stop} operations");
+            return;
+        }
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy_dir(&path, &target) } else { _ = fs::copy(&path, &target).unwrap() }
+    }
+}
+
+#[test]
+fn a_hold_that_was_answered_outlives_a_power_cut() {
+    let tmp = scratch();
+    for stop in 1.. {
+        let (root, left) = (tmp.path().join("a"), tmp.path().join("b"));
+        let disk = FaultyDisk::failing_after(stop);
+        let Ok(archive) = open(&disk, &root) else { continue };
+        let hold = |n: i64| Hold {
+            id: ulid::Ulid(n as u128),
+            camera: CameraId(ulid::Ulid(1)),
+            from: UnixMillis(n),
+            to: UnixMillis(n + 1),
+            why: "x".into(),
+            by: "y".into(),
+            at: UnixMillis(n),
+        };
+        let answered: Vec<Hold> = (0..4).map(hold).filter(|h| archive.hold(h.clone()).is_ok()).collect();
+        disk.cut(&root, &left, Unsynced::Lost);
+        let there = open(&FaultyDisk::sound(), &left).unwrap().holds();
+        assert!(answered.iter().all(|h| there.contains(h)), "after {stop}: {answered:?} {there:?}");
+        drop(archive);
+        for dir in [root, left] {
+            fs::remove_dir_all(dir).unwrap();
+        }
+        if answered.len() == 4 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_stops_one_camera_alone_and_its_gap_is_the_disks() {
+    let tmp = scratch();
+    let disk = FaultyDisk::healing(70, 30, io::ErrorKind::StorageFull);
+    let archive = open(&disk, tmp.path()).unwrap();
+    let meta = meta();
+    let tap = archive.record(meta.clone()).unwrap();
+    archive.turn(UnixMillis(T0));
+    let mut main = Stream::new(meta.camera, CameraStream::Main, 40, 12, T0);
+    main.connect(&tap);
+    let (mut failed, mut back) = (None, false);
+    for now in (T0..T0 + 8000).step_by(100) {
+        main.send(now, || true, || 1);
+        archive.turn(UnixMillis(now));
+        match archive.status(meta.camera).unwrap().state {
+            CameraRecordingState::Failed { reason } => failed = Some(reason),
+            _ => back |= failed.is_some(),
+        }
+    }
+    assert_eq!((failed, back), (Some(FailReason::DiskFull), true));
+    archive.stop(meta.camera).unwrap();
+    let report = check(tmp.path());
+    assert!(report.ok, "{report}");
+    let day = archive.timeline(meta.camera, UnixMillis(T0), UnixMillis(T0 + 9000)).unwrap();
+    assert!(day.gaps.iter().any(|g| g.cause == GapCause::Disk), "{:?}", day.gaps);
+}
