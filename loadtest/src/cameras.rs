@@ -44,6 +44,7 @@ use anyhow::{Context, Result, ensure};
 use connection::{Door, serve};
 use digest::Login;
 use ledger::Ledger;
+use rand::{SeedableRng, rngs::StdRng};
 use script::{Fault, Script, StreamKind};
 use socket2::SockRef;
 use sound::SoundCodec;
@@ -101,9 +102,15 @@ pub struct CamerasArgs {
     /// Faults: JSON lines like {"camera":3,"from_s":10,"to_s":20,"fault":"frozen"}.
     #[arg(long)]
     script: Option<PathBuf>,
+    /// Instead of a script: a fault now and then, about every so many seconds, for a day.
+    #[arg(long, conflicts_with = "script", value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    now_and_then: Option<u64>,
     /// Where to note what was sent, as JSON lines.
     #[arg(long)]
     ledger: Option<PathBuf>,
+    /// Seconds after which access units are no longer noted; without it, all are.
+    #[arg(long)]
+    ledger_secs: Option<u64>,
     /// Leave parameter sets out of the descriptions.
     #[arg(long)]
     no_sprop: bool,
@@ -132,12 +139,16 @@ impl CamerasArgs {
     }
 
     fn plan(&self) -> Result<Plan> {
-        let script = match &self.script {
-            Some(path) => {
+        let script = match (&self.script, self.now_and_then) {
+            (Some(path), _) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
                 Script::read(&text).with_context(|| format!("{}", path.display()))?
             }
-            None => Script::default(),
+            (None, Some(every)) => {
+                let mut rng = <StdRng as SeedableRng>::seed_from_u64(self.seed);
+                Script::now_and_then(self.cameras, Duration::from_secs(every), &mut rng)
+            }
+            (None, None) => Script::default(),
         };
         ensure!(script.entries().all(|e| e.camera <= self.cameras), "the script names a camera that is not there");
         Ok(Plan {
@@ -156,7 +167,7 @@ impl CamerasArgs {
     async fn go(&self) -> Result<()> {
         let plan = self.plan()?;
         let udp = udp_pair(self.listen.ip()).await?;
-        let ledger = Ledger::new(self.ledger.as_deref())?;
+        let ledger = Ledger::new(self.ledger.as_deref(), self.ledger_secs.map(Duration::from_secs))?;
         let mut world = World::new(plan, ledger, udp, self.seed)?;
         world.begin();
         let login = self.user.clone().map(|user| Login { user, password: self.password.clone() });

@@ -16,7 +16,9 @@
 //! `lost` and `late` are 0; one that nobody was to receive has no line. A fault of the picture begins and ends with a
 //! keyframe of each stream (a line for each); other faults concern a camera (`stream` is null unless the script says one).
 //!
-//! Lines are collected and written each second and at the end, so that a kill loses a second at most.
+//! Lines are collected and written each second and at the end, so that a kill loses a second at most. A line is about 300
+//! bytes: a camera with both streams and sound notes 20 kB/s. `--ledger-secs` bounds it: access units sent later than that
+//! are not noted.
 
 use super::script::StreamKind;
 use anyhow::{Context, Result};
@@ -26,6 +28,7 @@ use std::{
     path::Path,
     sync::mpsc::{SyncSender, sync_channel},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 /// Seconds' worth of lines that may wait for the disk; beyond that the cameras wait for it.
@@ -73,6 +76,8 @@ pub struct FrameLine<'a> {
 #[derive(Debug)]
 pub struct Ledger {
     text: Vec<u8>,
+    /// Access units are noted until then.
+    frames_until: Option<Instant>,
     writer: Option<Writer>,
 }
 
@@ -80,18 +85,19 @@ pub struct Ledger {
 type Writer = (SyncSender<Vec<u8>>, JoinHandle<std::io::Result<()>>);
 
 impl Ledger {
-    /// A ledger in a new file; or none, which takes lines and forgets them.
+    /// A ledger in a new file; or none, which takes lines and forgets them. Access units are noted for `frames_for`.
     ///
     /// # Errors
     /// If the file can't be made.
-    pub fn new(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Ok(Self { text: Vec::new(), writer: None }) };
+    pub fn new(path: Option<&Path>, frames_for: Option<Duration>) -> Result<Self> {
+        let frames_until = frames_for.map(|d| Instant::now() + d);
+        let Some(path) = path else { return Ok(Self { text: Vec::new(), frames_until, writer: None }) };
         let mut file = File::create(path).with_context(|| format!("making {}", path.display()))?;
         let (send, receive) = sync_channel::<Vec<u8>>(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || receive.into_iter().try_for_each(|text| file.write_all(&text)));
-        Ok(Self { text: Vec::new(), writer: Some((send, thread.context("starting a thread")?)) })
+        Ok(Self { text: Vec::new(), frames_until, writer: Some((send, thread.context("starting a thread")?)) })
     }
 
     /// Whether anyone will read it.
@@ -102,7 +108,7 @@ impl Ledger {
 
     /// Notes an access unit.
     pub fn frame(&mut self, line: &FrameLine<'_>) {
-        if !self.is_kept() {
+        if !self.is_kept() || self.frames_until.is_some_and(|until| Instant::now() > until) {
             return;
         }
         let FrameLine { about, frame, utc_ms, ssrc, rtp, key, units, packets, to, lost, late } = *line;
@@ -185,7 +191,7 @@ mod tests {
     fn lines_are_json_and_the_hash_is_as_written() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("ledger.jsonl");
-        let mut ledger = Ledger::new(Some(&path)).expect("a file");
+        let mut ledger = Ledger::new(Some(&path), None).expect("a file");
         let about = About { camera: 3, stream: StreamKind::Sub, sound: false };
         let line = FrameLine {
             about,
@@ -215,7 +221,7 @@ mod tests {
 
     #[test]
     fn no_ledger_forgets() {
-        let mut ledger = Ledger::new(None).expect("nothing to make");
+        let mut ledger = Ledger::new(None, None).expect("nothing to make");
         ledger.note(&serde_json::json!({}));
         assert!(ledger.text.is_empty());
         ledger.close().expect("nothing to write");

@@ -191,6 +191,29 @@ impl Script {
         Ok(script)
     }
 
+    /// For a demonstration: for a day, a fault now and then, about `every`; each for 15 to 30 s. Faults of the picture only
+    /// at three cameras: each needs clips of its own.
+    #[must_use]
+    pub fn now_and_then(cameras: u16, every: Duration, rng: &mut impl rand::Rng) -> Self {
+        let (mut script, mut at) = (Self::default(), every.as_secs_f64());
+        while at < 86_400.0 {
+            let fault = match rng.random_range(0..6) {
+                0 => Fault::Frozen,
+                1 => Fault::Black,
+                2 => Fault::Covered,
+                3 => Fault::Silent,
+                4 => Fault::ClockOff { seconds: 7.0 },
+                _ => Fault::Reconnect { every_s: None },
+            };
+            let among = if fault.is_of_picture() { cameras.min(3) } else { cameras };
+            let camera = rng.random_range(1..=among.max(1));
+            let to_s = Some(at + f64::from(rng.random_range(15..30)));
+            script.cameras.entry(camera).or_default().push(Entry { camera, stream: None, from_s: at, to_s, fault });
+            at += (every.as_secs_f64() * rng.random_range(0.5..1.5)).round();
+        }
+        script
+    }
+
     /// All entries of a camera.
     #[must_use]
     pub fn of(&self, camera: u16) -> &[Entry] {
@@ -331,6 +354,17 @@ mod tests {
         assert_eq!(script.shows(3, StreamKind::Main).iter().filter(|s| s.look == Look::Frozen).count(), 2);
         assert_eq!(Fault::Keyframes30s.name(), "keyframes_30s");
         assert!(Fault::Black.is_of_picture() && !Fault::Flood.is_of_picture());
+    }
+
+    #[test]
+    fn a_demonstration_has_a_fault_now_and_then() {
+        let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1);
+        let script = Script::now_and_then(12, secs(60), &mut rng);
+        let count = script.entries().count();
+        assert!((1200..1700).contains(&count), "{count}");
+        assert!(script.entries().all(|e| e.camera <= if e.fault.is_of_picture() { 3 } else { 12 }));
+        let text: Vec<String> = script.entries().map(|e| serde_json::to_string(e).expect("JSON")).collect();
+        assert!(Script::read(&text.join("\n")).expect("a script") == script, "it reads as it is written");
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn with_cameras<T>(args: CamerasArgs, client: impl AsyncFnOnce(u16) -> T) -> (T,
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let told = LocalSet::new().block_on(&runtime, async {
         let udp = udp_pair(args.listen.ip()).await.expect("two ports");
-        let ledger = Ledger::new(Some(&path)).expect("a ledger");
+        let ledger = Ledger::new(Some(&path), None).expect("a ledger");
         let mut world = {
             static ONE_ENCODES: Mutex<()> = Mutex::new(());
             let _alone = ONE_ENCODES.lock();
@@ -45,7 +45,8 @@ fn with_cameras<T>(args: CamerasArgs, client: impl AsyncFnOnce(u16) -> T) -> (T,
         };
         world.begin();
         let login = args.user.clone().map(|user| Login { user, password: args.password.clone() });
-        let door = Rc::new(Door { world: RefCell::new(world), login, timeout: Duration::from_secs(60) });
+        let door =
+            Rc::new(Door { world: RefCell::new(world), login, timeout: Duration::from_secs(args.session_timeout) });
         let ports = args.open(&door).await.expect("a port");
         let pacing = spawn_local(pace(Rc::clone(&door)));
         let told = client(ports[0]).await;
@@ -161,6 +162,15 @@ fn faults_of_the_picture_come_and_go_without_an_error_in_the_stream() {
     let numbers: Vec<u64> = frames_of(&ledger, "sub").iter().filter_map(|f| f["frame"].as_u64()).collect();
     assert!(numbers.windows(2).all(|n| n[0] < n[1]), "numbers rise");
     assert!(numbers.windows(2).any(|n| n[1] - n[0] >= 5), "pictures are missing while it is silent");
+}
+
+#[test]
+fn a_session_of_which_nothing_is_heard_ends() {
+    let (read, _) = with_cameras(args(&["--session-timeout", "1"]), async |port| {
+        let mut client = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("an open port");
+        tokio::io::AsyncReadExt::read(&mut client, &mut [0; 16]).await
+    });
+    assert_eq!(read.expect("an end"), 0);
 }
 
 #[test]

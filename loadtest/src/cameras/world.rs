@@ -213,7 +213,7 @@ impl World {
     /// If it can't be written.
     pub fn end(&mut self) -> Result<()> {
         self.ledger.note(&serde_json::json!({ "t": "end", "utc_ms": now_us() / 1000, "totals": self.totals }));
-        std::mem::replace(&mut self.ledger, Ledger::new(None)?).close()
+        std::mem::replace(&mut self.ledger, Ledger::new(None, None)?).close()
     }
 
     /// Ports from which UDP packets come: media and reports.
