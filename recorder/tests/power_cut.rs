@@ -6,9 +6,15 @@
 
 mod support;
 
-use lectern_media::ParticipantId;
+use lectern_media::{CameraStream, ParticipantId};
 use lectern_protocol::api::GapCause;
-use lectern_recorder::{Recorder, State, check, scan, storage::Storage, vod};
+use lectern_recorder::{
+    Recorder, State,
+    camera::{CameraArchive, CameraLimits, CameraMeta},
+    check, scan,
+    storage::{Disk, Storage},
+    vod,
+};
 use std::{
     collections::HashMap,
     fs,
@@ -18,7 +24,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use support::{fake, feed, limits, merged, meta, wait};
+use support::{camera, fake, feed, limits, merged, meta, wait};
 
 /// The real disk, all syncs left out.
 struct Forgetful;
@@ -64,6 +70,7 @@ mod forgetful {
 }
 
 const ROOT: &str = "LECTERN_POWER_CUT_ROOT";
+const CAMERA_ROOT: &str = "LECTERN_POWER_CUT_CAMERA_ROOT";
 const FORGETFUL: &str = "LECTERN_POWER_CUT_FORGETFUL";
 
 /// The writer's process: this same program, told by its environment where to record. Writes each announcement to its output.
@@ -96,6 +103,69 @@ fn writer() {
             std::io::stdout().flush().unwrap();
         }
     }
+}
+
+const CAMERAS: usize = 3;
+
+/// The same with cameras, in the archive's own threads. The first camera's lost packets make raw files.
+#[test]
+fn camera_writer() {
+    let Ok(root) = std::env::var(CAMERA_ROOT) else { return };
+    let storage: Arc<dyn Storage> = match std::env::var(FORGETFUL) {
+        Ok(_) => Arc::new(Forgetful),
+        Err(_) => Arc::new(Disk),
+    };
+    let archive = CameraArchive::open_on(storage, root, camera_limits(), camera::signer()).unwrap();
+    let began = lectern_media::UnixMillis::now().0;
+    let mut cameras = Vec::new();
+    for _ in 0..CAMERAS {
+        let meta = camera::meta();
+        let tap = archive.record(meta.clone()).unwrap();
+        let mut stream = camera::Stream::new(meta.camera, CameraStream::Main, 40, 25, began);
+        stream.connect(&tap);
+        cameras.push((meta.camera, stream));
+    }
+    let mut n = 0u32;
+    loop {
+        let now = lectern_media::UnixMillis::now().0;
+        for (_, stream) in &mut cameras {
+            stream.send(
+                now,
+                || {
+                    n += 1;
+                    !n.is_multiple_of(97)
+                },
+                || 4,
+            );
+        }
+        let bytes: u64 = cameras.iter().filter_map(|(c, _)| Some(archive.status(*c)?.bytes)).sum();
+        println!("ack {bytes} 0");
+        std::io::stdout().flush().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn camera_limits() -> CameraLimits {
+    CameraLimits { recording: limits(), ..CameraLimits::default() }
+}
+
+/// Bytes of media that the cameras' recordings hold after coming back, 0 if anything is wrong with them.
+fn found_of_cameras(root: &Path) -> u64 {
+    let Ok(archive) = CameraArchive::open(root, camera_limits(), camera::signer()) else { return 0 };
+    let mut bytes = 0;
+    for day in fs::read_dir(root).unwrap().filter_map(|d| fs::read_dir(d.ok()?.path()).ok()) {
+        for id in day.filter_map(|c| c.ok()?.file_name().to_string_lossy().parse().ok()) {
+            let meta = CameraMeta { camera: id, ..camera::meta() };
+            archive.record(meta).unwrap();
+            archive.stop(id).unwrap();
+            for dir in camera::dirs(root, id) {
+                let files = fs::read_dir(dir).unwrap().map(|f| f.unwrap().path());
+                let media = |p: &PathBuf| p.extension().is_some_and(|e| e == "cmf" || e == "raw");
+                bytes += files.filter(media).map(|p| fs::metadata(p).unwrap().len()).sum::<u64>();
+            }
+        }
+    }
+    if check(root).ok { bytes } else { 0 }
 }
 
 fn run(program: &str, args: &[&str]) -> bool {
@@ -133,7 +203,7 @@ impl Drop for Writer {
 }
 
 /// One cut after `after`: bytes announced and bytes found; `None` if loop mounts are not allowed here.
-fn cut(after: Duration, forgetful: bool) -> Option<(u64, u64)> {
+fn cut(after: Duration, forgetful: bool, cameras: bool) -> Option<(u64, u64)> {
     let tmp = support::scratch();
     let (image, copy) = (tmp.path().join("disk"), tmp.path().join("copy"));
     fs::File::create(&image).unwrap().set_len(48 << 20).unwrap();
@@ -143,7 +213,8 @@ fn cut(after: Duration, forgetful: bool) -> Option<(u64, u64)> {
     let live = Mount::new(&image, tmp.path().join("live"))?;
     let root = live.0.join("recordings");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "writer", "--nocapture"]).env(ROOT, &root).stdout(Stdio::piped()).stderr(Stdio::null());
+    let (test, variable) = if cameras { ("camera_writer", CAMERA_ROOT) } else { ("writer", ROOT) };
+    command.args(["--exact", test, "--nocapture"]).env(variable, &root).stdout(Stdio::piped()).stderr(Stdio::null());
     if forgetful {
         command.env(FORGETFUL, "1");
     }
@@ -166,6 +237,9 @@ fn cut(after: Duration, forgetful: bool) -> Option<(u64, u64)> {
     drop(live);
     let after_cut = Mount::new(&copy, tmp.path().join("after"))?;
     let root = after_cut.0.join("recordings");
+    if cameras {
+        return Some((announced, found_of_cameras(&root)));
+    }
     let found = match Recorder::open(&root, limits()) {
         Ok(recorder) => {
             let damage: Vec<_> = recorder.recovered().iter().flat_map(|r| r.damage.clone()).collect();
@@ -186,13 +260,32 @@ fn a_power_cut_loses_nothing_that_was_announced() {
         return;
     }
     for (i, after_ms) in [300, 950, 1400].into_iter().enumerate() {
-        let Some((announced, found)) = cut(Duration::from_millis(after_ms), false) else {
+        let Some((announced, found)) = cut(Duration::from_millis(after_ms), false, false) else {
             eprintln!("not run: no loop mounts here (needs root, mkfs.ext4 and loop devices)");
             return;
         };
         assert!(announced > 0 && found >= announced, "cut {i}: {announced} bytes were announced, {found} are there");
     }
-    let (announced, found) = cut(Duration::from_millis(900), true).expect("it worked before");
+    let (announced, found) = cut(Duration::from_millis(900), true, false).expect("it worked before");
+    assert!(
+        found < announced,
+        "a writer that never syncs lost nothing ({announced} announced, {found} found): the test is blind"
+    );
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_was_announced_of_cameras() {
+    if std::env::var(CAMERA_ROOT).is_ok() {
+        return;
+    }
+    for (i, after_ms) in [350, 1250].into_iter().enumerate() {
+        let Some((announced, found)) = cut(Duration::from_millis(after_ms), false, true) else {
+            eprintln!("not run: no loop mounts here (needs root, mkfs.ext4 and loop devices)");
+            return;
+        };
+        assert!(announced > 0 && found >= announced, "cut {i}: {announced} bytes were announced, {found} are there");
+    }
+    let (announced, found) = cut(Duration::from_millis(900), true, true).expect("it worked before");
     assert!(
         found < announced,
         "a writer that never syncs lost nothing ({announced} announced, {found} found): the test is blind"
