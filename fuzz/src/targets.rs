@@ -43,6 +43,11 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "fmtp", run: fmp4::fmtp, seeds: seeds::fmtps, weight: 1 },
         Target { name: "parameter_sets", run: fmp4::parameter_sets, seeds: seeds::parameter_sets, weight: 1 },
         Target { name: "archive_files", run: fmp4::files, seeds: seeds::archive_files, weight: 1 },
+        Target { name: "camera_rtsp", run: ingest::rtsp, seeds: ingest::rtsp_seeds, weight: 2 },
+        Target { name: "camera_sdp", run: ingest::description, seeds: ingest::description_seeds, weight: 1 },
+        Target { name: "camera_rtp", run: ingest::door, seeds: ingest::door_seeds, weight: 2 },
+        Target { name: "camera_rtcp", run: ingest::reports, seeds: ingest::report_seeds, weight: 1 },
+        Target { name: "camera_live", run: ingest::repacked, seeds: ingest::repacked_seeds, weight: 2 },
         Target {
             name: "catalogue_journal",
             run: library::catalogue_journal,
@@ -51,11 +56,9 @@ pub(crate) fn all() -> Vec<Target> {
         },
         // Goes to the disk.
         Target { name: "archive_index", run: recorder::archive_index, seeds: recorder::archive_indexes, weight: 40 },
-        Target { name: "camera_rtsp", run: ingest::rtsp, seeds: ingest::rtsp_seeds, weight: 2 },
-        Target { name: "camera_sdp", run: ingest::description, seeds: ingest::description_seeds, weight: 1 },
-        Target { name: "camera_rtp", run: ingest::door, seeds: ingest::door_seeds, weight: 2 },
-        Target { name: "camera_rtcp", run: ingest::reports, seeds: ingest::report_seeds, weight: 1 },
-        Target { name: "camera_live", run: ingest::repacked, seeds: ingest::repacked_seeds, weight: 2 },
+        Target { name: "camera_archive", run: recorder::camera_archive, seeds: recorder::camera_archives, weight: 1 },
+        Target { name: "camera_index", run: recorder::camera_index, seeds: recorder::archive_indexes, weight: 80 },
+        Target { name: "evidence", run: recorder::evidence, seeds: recorder::evidences, weight: 10 },
         Target { name: "http_range", run: http_range, seeds: seeds::ranges, weight: 1 },
     ]
 }

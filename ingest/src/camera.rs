@@ -48,8 +48,14 @@ pub(crate) async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Desired
     };
     let mut camera = Camera::new(shared, config, cell);
     camera.start();
+    // One timer for all: setting it is most of what a packet would cost otherwise.
+    let timer = sleep_until(camera.tick_at.into());
+    tokio::pin!(timer);
     loop {
         let until = camera.next_tick();
+        if timer.deadline() != until.into() {
+            timer.as_mut().reset(until.into());
+        }
         tokio::select! {
             changed = wanted.changed() => {
                 let desired = wanted.borrow_and_update().clone();
@@ -61,7 +67,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Desired
             }
             event = camera.main.next() => camera.events(CameraStream::Main, event),
             event = camera.sub.next() => camera.events(CameraStream::Sub, event),
-            () = sleep_until(until.into()) => camera.tick(Stamp::now()),
+            () = &mut timer => camera.tick(Stamp::now()),
         }
     }
 }
@@ -352,6 +358,9 @@ impl Camera {
     fn mind_silence(&mut self, now: Stamp) {
         let silent_after = self.shared.config.silent_after;
         for stream in [CameraStream::Main, CameraStream::Sub] {
+            if let Some(event) = self.driver(stream).mind() {
+                self.event(stream, event, now);
+            }
             let (driver, feed) = match stream {
                 CameraStream::Sub => (&mut self.sub, &mut self.sub_feed),
                 _ => (&mut self.main, &mut self.main_feed),

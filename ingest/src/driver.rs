@@ -197,6 +197,12 @@ impl Driver {
         self.pause = self.pause.max(Some(until));
     }
 
+    /// Keeps the session alive. Call every second or so.
+    pub(crate) fn mind(&mut self) -> Option<Event> {
+        let Phase::Playing(session) = &mut self.phase else { return None };
+        session.mind().err().map(|fault| self.down(fault))
+    }
+
     /// Nothing came for `idle`: asks for a sign of life, and ends a session that gives none or is silent for too long.
     pub(crate) fn idle(&mut self, idle: Duration, now: Instant) -> Option<Event> {
         let Phase::Playing(session) = &mut self.phase else { return None };

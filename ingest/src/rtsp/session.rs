@@ -20,7 +20,7 @@ use std::{collections::VecDeque, fmt::Write as _, future::poll_fn, io, net::IpAd
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use url::{Host, Url};
 
@@ -223,23 +223,28 @@ impl Session {
                     Ok(_) => {}
                     Err(_) => return Err(Fault::Reset),
                 },
-                (nth, half, packet) = datagram => {
-                    return Ok(match half {
-                        Half::Rtp => Inbound::Rtp(nth, packet),
-                        Half::Rtcp => Inbound::Rtcp(nth, packet),
-                    });
-                }
-                () = sleep_until(self.keepalive_at) => self.keep_alive()?,
-                () = sleep_until(self.report_at) => {
-                    self.report_at = Instant::now() + REPORT_EVERY;
-                    let report = rtcp::receiver_report(self.us);
-                    self.lines.iter().for_each(|line| if let Line::Udp(pair) = line { pair.report(&report) });
-                }
+                (nth, half, packet) = datagram => return Ok(of_pair(nth, half, packet)),
             }
         }
     }
 
-    /// The next packet of what was read already.
+    /// Sends what is due: keepalives, receiver reports. Call every second or so; timers of our own would cost more than all
+    /// the rest of a packet's way.
+    pub(crate) fn mind(&mut self) -> Result<(), Fault> {
+        let now = Instant::now();
+        if now >= self.report_at {
+            self.report_at = now + REPORT_EVERY;
+            let report = rtcp::receiver_report(self.us);
+            self.lines.iter().for_each(|line| {
+                if let Line::Udp(pair) = line {
+                    pair.report(&report)
+                }
+            });
+        }
+        if now >= self.keepalive_at { self.keep_alive() } else { Ok(()) }
+    }
+
+    /// The next packet of what was read already, or waits in a socket.
     pub(crate) fn ready(&mut self) -> Result<Option<Inbound>, Fault> {
         if let Some(early) = self.early.pop_front() {
             return Ok(Some(early));
@@ -262,6 +267,14 @@ impl Session {
                     return Ok(Some(Inbound::Answered));
                 }
                 Incoming::Request => {}
+            }
+        }
+        let Self { lines, scratch, strangers, .. } = self;
+        for (nth, line) in lines.iter().enumerate() {
+            if let Line::Udp(pair) = line
+                && let Some((half, packet)) = pair.try_take(scratch, strangers)
+            {
+                return Ok(Some(of_pair(nth, half, packet)));
             }
         }
         Ok(None)
@@ -396,5 +409,12 @@ impl Session {
                 Err(_) => return Err(Fault::Reset),
             }
         }
+    }
+}
+
+fn of_pair(nth: usize, half: Half, packet: Bytes) -> Inbound {
+    match half {
+        Half::Rtp => Inbound::Rtp(nth, packet),
+        Half::Rtcp => Inbound::Rtcp(nth, packet),
     }
 }

@@ -92,6 +92,20 @@ impl Pair {
         }
     }
 
+    /// One datagram that waits already.
+    pub(crate) fn try_take(&self, scratch: &mut [u8], strangers: &mut u64) -> Option<(Half, Bytes)> {
+        for (half, socket) in [(Half::Rtcp, &self.rtcp), (Half::Rtp, &self.rtp)] {
+            match socket.try_recv_from(scratch) {
+                Ok((len, from)) if from.ip().to_canonical() == self.camera.to_canonical() => {
+                    return Some((half, Bytes::copy_from_slice(&scratch[..len])));
+                }
+                Ok(_) => *strangers += 1,
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
     /// One datagram of the camera, from either socket. Strangers' are passed over and counted in `strangers`.
     pub(crate) fn poll(&self, cx: &mut Context<'_>, scratch: &mut [u8], strangers: &mut u64) -> Poll<(Half, Bytes)> {
         for (half, socket) in [(Half::Rtcp, &self.rtcp), (Half::Rtp, &self.rtp)] {

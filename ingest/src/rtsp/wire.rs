@@ -10,8 +10,12 @@ use retina::rtsp::{
 /// The most bytes of one message, head and body: a description of a camera has a few thousand.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// Room made for each read.
-const READ_BYTES: usize = 32 * 1024;
+/// Room made when there is too little to read into. Packets keep the block they came in: a block for each read would make every
+/// packet that waits somewhere cost one.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Less room than this is too little.
+const ROOM_BYTES_MIN: usize = 2 * 1024;
 
 /// One thing that came.
 #[derive(Debug)]
@@ -47,7 +51,9 @@ impl Reader {
 
     /// Where to read into.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
-        self.buf.reserve(READ_BYTES);
+        if self.buf.capacity() - self.buf.len() < ROOM_BYTES_MIN {
+            self.buf.reserve(READ_BYTES);
+        }
         &mut self.buf
     }
 
