@@ -53,9 +53,12 @@ pub fn signature_fits(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&ED25519, key).verify(message, signature).is_ok()
 }
 
-/// 32 bytes from 64 hexadecimal digits.
+/// 32 bytes from 64 hexadecimal digits. Small letters only: a hash has one spelling, or an edit of it would go unseen.
 pub(crate) fn hash_of(text: &str) -> Option<Hash> {
     let mut hash = Hash::default();
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
     hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
 }
 

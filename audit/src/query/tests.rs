@@ -1,1 +1,180 @@
 use super::*;
+use crate::{HeadSigner as _, chain::signature_fits, chain::tests::TestKey, verify};
+use std::{path::Path, sync::Arc, time::Duration};
+
+const NOW: UnixMillis = UnixMillis(1_796_083_140_000);
+
+fn open(dir: &Path) -> Audit {
+    Audit::open(dir, Arc::new(TestKey::new(1))).unwrap()
+}
+
+struct World {
+    places: [PlaceId; 2],
+    cameras: [CameraId; 4],
+    people: [Who; 3],
+}
+
+fn world() -> World {
+    let who = |n: usize| Who {
+        account: Some(AccountId::generate()),
+        name: format!("人{n}"),
+        login: format!("Person{n}"),
+        of_place: "市".into(),
+    };
+    World {
+        places: [PlaceId::generate(), PlaceId::generate()],
+        cameras: std::array::from_fn(|_| CameraId::generate()),
+        people: [who(0), who(1), who(2)],
+    }
+}
+
+impl World {
+    /// `n` entries, a second apart.
+    fn entries(&self, n: usize) -> Vec<Entry> {
+        let actions = [AuditAction::TileOpened, AuditAction::TileClosed, AuditAction::Played];
+        let entry = |i: usize| Entry {
+            who: self.people[i % 3].clone(),
+            place: Some(self.places[i % 4 / 2]),
+            camera: Some(self.cameras[i % 4]),
+            seconds: (i % 3 > 0).then_some(10),
+            // Text that looks like another field.
+            detail: format!("\"place\":\"{}\",\"camera\":\"{}\"", self.places[0], self.cameras[0]),
+            ..Entry::new(NOW.plus(Duration::from_secs(i as u64)), actions[i % 3])
+        };
+        (0..n).map(entry).collect()
+    }
+}
+
+async fn filled(dir: &Path, entries: &[Entry]) -> Audit {
+    let audit = open(dir);
+    for chunk in entries.chunks(500) {
+        audit.append_sync(chunk.to_vec()).await.unwrap();
+    }
+    audit
+}
+
+/// All pages, one after the other.
+fn all(audit: &Audit, query: Query) -> Vec<Stored> {
+    let (mut found, mut query) = (vec![], query);
+    loop {
+        let page = audit.query(&query).unwrap();
+        found.extend(page.items);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return found,
+        }
+    }
+}
+
+#[tokio::test]
+async fn queries_find_what_a_plain_look_finds() {
+    let (dir, w) = (tempfile::tempdir().unwrap(), world());
+    let entries = w.entries(3_000);
+    let audit = filled(dir.path(), &entries).await;
+    let at = |s| Some(NOW.plus(Duration::from_secs(s)));
+    let queries = [
+        Query::default(),
+        Query { camera: Some(w.cameras[2]), ..Query::default() },
+        Query { places: Some([w.places[0]].into()), ..Query::default() },
+        Query { places: Some(w.places.into()), ..Query::default() },
+        Query { places: Some([PlaceId::generate(), w.places[1]].into()), ..Query::default() },
+        Query { places: Some(HashSet::new()), ..Query::default() },
+        Query { account: w.people[1].account, ..Query::default() },
+        Query { login: Some("pERSON2".into()), ..Query::default() },
+        Query { action: Some(AuditAction::Played), camera: Some(w.cameras[1]), ..Query::default() },
+        Query { from: at(100), to: at(200), ..Query::default() },
+        Query { from: at(2_990), ..Query::default() },
+        Query { to: at(7), ..Query::default() },
+        Query { from: at(5_000), ..Query::default() },
+        Query { after: Some(50), ..Query::default() },
+        Query { camera: Some(CameraId::generate()), ..Query::default() },
+    ];
+    for query in queries {
+        let want: Vec<Entry> = entries
+            .iter()
+            .enumerate()
+            .filter(|(i, e)| query.fits(&Stored { n: *i as u64 + 1, entry: (*e).clone() }))
+            .map(|(_, e)| e.clone())
+            .rev()
+            .collect();
+        for limit in [7, 1_000] {
+            let found = all(&audit, Query { limit, ..query.clone() });
+            assert!(found.is_sorted_by(|a, b| a.n > b.n), "newest first");
+            let found: Vec<Entry> = found.into_iter().map(|s| s.entry).collect();
+            assert_eq!(found.len(), want.len(), "{query:?}");
+            assert!(found == want, "{query:?}");
+        }
+    }
+    // Again after a restart, when the index is read and not remembered.
+    audit.close().await;
+    let audit = open(dir.path());
+    assert_eq!(all(&audit, Query { camera: Some(w.cameras[2]), limit: 100, ..Query::default() }).len(), 750);
+}
+
+#[tokio::test]
+async fn a_page_holds_what_was_durable_when_it_was_asked_for() {
+    let (dir, w) = (tempfile::tempdir().unwrap(), world());
+    let audit = filled(dir.path(), &w.entries(20)).await;
+    let first = audit.query(&Query { limit: 10, ..Query::default() }).unwrap();
+    assert_eq!((first.items[0].n, first.head.n, first.next), (20, 20, Some(11)));
+    audit.append_sync(w.entries(5)).await.unwrap();
+    let second = audit.query(&Query { limit: 100, after: first.next, ..Query::default() }).unwrap();
+    assert_eq!(second.items.iter().map(|s| s.n).collect::<Vec<_>>(), (1..=10).rev().collect::<Vec<_>>());
+    assert_eq!(second.next, None);
+}
+
+#[tokio::test]
+async fn who_looked_and_how_long() {
+    let (dir, w) = (tempfile::tempdir().unwrap(), world());
+    let mut entries = w.entries(300);
+    entries.push(Entry { who: w.people[0].clone(), ..Entry::new(NOW, AuditAction::ExportAsked) });
+    let (from, to) = (Some(UnixMillis(1_000)), Some(UnixMillis(61_000)));
+    entries.push(Entry { who: w.people[0].clone(), from, to, ..Entry::new(NOW, AuditAction::Played) });
+    let audit = filled(dir.path(), &entries).await;
+    let sums = audit.sum(&Query::default()).unwrap();
+    let shown: Vec<_> = sums.iter().map(|s| (s.who.login.as_str(), s.live_s, s.played_s, s.exports)).collect();
+    // Person 1 closes a hundred tiles of ten seconds, person 2 plays a hundred times.
+    assert_eq!(shown, [("Person2", 0, 1_000, 0), ("Person1", 1_000, 0, 0), ("Person0", 0, 60, 1)]);
+    let one_site = audit.sum(&Query { places: Some([w.places[0]].into()), ..Query::default() }).unwrap();
+    assert_eq!(one_site.iter().map(|s| s.live_s + s.played_s).sum::<u64>(), 1_000);
+}
+
+#[tokio::test]
+async fn an_export_proves_itself() {
+    let (dir, w) = (tempfile::tempdir().unwrap(), world());
+    let mut entries = w.entries(100);
+    entries[0].who.name = "=cmd()".into();
+    let audit = filled(dir.path(), &entries).await;
+    let query = Query { camera: Some(w.cameras[0]), ..Query::default() };
+    for format in [Format::Jsonl, Format::Csv] {
+        let mut out = vec![];
+        let exported = audit.export(&query, format, &mut out).unwrap();
+        assert_eq!((exported.entries, exported.head.n), (25, 100));
+        let text = String::from_utf8(out.clone()).unwrap();
+        let last = text.trim_end().lines().last().unwrap();
+        let content = &out[..text.trim_end().len() - last.len()];
+        assert_eq!(<[u8; 32]>::from(Sha256::digest(content)), exported.content);
+        let json = last.trim_matches('"').replace("\"\"", "\"");
+        let end: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let signature = hex::decode(end["sig"].as_str().unwrap()).unwrap();
+        let message = export_message(&exported.content, &exported.head);
+        assert!(signature_fits(&TestKey::new(1).public_key(), &message, &signature));
+        assert_eq!(end["head"], hex::encode(exported.head.hash));
+        match format {
+            // The lines as they are in the log, so that each proves its own hash.
+            Format::Jsonl => {
+                let lines: Vec<_> = text.lines().take(25).collect();
+                assert!(lines.iter().all(|line| crate::entry::Line::parse(line.as_bytes()).is_some()));
+                let times: Vec<_> = lines.iter().filter_map(|l| crate::entry::entry_in(l.as_bytes())).collect();
+                assert!(times.len() == 25 && times.is_sorted_by_key(|s| s.n), "oldest first");
+            }
+            Format::Csv => {
+                let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&out[3..]);
+                let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+                assert_eq!((rows.len(), &rows[0][0], &rows[0][4], &rows[1][4]), (26, "1", "'=cmd()", "人1"));
+            }
+        }
+    }
+    audit.close().await;
+    assert!(verify(dir.path(), None).ok);
+}
