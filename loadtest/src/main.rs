@@ -64,7 +64,7 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Plays RTSP cameras, with faults by script and a ledger of all they send.
     Cameras(cameras::CamerasArgs),
-    /// Takes all streams of such cameras over TCP and throws them away.
+    /// Takes all streams of such cameras and throws them away.
     CameraPull(cameras::PullArgs),
     /// Measures what cameras cost a server, beside ffmpeg recording the same ones.
     CameraBench(cameras::CameraBenchArgs),

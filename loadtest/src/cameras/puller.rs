@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpStream, UdpSocket},
     task::{LocalSet, spawn_local},
 };
 
@@ -32,6 +32,9 @@ pub struct PullArgs {
     /// Password for the log-in.
     #[arg(long, default_value = "", hide_default_value = true)]
     password: String,
+    /// Take them over UDP.
+    #[arg(long)]
+    udp: bool,
     /// How long, in seconds; without it, until interrupted.
     #[arg(long)]
     secs: Option<u64>,
@@ -51,7 +54,8 @@ impl PullArgs {
             for camera in 1..=self.cameras {
                 for stream in ["main", "sub"] {
                     let url = format!("rtsp://{}/cam/{camera}/{stream}", self.at);
-                    let puller = Puller::open(&self.at, &url, &login).await.with_context(|| url.clone())?;
+                    let puller =
+                        Puller::open(&self.at, &url, &login, self.udp, &bytes).await.with_context(|| url.clone())?;
                     streams.push(spawn_local(puller.drain(Rc::clone(&bytes))));
                 }
             }
@@ -87,7 +91,7 @@ struct Puller {
 }
 
 impl Puller {
-    async fn open(at: &str, url: &str, login: &Login) -> Result<Self> {
+    async fn open(at: &str, url: &str, login: &Login, udp: bool, bytes: &Rc<Cell<u64>>) -> Result<Self> {
         let socket = TcpStream::connect(at).await.context("connecting")?;
         let mut puller = Self {
             socket,
@@ -101,7 +105,12 @@ impl Puller {
         let description = puller.ask("DESCRIBE", url, "").await?;
         for track in 1..=if description.contains("trackID=2") { 2 } else { 1 } {
             let channel = 2 * (track - 1);
-            let transport = format!("Transport: RTP/AVP/TCP;unicast;interleaved={channel}-{}\r\n", channel + 1);
+            let transport = if udp {
+                let (rtp, rtcp) = (udp_drain(at, bytes).await?, udp_drain(at, bytes).await?);
+                format!("Transport: RTP/AVP;unicast;client_port={rtp}-{rtcp}\r\n")
+            } else {
+                format!("Transport: RTP/AVP/TCP;unicast;interleaved={channel}-{}\r\n", channel + 1)
+            };
             let answer = puller.ask("SETUP", &format!("{url}/trackID={track}"), &transport).await?;
             let session = header(&answer, "Session").context("an answer to SETUP without Session")?;
             puller.session = session.split(';').next().unwrap_or_default().to_owned();
@@ -172,6 +181,21 @@ impl Puller {
             }
         }
     }
+}
+
+/// A UDP port of this host from which all that comes is thrown away.
+async fn udp_drain(at: &str, bytes: &Rc<Cell<u64>>) -> Result<u16> {
+    let host = at.rsplit_once(':').map_or(at, |(host, _)| host);
+    let socket = UdpSocket::bind(format!("{host}:0")).await.context("a UDP port")?;
+    let port = socket.local_addr().context("a UDP port")?.port();
+    let bytes = Rc::clone(bytes);
+    spawn_local(async move {
+        let mut packet = [0; 2048];
+        while let Ok(read) = socket.recv(&mut packet).await {
+            bytes.set(bytes.get() + read as u64);
+        }
+    });
+    Ok(port)
 }
 
 fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
