@@ -1,24 +1,33 @@
 //! Entry points for fuzzing: each takes anything and must neither panic nor loop.
 
 use crate::{
-    ChainKind, ChainRecord, Entry, FORMAT, Header, Limits, Line, Recorder, RecordingMeta, SUITE, chain, check, journal,
-    scan, vod,
+    ChainKind, ChainRecord, Entry, FORMAT, HeadSignature, Header, Limits, Line, Recorder, RecordingMeta, SUITE, Signer,
+    camera::{
+        CameraArchive, CameraKind, CameraLimits, CameraMeta, CameraRecording, Footage, Pace, camera_recording_dir, raw,
+    },
+    chain, check, journal, scan, vod,
     writer::{part_name, recording_dir},
 };
+use bytes::Bytes;
 use lectern_fmp4::{
     Sample, TrackConfig,
     config::{
         OpusConfig,
         opus::{SILENCE, SILENCE_TICKS},
     },
+    depay::Broken,
     fragment::fragment,
     init::init_segment,
 };
-use lectern_media::{Codec, LessonId, ParticipantId, RecordingId, RoomId, TrackId, TrackInfo, TrackSource, UnixMillis};
+use lectern_media::{
+    CameraId, CameraStream, Codec, ExtTimestamp, LessonId, ParticipantId, PlaceId, RecordingId, RoomId, TrackId,
+    TrackInfo, TrackSource, UnixMillis,
+};
 use lectern_protocol::api::{ClassEvent, GapCause};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What stands between the chain and the journal of an input.
@@ -73,6 +82,99 @@ pub fn archive_index(data: &[u8]) {
     let _ = fs::remove_dir_all(&root);
 }
 
+/// What a camera's archive keeps beside fragments, as found on a disk that others can write: raw blocks and signed chains.
+pub fn camera_archive(data: &[u8]) {
+    if let Some((units, len)) = raw::parse_block(data) {
+        assert!(len <= data.len() && !units.is_empty());
+        assert_eq!(raw::block(&units), &data[..len], "a block has one form");
+        units.iter().for_each(|u| assert!(u.nals().map(|n| n.len()).sum::<usize>() <= u.data.len()));
+    }
+    let (lines, len) = chain::parse_lines(data);
+    assert_eq!(chain::parse_lines(&data[..len]), (lines.clone(), len), "a torn end changes nothing before it");
+    for line in lines {
+        if let chain::ChainLine::Signature(s) = line {
+            let _ = (s.digest(RecordingId(1.into())), s.verify(RecordingId(1.into()), &[1; 32]));
+        }
+    }
+}
+
+/// The same on the disk of a camera's archive: chain and journal of a recording are checked, listed, played and gone on with.
+pub fn camera_index(data: &[u8]) {
+    let root = root();
+    // Without a disk there is nothing to be read; what can't be removed is written over by the next input.
+    let _ = use_camera(&root, data);
+    let _ = fs::remove_dir_all(&root);
+}
+
+fn camera_meta() -> CameraMeta {
+    CameraMeta {
+        camera: CameraId(ulid::Ulid(9 << 64)),
+        name: "考场".into(),
+        place: PlaceId(1.into()),
+        places: vec![],
+        place_name: String::new(),
+        group: "exam_room".into(),
+        code: None,
+    }
+}
+
+fn use_camera(root: &Path, data: &[u8]) -> io::Result<()> {
+    let (chain_bytes, rest) = data.split_at(data.iter().position(|b| *b == BETWEEN).unwrap_or(data.len()));
+    let journal_bytes = rest.get(1..).unwrap_or_default();
+    let (camera, started) = (camera_meta(), UnixMillis(1_790_000_000_000));
+    let (id, track) =
+        (RecordingId(ulid::Ulid::from_parts(started.0 as u64, 1)), camera.camera.track(CameraStream::Sound));
+    let until = UnixMillis(started.0 + 3_600_000);
+    let meta = CameraRecording { kind: CameraKind::Camera, id, started, until, previous: None, camera: camera.clone() };
+    let dir = camera_recording_dir(root, camera.camera, id);
+    fs::create_dir_all(&dir)?;
+    fs::write(dir.join(Header::FILE), serde_json::to_vec(&Header::new(meta))?)?;
+    let (init, fragments) = part();
+    fs::write(dir.join(part_name(track, 0)), [init, fragments.concat()].concat())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&self::track().to_string(), &track.to_string());
+    fs::write(dir.join(chain::FILE), text(chain_bytes))?;
+    fs::write(dir.join(journal::FILE), text(journal_bytes))?;
+    let _ = check(root);
+    let (from, to) = (UnixMillis(started.0 - 1000), UnixMillis(started.0 + 4_000_000));
+    let play = || {
+        let footage = Footage::new(root);
+        let _ = footage.timeline(camera.camera, from, to);
+        for pace in [Pace::All, Pace::Keyframes] {
+            let _ = footage.playlist(camera.camera, CameraStream::Sound, from, to, pace);
+        }
+        let _ = (footage.file(camera.camera, id, track, "0.m4s"), footage.file(camera.camera, id, track, "key-0.m4s"));
+        let _ = footage.snapshot(camera.camera, CameraStream::Sound, UnixMillis(started.0 + 3000));
+    };
+    play();
+    let limits = CameraLimits { threads: 0, ..CameraLimits::default() };
+    if let Some(signer) = Signer::from_seed(&[7; 32])
+        && let Ok(archive) = CameraArchive::open(root, limits, Arc::new(signer))
+    {
+        let tap = archive.record(camera.clone());
+        archive.turn(UnixMillis(started.0 + 9000));
+        drop(tap);
+        let _ = archive.stop(camera.camera);
+    }
+    play();
+    Ok(())
+}
+
+/// Valid inputs of [`camera_archive`].
+#[must_use]
+pub fn camera_archives() -> Vec<Vec<u8>> {
+    let unit = |broken| raw::RawUnit {
+        broken,
+        timestamp: ExtTimestamp(90),
+        arrival: UnixMillis(1),
+        data: Bytes::from_static(&[0, 0, 0, 2, 0x41, 0x88]),
+    };
+    let block = raw::block(&[unit(Broken::Incomplete), unit(Broken::AfterLoss), unit(Broken::NoConfig)]);
+    let signature = Signer::from_seed(&[7; 32])
+        .map(|signer| HeadSignature::new(&signer, RecordingId(1.into()), 3, &[1; 32], UnixMillis(5), &[0; 32]));
+    let line = signature.and_then(|s| serde_json::to_vec(&s).ok()).unwrap_or_default();
+    vec![block, [&line[..], b"\n", &line, b"\n"].concat()]
+}
+
 /// A directory of this thread's own, in memory if there is such a disk.
 fn root() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
@@ -106,6 +208,22 @@ fn use_it(root: &Path, chain_bytes: &[u8], journal_bytes: &[u8]) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// An evidence file: never authentic unless it is the one that was signed.
+pub fn evidence(data: &[u8]) {
+    static VALID: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    crate::evidence::fuzz::file(data, VALID.get_or_init(evidences));
+}
+
+/// Valid inputs of [`evidence`].
+#[must_use]
+pub fn evidences() -> Vec<Vec<u8>> {
+    let root = root().join("evidence");
+    // Without a disk there are none.
+    let made = fs::create_dir_all(&root).and_then(|()| crate::evidence::fuzz::example(&root));
+    let _ = fs::remove_dir_all(&root);
+    made.into_iter().collect()
 }
 
 /// Valid inputs of [`archive_index`]: a whole one, and one of which only the journal is left.

@@ -2,7 +2,11 @@
 
 mod support;
 
-use lectern_media::{CameraId, CameraStream, UnixMillis, tap::AbsenceCause};
+use bytes::Bytes;
+use lectern_media::{
+    CameraId, CameraStream, ClockRate, Codec, ExtSeq, ExtTimestamp, TrackInfo, TrackSource, UnixMillis,
+    tap::{AbsenceCause, TapEvent, TapPacket},
+};
 use lectern_protocol::api::GapCause;
 use lectern_recorder::{
     camera::{
@@ -401,4 +405,63 @@ fn many_cameras_share_threads_and_a_new_tap_closes_the_old() {
     }
     let report = check(tmp.path());
     assert!(report.ok, "{report}");
+}
+
+#[test]
+fn sound_in_aac_keeps_its_own_clock_and_offsets_of_the_cameras_clock_are_entered() {
+    let (tmp, meta) = (scratch(), meta());
+    let camera = meta.camera;
+    let archive = open(tmp.path(), limits());
+    let tap = archive.record(meta).unwrap();
+    archive.turn(UnixMillis(T0));
+    let track = camera.track(CameraStream::Sound);
+    let info = TrackInfo {
+        id: track,
+        participant: camera.participant(),
+        source: TrackSource::Microphone,
+        codec: Codec::Aac,
+        layers: 1,
+    };
+    let mut sender = tap.handle().start(&info).unwrap();
+    // AAC-LC, 16 kHz, one channel (ISO/IEC 14496-3 §1.6.2.1).
+    let config = Bytes::from_static(&[0x14, 0x08]);
+    sender.event(TapEvent::Parameters { track, clock: ClockRate::of(16_000), config });
+    for i in 0..200u64 {
+        let at = T0 + i as i64 * 64;
+        // One access unit of five bytes behind its header (RFC 3640 §3.3.6).
+        let payload = Bytes::copy_from_slice(&[0, 16, 0, 5 << 3, 1, 2, 3, 4, i as u8]);
+        let (seq, timestamp, arrival) = (ExtSeq(i), ExtTimestamp(i * 1024), UnixMillis(at));
+        sender.offer(TapPacket { track, seq, timestamp, arrival, marker: true, keyframe: true, payload });
+        if i % 50 == 0 {
+            sender.event(TapEvent::ClockOffset { track, at: arrival, offset_ms: 1000 + i as i64 });
+        }
+        archive.turn(UnixMillis(at));
+    }
+    archive.stop(camera).unwrap();
+    assert_sound(tmp.path());
+    let day = archive.timeline(camera, UnixMillis(T0), UnixMillis(T0 + 20_000)).unwrap();
+    assert_eq!((day.streams[0].codec.as_str(), day.gaps.len()), ("mp4a.40.2", 0), "{:?}", day.gaps);
+    let span = day.streams[0].spans[0];
+    assert!((span.to.0 - span.from.0 - 200 * 64).abs() <= 2, "{span:?}");
+    let offsets: Vec<i64> = day.clock.iter().map(|c| c.offset_ms).collect();
+    assert_eq!(offsets, [1000, 1050, 1100, 1150]);
+    let all: Vec<u8> = dirs(tmp.path(), camera).iter().flat_map(|d| samples(d, track)).map(|(_, s)| s[4]).collect();
+    assert_eq!(all, (0..200u8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_recording_that_nobody_goes_on_with_is_sealed_in_the_end() {
+    let tmp = scratch();
+    let archive = open(tmp.path(), limits());
+    recorded(&archive, 2);
+    archive.shutdown();
+    drop(archive);
+    let limits = CameraLimits { abandon_after: Duration::from_secs(60), ..limits() };
+    let archive = open(tmp.path(), limits);
+    let now = UnixMillis::now();
+    archive.tidy(now);
+    assert!(check(tmp.path()).recordings.iter().all(|r| !r.sealed));
+    archive.tidy(now.plus(Duration::from_secs(61)));
+    let report = check(tmp.path());
+    assert!(report.ok && report.recordings.iter().all(|r| r.sealed), "{report}");
 }

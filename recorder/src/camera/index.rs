@@ -136,10 +136,13 @@ pub fn raw_units(dir: &Path, track: TrackId) -> Result<Vec<raw::RawUnit>, VodErr
     Ok(out)
 }
 
+/// One recording, as far as it was read; whoever reads it on holds up those only who want the same one.
+type Slot = Arc<Mutex<Arc<Index>>>;
+
 /// Recordings that were read, the one used last at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    held: Mutex<VecDeque<(PathBuf, Arc<Mutex<Arc<Index>>>)>>,
+    held: Mutex<VecDeque<(PathBuf, Slot)>>,
 }
 
 impl Cache {

@@ -314,7 +314,9 @@ fn edit(e: &Export, other: &Export, rng: &mut ChaCha8Rng) -> Edit {
             let at = members.iter().position(|(n, _)| n.starts_with(&folder)).unwrap();
             members.retain(|(n, _)| !n.starts_with(&folder));
             members.splice(at..at, theirs.cloned());
-            ("a recording of another export", Touched { camera: Some(camera), at: None })
+            let of = |(n, p): (&usize, &Vec<Place>)| e.members[*n].0.starts_with(&folder).then(|| p[0].at.0);
+            let began = e.places.iter().filter_map(of).min().unwrap();
+            ("a recording of another export", Touched { camera: Some(camera), at: Some((began, began + 1000)) })
         }
     };
     // Half of the forgers put the hashes right.
@@ -322,7 +324,7 @@ fn edit(e: &Export, other: &Export, rng: &mut ChaCha8Rng) -> Edit {
     if rehashed {
         rehash(&mut members);
     }
-    let untold = rehashed && matches!(kind, 17 | 18 | 21);
+    let untold = rehashed && matches!(kind, 17 | 18);
     let touched = if untold { Touched { camera: None, at: None } } else { touched };
     Edit { what, file: container::write(&members), touched }
 }

@@ -173,7 +173,8 @@ impl Stream {
                 }
             }
             self.frame += 1;
-            self.decodes = whole && (self.decodes || keyframe) || sound && whole;
+            // Each packet of sound is a keyframe.
+            self.decodes = whole && (self.decodes || keyframe);
             if self.decodes {
                 if at > self.end + 2 {
                     self.missing.push((self.end, at));
