@@ -20,6 +20,9 @@ use std::{collections::BTreeMap, ops::Range};
 
 pub(super) type Hash = [u8; 32];
 
+/// Entries follow each other more closely than this while anything is recorded.
+const FAR_MS: u64 = 5000;
+
 /// A member with bytes of the recording.
 #[derive(Debug, Clone)]
 pub(super) struct Body {
@@ -114,6 +117,10 @@ pub(super) struct Check<'a, S: ?Sized> {
     buf: Vec<u8>,
     /// Where the last record of each member was found to end.
     pub(super) reached: BTreeMap<usize, u64>,
+    /// When the last record of each member ended.
+    told: BTreeMap<usize, UnixMillis>,
+    /// The last record's link fits its bytes.
+    fits: bool,
     explainer: Explainer,
     /// Something was found since the last signed head.
     troubled: bool,
@@ -130,6 +137,8 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
             next: BTreeMap::new(),
             buf: Vec::new(),
             reached: BTreeMap::new(),
+            told: BTreeMap::new(),
+            fits: false,
             explainer: Explainer::default(),
             troubled: false,
         }
@@ -137,6 +146,11 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
 
     fn started(&self) -> i64 {
         self.input.recording.0.timestamp_ms() as i64
+    }
+
+    /// Milliseconds from the recording's start.
+    pub(super) fn since_start(&self, at: UnixMillis) -> u64 {
+        u64::try_from(at.0.saturating_sub(self.started())).unwrap_or(0)
     }
 
     pub(super) fn member(&self, file: &str) -> String {
@@ -173,9 +187,20 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
         member: String,
         detail: impl Into<String>,
     ) {
-        let (from, to) = r.map_or((self.now, self.now), |r| self.when(r));
+        let (mut from, mut to) = r.map_or((self.now, self.now), |r| self.when(r));
+        // An entry that is far from those before it may itself be what was changed.
+        if from.0.abs_diff(self.now.0) > FAR_MS {
+            (from, to) = (from.min(self.now), to.max(self.now).min(UnixMillis(from.0.max(self.now.0))));
+        }
         let stream = r.and_then(|r| self.stream(r));
         self.find_at(problem, stream, (from, to), member, detail);
+    }
+
+    /// Something is wrong between the record before and this one.
+    pub(super) fn find_before(&mut self, problem: Problem, r: &ChainRecord, body: usize, member: String, detail: &str) {
+        let (from, to) = self.when(r);
+        let from = self.told.get(&body).map_or(from, |t| from.min(*t));
+        self.find_at(problem, self.stream(r), (from, to), member, detail);
     }
 
     fn find_at(
@@ -235,6 +260,12 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
     pub(super) fn run(mut self) -> Output {
         let lines = lines(self.input.chain);
         let chain_member = self.member(super::format::CHAIN);
+        // Where the excerpt begins, should its first line not say so.
+        let timed = lines.iter().find_map(|l| match l {
+            Line::Record(r, _) if r.kind != ChainKind::Init => Some(self.when(r).0),
+            _ => None,
+        });
+        self.now = timed.unwrap_or(self.now);
         let mut previous: Option<Hash> = self.input.header.map(sha256);
         let (mut count, mut signed): (Option<u64>, Option<Hash>) = (Some(0), Some([0; 32]));
         for (i, line) in lines.iter().enumerate() {
@@ -244,9 +275,10 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
                     (count, previous) = (Some(s.signs), parse_hash(&s.head));
                     self.out.first_record = s.signs;
                     self.out.heads.extend(previous.map(|h| (s.signs, h)));
-                    self.signature(s, &chain_member);
+                    if self.signature(s, &chain_member) {
+                        self.now = s.at;
+                    }
                     signed = s.digest(self.input.recording);
-                    self.now = s.at;
                     self.troubled = false;
                 }
                 Line::Record(r, listed) => {
@@ -260,6 +292,9 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
                         }
                     });
                     self.out.heads.extend(count.zip(previous));
+                    if !self.fits {
+                        continue;
+                    }
                     let (from, to) = self.when(r);
                     self.now = if r.kind == ChainKind::Init { self.now } else { from };
                     if r.kind == ChainKind::Frag {
@@ -267,13 +302,13 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
                         *span = (span.0.min(from), span.1.max(to));
                     }
                     if let Some((body, _)) = self.place(r) {
+                        self.told.insert(body, to);
                         let name = self.input.bodies[body].member.clone();
                         let span = self.out.spans.entry(name).or_insert((from, to));
                         *span = (span.0.min(from), span.1.max(to));
                     }
                 }
                 Line::Signature(s) => {
-                    self.now = self.now.max(UnixMillis(s.at.0.saturating_sub(2000)));
                     let good = self.signature(s, &chain_member);
                     let head = parse_hash(&s.head);
                     let troubled = std::mem::take(&mut self.troubled);
@@ -288,7 +323,9 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
                     }
                     // What comes after is checked by itself.
                     (previous, count, signed) = (head, Some(s.signs), s.digest(self.input.recording));
-                    self.now = s.at;
+                    if good {
+                        self.now = self.now.max(UnixMillis(s.at.0.saturating_sub(1000)));
+                    }
                     self.troubled = false;
                 }
                 Line::Bad => {
@@ -324,6 +361,7 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
 
     /// A record whose link can't be computed, because what is before it can't be read.
     fn skip(&mut self, r: &ChainRecord) {
+        self.fits = false;
         self.next.insert(r.file.clone(), r.end());
     }
 
@@ -334,7 +372,8 @@ impl<'a, S: Source + ?Sized> Check<'a, S> {
         let place = self.place(r);
         let there = place.and_then(|(body, at)| self.bytes(body, at, r.len, &mut buf));
         let computed = there.map(|()| link(previous, r.time, &buf));
-        let after = if computed == Some(*listed) {
+        self.fits = computed == Some(*listed);
+        let after = if self.fits {
             self.reached.extend(place.map(|(body, at)| (body, at.saturating_add(r.len))));
             if r.kind == ChainKind::Frag {
                 let head = scan::parse_fragment(&buf);

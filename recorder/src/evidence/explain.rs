@@ -2,12 +2,12 @@
 //! fit, so it may look further; what it looks at is bounded, for the file may be made to keep us busy.
 
 use super::{
-    chain::{Check, Hash, Line, link},
+    chain::{self, Check, Hash, link},
     format::{CHAIN, PieceOf, RECORD_BYTES_MAX},
     report::Problem,
     zip::Source,
 };
-use crate::{ChainKind, ChainRecord};
+use crate::{ChainKind, ChainRecord, Line};
 use lectern_fmp4::scan;
 use std::collections::BTreeMap;
 
@@ -71,7 +71,12 @@ impl Explainer {
         check.bytes(body, at, len, &mut buf).is_some() && link(previous, time, &buf) == *listed
     }
 
-    pub(super) fn record<S: Source + ?Sized>(&mut self, check: &mut Check<'_, S>, lines: &[Line], wrong: &Wrong<'_>) {
+    pub(super) fn record<S: Source + ?Sized>(
+        &mut self,
+        check: &mut Check<'_, S>,
+        lines: &[chain::Line],
+        wrong: &Wrong<'_>,
+    ) {
         let Wrong { r, previous, listed, gap, .. } = *wrong;
         let chain = check.member(CHAIN);
         let Some((body, at)) = check.place(r) else {
@@ -96,11 +101,26 @@ impl Explainer {
                     true => (Problem::Added, "bytes were put in before this"),
                     false => (Problem::Missing, "bytes were taken out before this"),
                 };
-                check.find(problem, Some(r), member, what);
+                check.find_before(problem, r, body, member, what);
             }
             return;
         }
         if r.kind != ChainKind::Frag {
+            // These tell their time themselves.
+            let mut buf = Vec::new();
+            let own = check.bytes(body, at, r.len, &mut buf).and_then(|()| match r.kind {
+                ChainKind::Line => serde_json::from_slice::<Line>(&buf).ok().map(|l| l.at_ms),
+                _ => crate::camera::raw::parse_block(&buf)
+                    .and_then(|(units, _)| units.first().map(|u| u.arrival))
+                    .map(|at| check.since_start(at)),
+            });
+            if let Some(time) = own.filter(|t| *t != r.time)
+                && self.fits(check, body, (at, r.len), (previous, time, listed))
+            {
+                let recorded = ChainRecord { time, ..r.clone() };
+                check.find(Problem::TimeChanged, Some(&recorded), chain, "an entry of the chain tells of another time");
+                return;
+            }
             let (problem, what) = match at.saturating_add(r.len) > there {
                 true => (Problem::CutOff, "the bytes of an entry are not there"),
                 false => (Problem::Changed, "bytes are not those that were recorded"),
@@ -119,7 +139,7 @@ impl Explainer {
     fn fragment<S: Source + ?Sized>(
         &mut self,
         check: &mut Check<'_, S>,
-        lines: &[Line],
+        lines: &[chain::Line],
         wrong: &Wrong<'_>,
         (body, at): (usize, u64),
         member: &str,
@@ -133,7 +153,8 @@ impl Explainer {
         for w in fragments.iter().filter(|w| w.len == r.len && w.dts == r.time).take(8) {
             if self.fits(check, body, (w.at, w.len), (previous, r.time, listed)) {
                 if w.at != reached {
-                    check.find(Problem::OutOfOrder, Some(r), member.into(), "a fragment is not where it was recorded");
+                    let what = "a fragment is not where it was recorded";
+                    check.find_before(Problem::OutOfOrder, r, body, member.into(), what);
                 }
                 check.reached.insert(body, end(w));
                 return;
@@ -147,7 +168,8 @@ impl Explainer {
                     true => (Problem::Changed, "an entry of the chain tells of another length"),
                     false => (Problem::TimeChanged, "an entry of the chain tells of another time"),
                 };
-                check.find(problem, Some(r), check.member(CHAIN), what);
+                let recorded = ChainRecord { time: w.dts, ..r.clone() };
+                check.find(problem, Some(&recorded), check.member(CHAIN), what);
                 return;
             }
             if w.len == r.len && w.dts != r.time && self.retimed(check, body, w, wrong) {
@@ -159,7 +181,8 @@ impl Explainer {
         let next = fragments.iter().find(|w| w.at >= reached);
         let same = |w: &Walked, o: &ChainRecord| (o.time, o.len) == (w.dts, w.len) && o.file == r.file;
         let following = || lines[i + 1..].iter().take(64);
-        let of_another = next.is_some_and(|w| following().any(|l| matches!(l, Line::Record(o, _) if same(w, o))));
+        let of_another =
+            next.is_some_and(|w| following().any(|l| matches!(l, chain::Line::Record(o, _) if same(w, o))));
         let there = check.input.bodies[body].data.end - check.input.bodies[body].data.start;
         match next {
             None if at.saturating_add(r.len) > there => {

@@ -12,16 +12,15 @@ mod chain;
 mod explain;
 mod export;
 pub mod format;
+pub(crate) mod fuzz;
 mod plan;
 mod report;
 mod sheet;
-#[cfg(test)]
-mod tests;
 mod verify;
 mod zip;
 
 pub use export::{Continue, ExportError, ExportRequest, ExportSummary, Progress, export, file_name};
 pub use format::{CAMERAS_MAX, FORMAT, Viewer, ViewerEntry};
 pub use report::{CameraChecked, FINDINGS_MAX, Finding, KeyVerdict, Problem, Report, fingerprint};
-pub use verify::{verify, verify_source};
+pub use verify::{parse_key, verify, verify_source};
 pub use zip::Source;

@@ -35,6 +35,13 @@ pub fn verify(path: &Path, expected: Option<[u8; 32]>) -> Report {
     }
 }
 
+/// A public key as people hand it over: 64 hexadecimal digits, perhaps in groups.
+#[must_use]
+pub fn parse_key(text: &str) -> Option<[u8; 32]> {
+    let bare: String = text.chars().filter(|c| !c.is_whitespace()).take(65).collect();
+    parse_hash(&bare)
+}
+
 /// The same for bytes from anywhere.
 #[must_use]
 pub fn verify_source<S: Source + ?Sized>(source: &S, expected: Option<[u8; 32]>) -> Report {
@@ -50,6 +57,8 @@ struct Verifier {
     findings: Vec<Finding>,
     more: u64,
     manifest: Option<Manifest>,
+    /// What is here of each recording, as its camera's description says.
+    excerpts: BTreeMap<(CameraId, RecordingId), (UnixMillis, UnixMillis)>,
     key: Option<[u8; 32]>,
     key_verdict: KeyVerdict,
     cameras: Vec<CameraChecked>,
@@ -76,6 +85,7 @@ impl Verifier {
             findings: Vec::new(),
             more: 0,
             manifest: None,
+            excerpts: BTreeMap::new(),
             key: None,
             key_verdict: KeyVerdict::NotGiven,
             cameras: Vec::new(),
@@ -192,6 +202,9 @@ impl Verifier {
             if doc.as_ref().is_some_and(|d| d.good == Some(false) || parsed.is_none()) {
                 let what = "what is said of the camera and of what is here of it was changed";
                 self.member(Problem::Changed, &name, None, what);
+            }
+            for e in parsed.iter().flat_map(|d| &d.recordings) {
+                self.excerpts.insert((*camera, e.recording), (e.from, e.to));
             }
             docs.insert(*camera, (parsed, good));
             let events = format!("{camera}/{EVENTS}");
@@ -335,8 +348,10 @@ impl Verifier {
             _ => None,
         };
         let camera = parsed.as_ref().and_then(Name::camera);
-        let started = owner(name).and_then(|(_, r)| r).map(|r| UnixMillis(r.0.timestamp_ms() as i64));
-        let span = span.or(started.map(|s| (s, s))).or_else(|| {
+        let recording = owner(name).and_then(|(c, r)| Some((c, r?)));
+        let excerpt = recording.and_then(|key| self.excerpts.get(&key).copied());
+        let started = recording.map(|(_, r)| UnixMillis(r.0.timestamp_ms() as i64));
+        let span = span.or(excerpt).or(started.map(|s| (s, s))).or_else(|| {
             let range = self.manifest.as_ref().map(|m| (m.from, m.to));
             range.filter(|_| camera.is_some())
         });
