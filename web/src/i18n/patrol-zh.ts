@@ -44,7 +44,7 @@ export const patrolZh: PatrolWords = {
   },
   tour: { title: "轮巡", place: "轮巡范围", groups: "类别", allGroups: "不选即为全部类别。", dwell: "每页停留（秒）", sum: (cameras, pages) => `${cameras} 台摄像机，共 ${pages} 页`, start: "开始轮巡", hold: "暂停", goOn: "继续", end: "结束轮巡", held: "已暂停", alarm: "告警", waiting: (n) => `${n} 个等待`, space: "空格" },
   alarms: {
-    title: "告警", calm: "没有未恢复的告警", none: "没有告警", noneLead: "系统一直在检测每台摄像机，出现异常会显示在这里。", openCount: (n) => `${n} 个未恢复`, mute: "静音 10 分钟", unmute: "打开告警声", acknowledge: "确认", note: "备注", noteText: "情况与处理", handOver: "转交", handTo: "转交给（姓名）", handedTo: (name) => `已转交 ${name}`, takenBy: (name) => `${name} 已确认`, nobody: "无人处理", bring: "在墙上显示", watch: "查看录像",
+    title: "告警", unknown: "连接中断，暂时不知道有无告警", calm: "没有未恢复的告警", none: "没有告警", noneLead: "系统一直在检测每台摄像机，出现异常会显示在这里。", openCount: (n) => `${n} 个未恢复`, mute: "静音 10 分钟", unmute: "打开告警声", acknowledge: "确认", note: "备注", noteText: "情况与处理", handOver: "转交", handTo: "转交给（姓名）", handedTo: (name) => `已转交 ${name}`, takenBy: (name) => `${name} 已确认`, nobody: "无人处理", bring: "在墙上显示", watch: "查看录像",
     fault: "异常", since: "开始时间", handled: "处理", still: (time) => `已 ${time}`, over: (time, lasted) => `至 ${time}，共 ${lasted}`, onlyOpen: "未恢复", all: "全部", allFaults: "全部异常",
   },
   thresholds: {
@@ -61,7 +61,7 @@ export const patrolZh: PatrolWords = {
   importing: { title: "导入摄像机", lead: "CSV 文件，每行一台摄像机，第一行是列名。", place: "导入到", submit: "导入", dry: "只检查文件", dryGood: (n) => `文件无误：将添加 ${n} 台摄像机。现在还没有添加。`, created: (n) => `已添加 ${n} 台摄像机` },
   importErrors: { csv_bad_address: "不是 rtsp:// 地址", csv_bad_camera_code: "不是 20 位数字", csv_camera_name_taken: "与这个地点的另一台摄像机同名", csv_camera_code_taken: "与另一台摄像机的编码相同" },
   timeline: {
-    title: "时间轴", date: "日期", dayBefore: "前一天", dayAfter: "后一天", none: "还没有选择摄像机", noneLead: "选择摄像机，查看它们一天的录像。", rows: (n) => `${n} 台摄像机`, rowsMax: (n) => `最多 ${n} 行。`, playingMax: (n) => `最多同步播放 ${n} 路：请先隐藏一路。`, showPicture: "显示画面", hidePicture: "隐藏画面", removeRow: "移除这一行", controls: "播放控制", play: "播放", pause: "暂停", frameBack: "上一帧", frameOn: "下一帧", previousGap: "上一处缺失", nextGap: "下一处缺失", nextAlarm: "下一个告警", rate: "倍速", soundOn: "打开声音", soundOff: "关闭声音", now: "到最新画面", zoomIn: "放大时间", zoomOut: "缩小时间", markIn: "选段起点", markOut: "选段终点", markFirst: "请先选一段：按 I 和 O，或按住 Shift 拖动。",
+    title: "时间轴", leave: "离开时间轴", date: "日期", dayBefore: "前一天", dayAfter: "后一天", none: "还没有选择摄像机", noneLead: "选择摄像机，查看它们一天的录像。", rows: (n) => `${n} 台摄像机`, rowsMax: (n) => `最多 ${n} 行。`, playingMax: (n) => `最多同步播放 ${n} 路：请先隐藏一路。`, showPicture: "显示画面", hidePicture: "隐藏画面", removeRow: "移除这一行", controls: "播放控制", play: "播放", pause: "暂停", frameBack: "上一帧", frameOn: "下一帧", previousGap: "上一处缺失", nextGap: "下一处缺失", nextAlarm: "下一个告警", rate: "倍速", soundOn: "打开声音", soundOff: "关闭声音", now: "到最新画面", zoomIn: "放大时间", zoomOut: "缩小时间", markIn: "选段起点", markOut: "选段终点", markFirst: "请先选一段：按 I 和 O，或按住 Shift 拖动。",
     gap: (cause, range) => `无录像：${cause} ${range}`, gapOf: (stream, cause, range) => `无${stream}：${cause} ${range}`, gapsMany: (n, first) => `${n} 处缺失，第一处：${first}`, skipped: (time) => `已跳过无录像的 ${time}`,
     bookmark: "书签", bookmarkText: "说明（可不填）", setBookmark: "添加书签", hold: "留存锁定", held: "锁定人", holdLead: "锁定的录像不会被任何规则清除；解除需要两人同意。", holdWhy: "锁定原因", setHold: "锁定录像", holdSet: "录像已锁定。", recorded: "有录像", recordedSub: "仅子码流", gapKey: "缺失", alarmKey: "告警", noMore: { alarm: "这一天没有更多告警。", gap: "这一天没有更多缺失。", bookmark: "这一天没有更多书签。" },
     keysTitle: "时间轴快捷键",

@@ -20,6 +20,8 @@ const RECOVERIES_MAX = 3;
 const ATTEMPTS_MAX = 8;
 /** A new stretch is asked for at most this often, so that the end of what is recorded is not asked for again and again. */
 const RELOAD_MS_MIN = 4_000;
+/** A stretch of which nothing can be seen after this is asked for anew. */
+const STUCK_MS = 15_000;
 
 let hls: Promise<typeof HlsClass> | null = null;
 const loadHls = (): Promise<typeof HlsClass> => (hls ??= import("hls.js/light").then((m) => m.default));
@@ -71,6 +73,7 @@ export class ReplayPlayer {
   #loadedAt = Number.NEGATIVE_INFINITY;
   #turn = 0;
   #over = false;
+  #loadingSince: number | null = null;
 
   constructor(
     readonly element: HTMLMediaElement,
@@ -99,6 +102,11 @@ export class ReplayPlayer {
     if (this.#over || this.phase === "refused" || this.phase === "unsupported" || this.phase === "broken") return;
     const { element } = this;
     const now = Date.now() + this.clockOffset();
+    if (this.phase !== "loading") this.#loadingSince = null;
+    else if (performance.now() - (this.#loadingSince ??= performance.now()) > STUCK_MS) {
+      this.#loadingSince = null;
+      return this.#drop();
+    }
     const inside = this.#window !== null && at >= this.#window.from && at < this.#window.to;
     if (!inside && (this.#window === null || performance.now() - this.#loadedAt > RELOAD_MS_MIN)) return this.#load(at, now);
     if (this.#fragments.length === 0) return;
@@ -210,9 +218,10 @@ export class ReplayPlayer {
         }
         this.#become("broken");
       });
-      // The manifest loads without `startLoad`, the first fragment with it.
+      // A media playlist tells its fragments with the manifest, and loading begins where it is needed: begun anywhere else it
+      // would be broken off at once. Only a list of variants has to be started to tell them.
       player.on(Hls.Events.MANIFEST_PARSED, () => {
-        if (current()) player.startLoad(0);
+        setTimeout(() => current() && !started && player.startLoad(-1), 0);
       });
       player.loadSource(playlistUrl(first, this.variant, from, to));
       old?.destroy();

@@ -5,12 +5,12 @@
  */
 import { WallReceiver } from "../../media/wall-receiver";
 import { csrfToken } from "../../protocol/http";
-import type { CameraId, ExportJob, TileRefusal, WallMessage } from "../../protocol/generated/index";
+import type { ExportJob, TileRefusal, WallMessage } from "../../protocol/generated/index";
 import { Redial, type RedialEvent, type RedialOutput } from "../../protocol/redial";
 import { PROTOCOL_VERSION } from "../../protocol/socket";
 import { wallUrl, WallRefusal, WallSocket } from "../../protocol/wall-socket";
 import { createStore, type Store } from "../store";
-import { EMPTY_WALL, reduce, tilesOf, viewOf, type WallEvent, type WallState } from "./wall";
+import { reduce, tilesOf, type WallEvent, type WallState } from "./wall";
 
 export interface WallLink {
   /** `closed`: the server ended it for good, `code` says why. */
@@ -32,7 +32,10 @@ export interface WallSessionState {
 }
 
 export interface WallTold {
+  /** A connection is there (again): what was said meanwhile was missed, lists are asked for anew. */
+  welcomed(): void;
   camerasChanged(): void;
+  soundRefused(reason: TileRefusal): void;
   exported(job: ExportJob): void;
   /** The second factor is wanted; resolves with whether it was shown. */
   needsFactor(): Promise<boolean>;
@@ -46,6 +49,8 @@ const DELAYS_EVERY_MS = 3_000;
 /** A connection is renewed at most this often because pictures stand still. */
 const RENEW_MS_MIN = 30_000;
 const PEER_PAUSE_MS = 1_500;
+const BUSY_AGAIN_MS = 3_000;
+const REFUSED_AGAIN_MS = 60_000;
 /** Said even if nothing else is: the server takes silence for a dead window. */
 const PING_EVERY_MS = 20_000;
 export const LINES_MAX = 64;
@@ -62,6 +67,7 @@ export class WallSession {
   #gatherTimer: ReturnType<typeof setTimeout> | undefined;
   #peerTimer: ReturnType<typeof setTimeout> | undefined;
   #tourTimer: ReturnType<typeof setTimeout> | undefined;
+  #againTimer: ReturnType<typeof setTimeout> | undefined;
   #timers: ReturnType<typeof setInterval>[] = [];
   #welcomed = false;
   #shown = "";
@@ -87,6 +93,7 @@ export class WallSession {
         this.#apply({ type: "no_lines" });
         this.#shown = "";
         this.#say();
+        if (this.store.get().wall.sound !== null) this.#listen();
       },
       connected: () => this.#link({ media: "up" }),
       lost: () => this.#lostPeer(),
@@ -114,7 +121,7 @@ export class WallSession {
     removeEventListener("online", this.#online);
     removeEventListener("offline", this.#offline);
     for (const timer of this.#timers) clearInterval(timer);
-    for (const timer of [this.#wake, this.#showTimer, this.#gatherTimer, this.#peerTimer, this.#tourTimer]) clearTimeout(timer);
+    for (const timer of [this.#wake, this.#showTimer, this.#gatherTimer, this.#peerTimer, this.#tourTimer, this.#againTimer]) clearTimeout(timer);
     this.#event({ type: "stop" });
     this.#receiver.close();
   }
@@ -198,17 +205,39 @@ export class WallSession {
     const text = JSON.stringify(tiles);
     if (text === this.#shown) return;
     this.#shown = text;
-    this.#socket?.ask({ type: "show", tiles }).catch((error: unknown) => {
+    this.#socket?.ask({ type: "show", tiles }).then((answer) => {
+      // The answer to a newer question counts.
+      if (answer.type !== "shown" || this.#shown !== text) return;
+      this.#apply({ type: "shown", refused: answer.refused });
+      this.#askAgain();
+    }).catch((error: unknown) => {
       if (this.#shown === text) this.#shown = "";
       // A refused request is not repeated as it is; one that was lost is said with the next connection.
       if (error instanceof WallRefusal && error.code === "too_often") this.#show();
     });
   }
 
+  /** A server that is busy now is not for long; a right may come back with the hour. */
+  #askAgain(): void {
+    clearTimeout(this.#againTimer);
+    const reasons = [...this.store.get().wall.refused.values()];
+    if (reasons.length === 0 || this.#over) return;
+    this.#againTimer = setTimeout(() => {
+      this.#shown = "";
+      this.#say();
+    }, reasons.includes("busy") ? BUSY_AGAIN_MS : REFUSED_AGAIN_MS);
+  }
+
   #listen(): void {
     const mid = this.#receiver.soundMid;
     if (!this.#welcomed || mid === null) return;
-    this.#socket?.ask({ type: "listen", mid, camera: this.store.get().wall.sound }).catch(() => undefined);
+    const { sound } = this.store.get().wall;
+    this.#socket?.ask({ type: "listen", mid, camera: sound }).then((answer) => {
+      const refused = answer.type === "shown" ? answer.refused[0] : undefined;
+      if (!refused || this.store.get().wall.sound !== sound) return;
+      this.#apply({ type: "sound", camera: null });
+      this.told.soundRefused(refused.reason);
+    }).catch(() => undefined);
   }
 
   async #offer(sdp: string): Promise<string> {
@@ -302,13 +331,12 @@ export class WallSession {
         this.#clockOffset = message.now - Date.now();
         this.#shown = "";
         this.#link({ phase: "up", since: null, watermark: message.watermark, media: "connecting" });
-        void this.#receiver.connect().then(() => this.#listen());
-        break;
-      case "shown":
-        this.#apply({ type: "shown", refused: message.refused });
+        void this.#receiver.connect();
+        this.told.welcomed();
         break;
       case "withdrawn":
         this.#apply({ type: "withdrawn", tile: message.tile });
+        this.#askAgain();
         break;
       case "carries":
         this.#apply({ type: "carries", mid: message.mid, carried: { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable } });
@@ -351,12 +379,3 @@ export class WallSession {
     }
   }
 }
-
-/** What is on a tile, for everything that shows it. */
-export function tileFacts(s: WallSessionState, slot: number, mid: string | null): { camera: CameraId | null; carried: boolean; refusal: TileRefusal | null } {
-  const camera = viewOf(s.wall)[slot] ?? null;
-  const carried = mid === null ? null : (s.wall.carried.get(mid) ?? null);
-  return { camera, carried: camera !== null && carried?.camera === camera, refusal: camera === null ? null : (s.wall.refused.get(camera) ?? null) };
-}
-
-export { EMPTY_WALL };

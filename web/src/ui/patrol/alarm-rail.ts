@@ -14,6 +14,8 @@ import { wordsNote } from "../words";
 import { alarmWords, clockS, lasting } from "./words-of";
 
 export interface RailPort {
+  /** Whether the list is what the server has now. */
+  known: boolean;
   now: number;
   mutedUntil: number;
   mute(on: boolean): void;
@@ -66,7 +68,7 @@ export function alarmRail(alarms: readonly AlarmItem[], port: RailPort): Templat
       <h2>${p.alarms.title}</h2>${urgent > 0 ? html`<span class="badge live num">${urgent}</span>` : nothing}
       <button class="btn quiet small mute" aria-pressed=${muted} title=${muted ? p.alarms.unmute : p.alarms.mute} @click=${() => port.mute(!muted)}>${icon(muted ? BellOff : BellRing)}${muted ? html`<span class="num">${p.time.minutes(Math.max(1, Math.ceil((port.mutedUntil - port.now) / 60_000)))}</span>` : nothing}<span class="sr">${muted ? p.alarms.unmute : p.alarms.mute}</span></button>
     </header>
-    ${sorted.length === 0 ? html`<p class="calm">${icon(Check)}${p.alarms.calm}</p>` : html`<ol>${repeat(sorted, (a) => a.id, (a) => row(a, port))}</ol>`}
+    ${sorted.length === 0 ? port.known ? html`<p class="calm">${icon(Check)}${p.alarms.calm}</p>` : html`<p class="unknown muted">${p.alarms.unknown}</p>` : html`<ol>${repeat(sorted, (a) => a.id, (a) => row(a, port))}</ol>`}
   </aside>`;
 }
 

@@ -54,6 +54,7 @@ export function editCamera(catalogue: Catalogue, existing: Camera | null, place:
       busy = null;
       testing = null;
       update();
+      if (report && what === "test") form.querySelector(".camera-report")?.scrollIntoView({ block: "nearest" });
     };
     const bad = error instanceof ApiError ? error.field : null;
     const words = error ? problemWords(error) : null;
@@ -70,7 +71,7 @@ export function editCamera(catalogue: Catalogue, existing: Camera | null, place:
       <h2>${existing ? p.cameras.edit : p.cameras.add}</h2>
       <div class="two">
         ${field("name", p.cameras.name, input("name", existing?.name ?? "", { required: true, max: 60, placeholder: p.cameras.namePlaceholder, focus: true }))}
-        ${field("place", p.cameras.place, select("place", existing?.place ?? place ?? like?.place ?? catalogue.roots[0]?.id ?? "", places))}
+        ${field("place", p.cameras.place, select("place", existing?.place ?? place ?? like?.place ?? (catalogue.places.find((pl) => pl.level === "exam_site") ?? catalogue.roots[0])?.id ?? "", places))}
         ${field("group", p.cameras.group, select("group", model?.group ?? "exam_room", GROUPS.map((g) => [g, p.groups[g]] as const)))}
         ${field("code", p.cameras.code, input("code", existing?.code ?? "", { max: 20, pattern: "[0-9]{20}" }), p.cameras.codeHint)}
       </div>

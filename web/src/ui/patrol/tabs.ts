@@ -18,9 +18,16 @@ export function tabsFor(roles: readonly string[]): (PatrolTab | "wall")[] {
   return all;
 }
 
+const href = (id: PatrolTab | "wall"): string => (id === "wall" ? "/wall" : `/patrol/${id}`);
+const mine = (): (PatrolTab | "wall")[] => tabsFor(session.get().account?.roles.map((r) => r.role as string) ?? []);
+
+/** The same pages as entries of a menu, for wall and timeline, which have no room for tabs. */
+export function patrolMenu(current: PatrolTab | "wall"): TemplateResult {
+  return html`${mine().filter((id) => id !== current).map((id) => html`<a class="menu-item" data-closes href=${href(id)}>${p.nav[id]}</a>`)}`;
+}
+
 export function patrolTabs(current: PatrolTab): TemplateResult {
-  const roles = session.get().account?.roles.map((r) => r.role as string) ?? [];
   return html`<nav class="manage-tabs patrol-tabs no-print" aria-label=${p.nav.patrol}>
-    ${tabsFor(roles).map((id) => html`<a href=${id === "wall" ? "/wall" : `/patrol/${id}`} aria-current=${id === current ? "page" : nothing}>${p.nav[id]}</a>`)}
+    ${mine().map((id) => html`<a href=${href(id)} aria-current=${id === current ? "page" : nothing}>${p.nav[id]}</a>`)}
   </nav>`;
 }

@@ -222,8 +222,8 @@ export class LecWallTile extends View {
       data-stream=${model.carried?.stream ?? nothing} tabindex=${model.selected ? 0 : -1} role="group" draggable="true"
       aria-label=${`${p.wall.tileNo(model.slot + 1)} ${camera.place_name} ${camera.name}, ${what}${model.alarm ? `, ${alarmWords(model.alarm)}` : ""}`}
       @click=${() => this.act("select", model.slot)} @dblclick=${() => this.act("enlarge", model.slot)}>
-      <canvas class="last" ?hidden=${!this.#hasLast}></canvas>
-      <video class="live ${this.#drawn && !model.replaying ? "" : "veiled"}" muted playsinline autoplay disablepictureinpicture tabindex="-1"></video>
+      <canvas class="last" ?hidden=${!this.#hasLast || model.refusal !== null || model.replaying}></canvas>
+      <video class="live ${this.#drawn && !model.replaying && model.refusal === null ? "" : "veiled"}" muted playsinline autoplay disablepictureinpicture tabindex="-1"></video>
       ${model.replaying ? html`<video class="replay" muted playsinline disablepictureinpicture tabindex="-1"></video>` : nothing}
       ${this.#instead(phase, what, now)}
       <div class="watermark" aria-hidden="true"></div>
@@ -232,7 +232,7 @@ export class LecWallTile extends View {
         ${model.carried?.mainNotPlayable && model.enlarged ? html`<span class="warn" title=${p.tile.mainNotPlayable}>${p.tile.substream}</span>` : nothing}
         ${model.carried?.limited ? html`<span class="warn">${p.tile.limited}</span>` : nothing}
         ${this.#replayFacts()}
-        ${!model.replaying && phase === "shown" && model.delayMs !== null ? html`<span class="num dim" title=${p.tile.delay}>${p.time.delay(model.delayMs)}</span>` : nothing}
+        ${!model.replaying && phase === "shown" && model.delayMs !== null ? html`<span class="num delay" title=${p.tile.delay}>${p.time.delay(model.delayMs)}</span>` : nothing}
         ${model.recording ? html`<span class="rec" title=${p.tile.recording}><span class="dot"></span>REC</span>` : camera.record ? html`<span class="norec" title=${p.tile.notRecording}>${p.tile.notRecordingShort}</span>` : nothing}
         ${model.heard ? html`<span class="heard">${icon(Volume2)}</span>` : nothing}
       </div>

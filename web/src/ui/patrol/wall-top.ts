@@ -10,6 +10,7 @@ import type { WallState } from "../../state/patrol/wall";
 import type { WallLink } from "../../state/patrol/wall-session";
 import { icon } from "../icon";
 import { settingsMenu } from "../shell";
+import { patrolMenu } from "./tabs";
 import { clockS, lasting } from "./words-of";
 
 export interface TopState {
@@ -77,7 +78,8 @@ export function wallTop(s: TopState, a: TopActions): TemplateResult {
     <details class="menu more"><summary class="btn quiet icon-only small" aria-label=${t.common.more} title=${t.common.more}>${icon(Ellipsis)}</summary>
       <div class="panel">
         <a class="menu-item" data-closes href=${`/wall?screen=${Number(s.screen) + 1}`} target="_blank" rel="noopener">${icon(ExternalLink)}${p.wall.secondScreen}</a>
-        <a class="menu-item" data-closes href="/patrol/timeline">${icon(Route)}${p.nav.timeline}</a>
+        ${patrolMenu("wall")}
+        <hr />
         <button class="menu-item" data-closes @click=${a.help}>${icon(Keyboard)}${p.wall.keysTitle}<kbd class="end">?</kbd></button>
       </div></details>
     ${settingsMenu()}

@@ -124,7 +124,7 @@ class PageAudit extends Page {
     const bar = (s: AuditSum): TemplateResult => html`<meter class="share" min="0" max=${most} value=${s.live_s + s.played_s} aria-hidden="true"></meter>`;
     return html`<table class="dense compact"><thead><tr><th>${p.audit.who}</th><th>${p.audit.ofPlace}</th><th>${p.audit.live}</th><th>${p.audit.played}</th><th>${p.audit.exports}</th><th>${p.audit.last}</th></tr></thead>
       <tbody>${sums.map((s) => html`<tr><td><button class="linkish" @click=${() => this.#filter(() => { this.#login = s.login; })} title=${p.audit.onlyThis}><strong>${s.who}</strong> <span class="muted small">${s.login}</span></button></td><td>${s.of_place}</td>
-        <td class="num">${bar(s)} ${lasting(s.live_s * 1_000)}</td><td class="num">${lasting(s.played_s * 1_000)}</td><td class="num">${s.exports}</td><td class="num">${stamp(s.last)}</td></tr>`)}</tbody></table>`;
+        <td class="num" data-label=${p.audit.live}>${bar(s)} ${lasting(s.live_s * 1_000)}</td><td class="num" data-label=${p.audit.played}>${lasting(s.played_s * 1_000)}</td><td class="num" data-label=${p.audit.exports}>${s.exports}</td><td class="num" data-label=${p.audit.last}>${stamp(s.last)}</td></tr>`)}</tbody></table>`;
   }
 }
 define("page-audit", PageAudit);

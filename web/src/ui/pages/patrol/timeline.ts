@@ -1,7 +1,7 @@
 /** The timeline: cameras as rows, a day as width, up to nine recordings played in step above them. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { BellRing, Bookmark as BookmarkIcon, ChevronLeft, ChevronRight, ChevronsRight, Download, Keyboard, ListTree, Lock, Pause, Play, SkipBack, SkipForward, StepBack, StepForward, TriangleAlert, Tv, Volume2, VolumeX, ZoomIn, ZoomOut } from "lucide";
+import { BellRing, Bookmark as BookmarkIcon, ChevronLeft, ChevronRight, ChevronsRight, Download, Ellipsis, Keyboard, ListTree, Lock, Pause, Play, SkipBack, SkipForward, StepBack, StepForward, TriangleAlert, Tv, Volume2, VolumeX, ZoomIn, ZoomOut } from "lucide";
 import { problemWords, t } from "../../../i18n";
 import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
@@ -23,6 +23,7 @@ import { axis, dayRows, type Rows } from "../../patrol/day-rows";
 import { takeSnapshot } from "../../patrol/snapshot";
 import "../../patrol/step-tile";
 import type { LecStepTile } from "../../patrol/step-tile";
+import { patrolMenu } from "../../patrol/tabs";
 import { askBookmark, askExport, askHold } from "../../patrol/timeline-dialogs";
 import { timelineKey, type TimelineKey } from "../../patrol/timeline-keys";
 import { showKeys } from "../../patrol/wall-dialogs";
@@ -32,6 +33,7 @@ import { settingsMenu } from "../../shell";
 import { vars } from "../../vars";
 import { define, plainKey } from "../../view";
 import { wordsNote } from "../../words";
+import "../../patrol/bar.css";
 import "./timeline.css";
 
 const DAY_MS = 86_400_000;
@@ -551,13 +553,14 @@ class PageTimeline extends Page {
     const button = (name: string, mark: TemplateResult, run: () => void, pressed?: boolean): TemplateResult => html`<button class="btn quiet icon-only small" aria-label=${name} title=${name} aria-pressed=${pressed === undefined ? nothing : pressed} @click=${run}>${mark}</button>`;
     return html`<header class="wall-top">
       ${button(`${p.wall.tree} (T)`, icon(ListTree), () => this.#do({ do: "tree" }), this.#tree)}
-      <a class="leave" href="/patrol/exports">${p.timeline.title}</a>
+      <a class="leave" href="/" title=${p.timeline.leave}>${p.timeline.title}</a>
       ${button(p.timeline.dayBefore, icon(ChevronLeft), () => this.#setDate(other(-1)))}
       <input class="input date num" type="date" aria-label=${p.timeline.date} .value=${date} max=${isoDay(new Date())} @change=${(e: Event) => this.#setDate((e.target as HTMLInputElement).value)} />
       ${button(p.timeline.dayAfter, icon(ChevronRight), () => this.#setDate(other(1)))}
       <span class="gap"></span>
       <a class="btn quiet small" href="/wall">${icon(Tv)}${p.nav.wall}</a>
       ${button(`${p.timeline.keysTitle} (?)`, icon(Keyboard), () => this.#do({ do: "help" }))}
+      <details class="menu more"><summary class="btn quiet icon-only small" aria-label=${t.common.more} title=${t.common.more}>${icon(Ellipsis)}</summary><div class="panel">${patrolMenu("timeline")}</div></details>
       ${settingsMenu()}
     </header>`;
   }

@@ -34,11 +34,13 @@ import { clockS } from "../../patrol/words-of";
 import { vars } from "../../vars";
 import { define, plainKey } from "../../view";
 import { wordsNote } from "../../words";
+import "../../patrol/bar.css";
 import "./wall.css";
 
 const LOOK_MS = 2_000;
 const STEP_MS = 100;
 const KEEP_MS = 500;
+const RETRY_MS = 5_000;
 /** Recordings that are played at once beside each other on an old PC. */
 const REPLAYS_MAX = 16;
 const BACK_MS = 60_000;
@@ -63,6 +65,10 @@ class PageWall extends Page {
   #tone = new AlarmTone();
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #first: boolean;
+  #welcomes = 0;
+  #started = false;
+  /** Whether the list of alarms is what the server has. */
+  #alarmsKnown = false;
   #marked: (() => void) | null = null;
   #resize: ResizeObserver | null = null;
   #resized: Element | null = null;
@@ -71,14 +77,21 @@ class PageWall extends Page {
     super();
     const kept = keptWall(this.#screen);
     this.#first = kept === null;
-    this.#tree = kept?.tree ?? this.#screen === "1";
-    this.#rail = kept?.rail ?? this.#screen === "1";
+    // Where they would lie over the tiles, panels open when they are asked for.
+    const beside = innerWidth > 1_200;
+    this.#tree = beside && (kept?.tree ?? this.#screen === "1");
+    this.#rail = beside && (kept?.rail ?? this.#screen === "1");
     this.#layout = new URLSearchParams(location.search).get("layout") ?? kept?.layout ?? null;
     this.#most = kept?.most ?? 16;
     let initial: WallState = kept ? reduce(EMPTY_WALL, { type: "content", content: kept.content }) : EMPTY_WALL;
     if (kept?.enlarged != null) initial = reduce(initial, { type: "enlarge", slot: kept.enlarged });
     this.#session = new WallSession(initial, Math.max(this.#most, initial.tiles), {
+      welcomed: () => {
+        void this.#fetchAlarms();
+        if (this.#welcomes++ > 0) void this.#reload();
+      },
       camerasChanged: () => void this.#reload(),
+      soundRefused: (reason) => notify({ text: p.refusals[reason] }),
       exported: (job) => job.state === "ready" && notify({ text: p.exports.readyNotice }),
       needsFactor: proveFactor,
     });
@@ -119,7 +132,14 @@ class PageWall extends Page {
 
   protected override async load(): Promise<void> {
     await this.#reload();
-    if (this.#error || !this.isConnected) return;
+    if (!this.isConnected) return;
+    if (this.#error) {
+      // Nobody may be there to press the button.
+      setTimeout(() => this.isConnected && this.#error && void this.load(), RETRY_MS);
+      return;
+    }
+    if (this.#started) return;
+    this.#started = true;
     this.#session.start();
     void patrol.layouts().then((layouts) => {
       this.#layouts = layouts;
@@ -128,8 +148,18 @@ class PageWall extends Page {
       if (found) this.#open(found);
       this.requestUpdate();
     }).catch(() => undefined);
-    void patrol.alarms({ open: true }).then((page) => this.#session.dispatch({ type: "alarms", alarms: page.items })).catch(() => undefined);
     this.#begin();
+  }
+
+  async #fetchAlarms(): Promise<void> {
+    try {
+      this.#session.dispatch({ type: "alarms", alarms: (await patrol.alarms({ open: true })).items });
+      this.#alarmsKnown = true;
+    } catch {
+      this.#alarmsKnown = false;
+      setTimeout(() => this.isConnected && !this.#alarmsKnown && void this.#fetchAlarms(), RETRY_MS);
+    }
+    this.requestUpdate();
   }
 
   async #reload(): Promise<void> {
@@ -144,7 +174,7 @@ class PageWall extends Page {
     } catch (error) {
       this.#error = error;
     }
-    this.#loaded = true;
+    this.#loaded ||= this.#error === null;
     this.requestUpdate();
   }
 
@@ -533,7 +563,7 @@ class PageWall extends Page {
   protected override content(): TemplateResult {
     const { wall, link } = this.#session.store.get();
     const words = this.#error ? problemWords(this.#error) : null;
-    const shownTree = this.#tree && (this.#loaded || words !== null);
+    const shownTree = this.#tree && this.#loaded && words === null;
     this.#grid = gridFor(wall.tiles, this.#area.width, this.#area.height);
     return html`<div class="wall-page" data-link=${link.phase} data-media=${link.media}>
       ${wallTop(
@@ -555,7 +585,7 @@ class PageWall extends Page {
         ${this.#clock ? this.#replayBar(this.#clock) : nothing}
         ${link.phase === "closed" ? html`<div class="wall-note">${this.#closedNote(link.code)}</div>` : nothing}
       </main>
-      ${this.#rail ? alarmRail(wall.alarms, { now: this.#session.now(), mutedUntil: this.#tone.mutedUntil, mute: (on) => { if (on) this.#tone.mute(Date.now()); else this.#tone.unmute(); this.requestUpdate(); }, bring: (a) => this.#bring(a), changed: (a) => this.#alarmed(a) }) : nothing}
+      ${this.#rail ? alarmRail(wall.alarms, { known: this.#alarmsKnown && link.phase === "up", now: this.#session.now(), mutedUntil: this.#tone.mutedUntil, mute: (on) => { if (on) this.#tone.mute(Date.now()); else this.#tone.unmute(); this.requestUpdate(); }, bring: (a) => this.#bring(a), changed: (a) => this.#alarmed(a) }) : nothing}
     </div>`;
   }
 
@@ -563,7 +593,7 @@ class PageWall extends Page {
     return html`<div class="replay-bar" role="group" aria-label=${p.tile.replay}>
       <button class="btn small" @click=${() => { clock.seek(performance.now(), clock.position(performance.now()) - BACK_MS); }} title="${p.tile.backMinute} (B)">${icon(RotateCcw)}${p.tile.minute}</button>
       <button class="btn small icon-only" aria-label=${clock.playing ? p.timeline.pause : p.timeline.play} @click=${() => this.#toggleReplay()}>${icon(clock.playing ? Pause : Play)}</button>
-      <time class="num">${clockS(clock.position(performance.now()))}</time>
+      <time class="num"></time>
       <button class="btn small primary" @click=${() => this.#live()} title="L">${icon(Radio)}${p.tile.toLive}</button>
     </div>`;
   }

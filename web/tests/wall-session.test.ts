@@ -1,0 +1,239 @@
+/** The session of a wall: one connection, what is said on it, and how it comes back. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { delayOf, type InboundCounts } from "../src/media/delay";
+import type { CameraStatus, Tile, WallMessage, WallRequest } from "../src/protocol/generated/index";
+import { withToken } from "../src/protocol/patrol";
+import { EMPTY_WALL, reduce, type WallState } from "../src/state/patrol/wall";
+import { LINES_MAX, WallSession, type WallTold } from "../src/state/patrol/wall-session";
+import { readOptions, toBase64Url } from "../src/ui/factor/webauthn";
+import { fakeBrowser, FakePeer, FakeSocket } from "./fakes";
+
+/** A server that takes every offer and shows everything. */
+class WallServer extends FakeSocket {
+  static refuse: string | null = null;
+  get heard(): WallRequest[] {
+    return this.said as unknown as WallRequest[];
+  }
+  tell(message: WallMessage): void {
+    this.say(message as never);
+  }
+  override send(text: string): void {
+    const message = JSON.parse(text) as WallRequest;
+    (this.said as unknown as WallRequest[]).push(message);
+    if (message.type === "hello") this.tell({ type: "welcome", now: Date.now() + 5_000, watermark: "Li li" });
+    if (message.type === "offer") this.tell({ type: "answer", req: message.req, sdp: "answer" });
+    if (message.type === "show" || message.type === "listen") this.tell({ type: "shown", req: message.req, refused: WallServer.refuse && message.type === "show" ? message.tiles.map((t) => ({ mid: t.mid, camera: t.camera, reason: WallServer.refuse as "busy" })) : [] });
+    if (message.type === "ping") this.tell({ type: "pong", req: message.req, now: Date.now() });
+  }
+  shows(): Tile[][] {
+    return this.heard.flatMap((m) => (m.type === "show" ? [m.tiles] : []));
+  }
+}
+
+const server = (): WallServer => FakeSocket.all.at(-1) as WallServer;
+const wait = (ms: number): Promise<void> => vi.advanceTimersByTimeAsync(ms).then(() => undefined);
+let session: WallSession;
+let told: Record<keyof WallTold, ReturnType<typeof vi.fn>>;
+
+function begin(lines = 4, wall: WallState = reduce(reduce(EMPTY_WALL, { type: "size", tiles: 4 }), { type: "put", slot: 0, cameras: ["a", "b"] })): void {
+  told = { welcomed: vi.fn(), camerasChanged: vi.fn(), exported: vi.fn(), soundRefused: vi.fn(), needsFactor: vi.fn(async () => true) };
+  session = new WallSession(wall, lines, told as unknown as WallTold);
+  for (let slot = 0; slot < 4; slot++) session.measured(slot, 300);
+  session.start();
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  fakeBrowser();
+  vi.stubGlobal("WebSocket", WallServer);
+  WallServer.refuse = null;
+});
+afterEach(() => {
+  session?.close();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+test("hello, one offer with all lines, then what the tiles show", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  expect(server().heard.map((m) => m.type)).toEqual(["hello", "offer", "show"]);
+  expect(FakePeer.all).toHaveLength(1);
+  expect(FakePeer.all[0]?.lines.map((l) => [l.receiver.track.kind, l.direction])).toEqual([["audio", "recvonly"], ...Array.from({ length: 4 }, () => ["video", "recvonly"])]);
+  expect(server().shows()[0]).toEqual([{ mid: "1", camera: "a", height_px: 360, thumbnail: false }, { mid: "2", camera: "b", height_px: 360, thumbnail: false }]);
+  expect(session.store.get().link).toMatchObject({ phase: "up", media: "up", watermark: "Li li" });
+  expect(session.now() - Date.now(), "delays are counted by the server's clock").toBeGreaterThan(4_900);
+});
+
+test("the same thing is not said twice, and tiles that settle in steps say one thing", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  for (const height of [200, 250, 320]) session.measured(0, height);
+  session.measured(1, 0);
+  await wait(100);
+  expect(server().shows()).toHaveLength(2);
+  expect(server().shows()[1]?.map((t) => t.height_px)).toEqual([360, 0]);
+  session.measured(0, 321);
+  await wait(100);
+  expect(server().shows()).toHaveLength(2);
+});
+
+test("a lost socket is dialled again, and everything is said anew on a new connection", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  server().drop();
+  await wait(0);
+  expect(session.store.get().link.phase).toBe("lost");
+  await wait(1_000);
+  expect(FakeSocket.all).toHaveLength(2);
+  server().accept();
+  await wait(100);
+  expect(server().heard.map((m) => m.type)).toEqual(["hello", "offer", "show"]);
+  expect(session.store.get().link).toMatchObject({ phase: "up", since: null });
+  expect(told.welcomed, "lists are asked for anew").toHaveBeenCalledTimes(2);
+  expect(FakePeer.all.filter((p) => p.connectionState !== "closed"), "the old connection is let go").toHaveLength(1);
+});
+
+test("a hundred losses leave one connection, one socket and one line per tile", async () => {
+  begin();
+  for (let i = 0; i < 100; i++) {
+    server().accept();
+    await wait(100);
+    server().drop();
+    await wait(6_000);
+  }
+  server().accept();
+  await wait(100);
+  expect(FakePeer.all.filter((p) => p.connectionState !== "closed")).toHaveLength(1);
+  expect(session.store.get().link.phase).toBe("up");
+});
+
+test("a dead path is met by a new connection on the same socket; the lines keep their tiles", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  FakePeer.all[0]?.become("failed");
+  await wait(2_000);
+  expect(FakeSocket.all).toHaveLength(1);
+  expect(FakePeer.all).toHaveLength(2);
+  expect(server().shows()).toHaveLength(2);
+  server().tell({ type: "peer_lost" });
+  await wait(2_000);
+  expect(FakePeer.all).toHaveLength(3);
+});
+
+test("more tiles than lines: all lines are offered, once for good", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  session.dispatch({ type: "size", tiles: 9 });
+  await wait(100);
+  expect(FakePeer.all.at(-1)?.lines).toHaveLength(LINES_MAX + 1);
+  session.dispatch({ type: "size", tiles: 64 });
+  await wait(100);
+  expect(FakePeer.all).toHaveLength(2);
+});
+
+test("sound of one camera at a time, told again after a loss", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  session.dispatch({ type: "sound", camera: "a" });
+  await wait(0);
+  expect(server().heard.at(-1)).toMatchObject({ type: "listen", mid: "0", camera: "a" });
+  expect(server().heard.filter((m) => m.type === "listen")).toHaveLength(1);
+  server().drop();
+  await wait(1_000);
+  server().accept();
+  await wait(100);
+  expect(server().heard.some((m) => m.type === "listen" && m.camera === "a")).toBe(true);
+  expect(told.soundRefused).not.toHaveBeenCalled();
+});
+
+test("states, figures and what lines carry come in", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  const status: CameraStatus = { state: "live", since: 7, streams: [], clock_offset_ms: null, recording: true, durable: null };
+  server().tell({ type: "carries", mid: "1", camera: "a", stream: "sub", thumbnail: false, limited: false, main_not_playable: false });
+  server().tell({ type: "camera", camera: "a", status });
+  server().tell({ type: "camera_state", camera: "z", state: "silent", since: 9 });
+  server().tell({ type: "withdrawn", tile: { mid: "2", camera: "b", reason: "not_now" } });
+  await wait(300);
+  const { wall } = session.store.get();
+  expect(wall.carried.get("1")?.camera).toBe("a");
+  expect(wall.known.get("a")?.status?.recording).toBe(true);
+  expect(wall.known.get("z")).toEqual({ state: "silent", since: 9, status: null });
+  expect(wall.refused.get("b")).toBe("not_now");
+});
+
+test("a busy server is asked again after a moment", async () => {
+  WallServer.refuse = "busy";
+  begin();
+  server().accept();
+  await wait(100);
+  WallServer.refuse = null;
+  await wait(3_200);
+  expect(server().shows()).toHaveLength(2);
+  expect(session.store.get().wall.refused.size).toBe(0);
+});
+
+test("ended for want of the second factor: it is asked for, and the wall comes back", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  server().tell({ type: "closed", code: "needs_second_factor" });
+  await wait(100);
+  expect(told.needsFactor).toHaveBeenCalledOnce();
+  expect(FakeSocket.all).toHaveLength(2);
+  server().accept();
+  await wait(100);
+  expect(session.store.get().link.phase).toBe("up");
+});
+
+test("ended for good: nothing is dialled until somebody asks for it", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  server().tell({ type: "closed", code: "not_authorised" });
+  await wait(60_000);
+  expect(FakeSocket.all).toHaveLength(1);
+  expect(session.store.get().link).toMatchObject({ phase: "closed", code: "not_authorised" });
+  session.again();
+  expect(FakeSocket.all).toHaveLength(2);
+});
+
+test("a tour turns by itself, and each page is said once", async () => {
+  begin(4, reduce(EMPTY_WALL, { type: "size", tiles: 4 }));
+  server().accept();
+  await wait(100);
+  session.dispatch({ type: "tour", now: Date.now(), wish: { place: "p", groups: [], dwell_s: 5 }, cameras: [..."abcdefgh"] });
+  await wait(11_000);
+  expect(server().shows().map((tiles) => tiles.map((t) => t.camera).join(""))).toEqual(["", "abcd", "efgh", "abcd"].slice(server().shows().length === 4 ? 0 : 1));
+});
+
+test("the age of a picture: from its capture time where the browser tells it, else from what it waited", () => {
+  const is: InboundCounts = { framesDecoded: 100, totalProcessingDelay: 20, jitterBufferDelay: 5, jitterBufferEmittedCount: 100, estimatedPlayoutTimestamp: null };
+  const before: InboundCounts = { ...is, framesDecoded: 50, totalProcessingDelay: 10, jitterBufferDelay: 2.5, jitterBufferEmittedCount: 50 };
+  expect(delayOf(0, is, before, 40)).toBe(220);
+  expect(delayOf(0, is, null, 40)).toBeNull();
+  const now = 1_800_000_000_000;
+  expect(delayOf(now, { ...is, estimatedPlayoutTimestamp: now - 310 + 2_208_988_800_000 }, before, 40)).toBe(310);
+  expect(delayOf(now, { ...is, estimatedPlayoutTimestamp: 5 }, before, 40), "a clock that is wrong is not believed").toBe(220);
+});
+
+test("a media address gets another token, and nothing else changes", () => {
+  expect(withToken("https://x/api/v1/patrol/media/OLD/s001.m4s?a=b", "N/W")).toBe("https://x/api/v1/patrol/media/N%2FW/s001.m4s?a=b");
+  expect(withToken("/other/OLD", "NEW")).toBe("/other/OLD");
+});
+
+test("options of a security key become bytes and come back", () => {
+  const options = readOptions({ state: "s", public_key: JSON.stringify({ challenge: "AQID_-8", user: { id: "AQ", name: "li", displayName: "Li" }, allowCredentials: [{ type: "public-key", id: "AgM" }] }) });
+  expect([...(options["challenge"] as Uint8Array)]).toEqual([1, 2, 3, 255, 239]);
+  expect(toBase64Url((options["challenge"] as Uint8Array<ArrayBuffer>).buffer)).toBe("AQID_-8");
+  expect([...((options["allowCredentials"] as { id: Uint8Array }[])[0]?.id ?? [])]).toEqual([2, 3]);
+  expect([...(options["user"] as { id: Uint8Array }).id]).toEqual([1]);
+});
