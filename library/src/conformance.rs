@@ -3,6 +3,8 @@
 //! Asserts, because it is a test: call [`run`] from an engine's tests. Does not belong here: what only one engine has
 //! (its files, its power cuts).
 
+mod authority;
+mod patrol;
 mod people;
 mod recordings;
 mod timetable;
@@ -47,6 +49,15 @@ pub async fn run(bench: &dyn Bench) {
     recordings::replacement(bench).await;
     recordings::positions(bench).await;
     recordings::rooms(bench).await;
+    patrol::cameras(bench).await;
+    patrol::rules(bench).await;
+    patrol::policies(bench).await;
+    patrol::holds(bench).await;
+    patrol::bookmarks_and_layouts(bench).await;
+    patrol::alarms(bench).await;
+    patrol::places_hold_cameras(bench).await;
+    authority::second_factors(bench).await;
+    authority::separation(bench).await;
     together(bench).await;
 }
 

@@ -36,7 +36,7 @@ impl World {
             who: self.people[i % 3].clone(),
             place: Some(self.places[i % 4 / 2]),
             camera: Some(self.cameras[i % 4]),
-            seconds: (i % 3 > 0).then_some(10),
+            seconds: (!i.is_multiple_of(3)).then_some(10),
             // Text that looks like another field.
             detail: format!("\"place\":\"{}\",\"camera\":\"{}\"", self.places[0], self.cameras[0]),
             ..Entry::new(NOW.plus(Duration::from_secs(i as u64)), actions[i % 3])

@@ -212,3 +212,149 @@ impl Library {
 
 /// Somebody would have to send that many answers for one account at once.
 const FACTOR_ATTEMPTS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LibraryOptions;
+    use lectern_auth::{
+        CameraGroup, PasswordHash, Redacted, Role, RoleAt, RuleEffect, RuleScope, SealingKeys, Session, Shown, totp,
+    };
+    use lectern_protocol::api::CameraTransport;
+
+    const NOW: UnixMillis = UnixMillis(1_788_220_800_000);
+
+    async fn library() -> (tempfile::TempDir, Library, PlaceId) {
+        let dir = tempfile::tempdir().unwrap();
+        let library = Library::open(dir.path(), LibraryOptions::default()).await.unwrap();
+        let root = library.plant_root().await.unwrap();
+        (dir, library, root)
+    }
+
+    async fn somebody(library: &Library, login: &str, roles: Vec<RoleAt>) -> Authenticated {
+        let account = Account {
+            id: AccountId::generate(),
+            login: login.into(),
+            name: Redacted("王芳".into()),
+            roles,
+            disabled: false,
+            password: Some(PasswordHash::of("seven-horses-graze")),
+            created: NOW,
+        };
+        library.store().create_account(account.clone()).await.unwrap();
+        let (_, mut session) = Session::open(account.id, NOW);
+        session.second_factor = Some(NOW);
+        Authenticated { session, account }
+    }
+
+    fn camera(place: PlaceId) -> Camera {
+        Camera {
+            id: CameraId::generate(),
+            place,
+            name: "考场 1".into(),
+            group: CameraGroup::ExamRoom,
+            code: None,
+            main_url: "rtsp://192.0.2.1/main".into(),
+            sub_url: None,
+            transport: CameraTransport::Udp,
+            username: String::new(),
+            password: None,
+            bitrate_max_kbps: 8_000,
+            enabled: true,
+            record: true,
+            created: NOW,
+            removed: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_may_look_follows_roles_rules_and_cameras_at_once() {
+        let (_dir, library, root) = library().await;
+        let officer = somebody(&library, "officer", vec![RoleAt { role: Role::PatrolOfficer, place: root }]).await;
+        let camera = camera(root);
+        let look = |action| library.may_look(&officer, camera.id, action, NOW);
+        assert_eq!(look(Action::LiveCamera), Decision::Denied(Denial::UnknownCamera));
+        library.create_cameras(vec![camera.clone()]).await.unwrap();
+        assert_eq!(look(Action::LiveCamera), Decision::Allowed);
+        let rule = CameraRule {
+            id: Ulid::new(),
+            account: officer.account.id,
+            scope: RuleScope::Place(root),
+            actions: vec![Action::LiveCamera],
+            effect: RuleEffect::Deny,
+            windows: vec![],
+        };
+        library.put_camera_rule(rule.clone()).await.unwrap();
+        assert_eq!(look(Action::LiveCamera), Decision::Denied(Denial::RuleForbids));
+        library.remove_camera_rule(rule.account, rule.id).await.unwrap();
+        assert_eq!(look(Action::LiveCamera), Decision::Allowed);
+        let unshown = Authenticated {
+            session: Session { second_factor: None, ..officer.session.clone() },
+            account: officer.account.clone(),
+        };
+        let got = library.may_look(&unshown, camera.id, Action::LiveCamera, NOW);
+        assert_eq!(got, Decision::NeedsSecondFactor);
+        let disabled = Authenticated {
+            account: Account { disabled: true, ..officer.account.clone() },
+            session: officer.session.clone(),
+        };
+        assert!(!library.may_look(&disabled, camera.id, Action::LiveCamera, NOW).is_allowed());
+        library.remove_camera(camera.id, NOW).await.unwrap();
+        assert_eq!(look(Action::LiveCamera), Decision::Denied(Denial::UnknownCamera));
+        assert_eq!(look(Action::PlayCamera), Decision::Allowed, "its footage is there");
+        assert_eq!((library.cameras().present().count(), library.cameras().all().count()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn separation_holds_at_once_and_after_a_restart() {
+        let (dir, library, root) = library().await;
+        let admin = somebody(&library, "boss", vec![RoleAt { role: Role::Administrator, place: root }]).await;
+        let mut named = vec![];
+        for login in ["system", "security", "audit"] {
+            named.push(somebody(&library, login, vec![]).await.account.id);
+        }
+        let camera = camera(root);
+        library.create_cameras(vec![camera.clone()]).await.unwrap();
+        assert!(library.may_look(&admin, camera.id, Action::LiveCamera, NOW).is_allowed());
+        let (by, system, security, audit) = (admin.account.id, named[0], named[1], named[2]);
+        library.separate(Separation { by, system, security, audit }, NOW).await.unwrap();
+        // Even with the roles of a moment ago.
+        assert!(!library.may_look(&admin, camera.id, Action::LiveCamera, NOW).is_allowed());
+        library.store().close().await;
+        drop(library);
+        // Whoever reads recordings beside us lets the catalogue go a moment later.
+        let library = loop {
+            match Library::open(dir.path(), LibraryOptions::default()).await {
+                Err(StoreError::Locked { .. }) => tokio::task::yield_now().await,
+                opened => break opened.unwrap(),
+            }
+        };
+        assert!(library.cameras().authority().separated);
+        let account = library.store().account(system).await.unwrap().unwrap();
+        let rights = library.rights(&account);
+        assert!(rights.may(Action::ManageServer, root, &library.tree()));
+        assert!(!rights.may(Action::GrantRole, root, &library.tree()));
+    }
+
+    #[tokio::test]
+    async fn of_two_uses_of_one_code_one_fails() {
+        let (_dir, library, _) = library().await;
+        let who = somebody(&library, "officer", vec![]).await.account.id;
+        let keys = SealingKeys::generate();
+        let begin = library.with_second_factors(who, |f| f.begin_totp(who, "L", "officer", &keys, NOW));
+        let setup = begin.await.unwrap().unwrap();
+        let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let bits: String = setup.secret.chars().map(|c| format!("{:05b}", digits.find(c).unwrap())).collect();
+        let secret: Vec<u8> = (0..20).map(|i| u8::from_str_radix(&bits[8 * i..8 * i + 8], 2).unwrap()).collect();
+        let code = |at| format!("{:06}", totp::code(&secret, totp::step(at).unwrap()));
+        let confirm = library.with_second_factors(who, |f| f.confirm_totp(who, &keys, &code(NOW), NOW));
+        assert!(confirm.await.unwrap().unwrap().is_some());
+        let later = UnixMillis(NOW.0 + 60_000);
+        let show = || library.with_second_factors(who, |f| f.show_code(who, &keys, &code(later), later));
+        let (a, b, c, d) = tokio::join!(show(), show(), show(), show());
+        let good = [a, b, c, d].into_iter().filter(|o| o.as_ref().unwrap() == &Ok(Shown::Totp)).count();
+        assert_eq!(good, 1, "each code is good once");
+        let (factors, _) = library.store().second_factors(who).await.unwrap();
+        assert!(factors.is_set_up());
+    }
+}

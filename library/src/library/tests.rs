@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{Class, ClassEntry, Lesson, LessonChange, Recording, RecordingSummary, TextLine};
-use lectern_auth::Action;
+use lectern_auth::{Action, Rights};
 use lectern_media::{LessonId, RecordingId};
 use lectern_protocol::{
     api::{ClassMode, RecordingStatus, Repeat},
