@@ -3,7 +3,8 @@
 use crate::{Target, seeds};
 use axum::http::{HeaderMap, HeaderValue, header};
 use jiff::tz::TimeZone;
-use lectern_auth::{Grant, GrantRole, Keyring, Purpose};
+use lectern_audit::fuzz as audit;
+use lectern_auth::{Grant, GrantRole, Keyring, Purpose, fuzz as auth};
 use lectern_fmp4::fuzz as fmp4;
 use lectern_ingest::fuzz as ingest;
 use lectern_library::{fuzz as library, import};
@@ -33,6 +34,9 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "client_message", run: json::<ws::ClientMessage>, seeds: seeds::client_messages, weight: 1 },
         Target { name: "api_bodies", run: api_bodies, seeds: seeds::api_bodies, weight: 1 },
         Target { name: "grant", run: grant, seeds: || vec![signed_grant().0.into_bytes()], weight: 1 },
+        Target { name: "grant_of_any_kind", run: auth::grant, seeds: auth::grant_seeds, weight: 1 },
+        Target { name: "security_key", run: auth::webauthn, seeds: auth::webauthn_seeds, weight: 1 },
+        Target { name: "audit_log", run: audit::log, seeds: audit::log_seeds, weight: 2 },
         Target { name: "timetable_csv", run: timetable_csv, seeds: seeds::timetables, weight: 1 },
         Target { name: "depay_h264", run: fmp4::h264, seeds: seeds::h264_packets, weight: 1 },
         Target { name: "depay_vp8", run: fmp4::vp8, seeds: seeds::vp8_packets, weight: 1 },

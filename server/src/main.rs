@@ -5,6 +5,7 @@ mod adapt_media;
 mod adapt_recordings;
 mod archive;
 mod assemble;
+mod audit;
 mod keys;
 mod machine;
 mod patrol_hooks;
@@ -46,6 +47,9 @@ enum Command {
     /// Looks after recordings on disk.
     #[command(subcommand)]
     Recorder(RecorderCommand),
+    /// Verifies the audit log of exam patrol.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Looks after the catalogue.
     #[command(subcommand)]
     Library(LibraryCommand),
@@ -141,6 +145,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Recorder(RecorderCommand::Check { dir, json }) => check_recordings(&dir, json),
+        Command::Audit(command) => audit::run(command),
         Command::Library(LibraryCommand::Rebuild { place, new }) => {
             let (config, data) = place.open()?;
             let archive::Rebuilt { recordings, places, aside } =
