@@ -89,7 +89,12 @@ export const patrolZh: PatrolWords = {
     title: "双因素验证", lead: "考试画面需要再次确认是您本人。", code: "验证器上的验证码", recoveryHint: "手机不在身边：请输入恢复码。", submit: "继续", useKey: "使用安全密钥", setupTitle: "双因素验证", setupLead: "除密码外的第二重确认，查看考试画面必须有它。", neededLead: "您的账号可以查看考试画面，除密码外还需要第二重确认。请现在设置。", app: "验证器", appOff: "例如腾讯身份验证器、微软验证器，或密码管理器里的验证码。", appOn: (left) => `已设置，剩 ${left} 个恢复码。`, setUp: "设置", newCodes: "换新恢复码", removeApp: "移除验证器", removeLead: "验证码和恢复码都会失效，之后查看考试画面需要其他双因素方式。", key: "安全密钥", keyLead: "USB 密钥，或本机指纹。", keyUnsupported: "这个浏览器或网址不能使用密钥（需要 https）。", addKey: "添加安全密钥", keyName: "密钥名称", touchKey: "继续，然后触碰密钥", removeKey: (name) => `移除 ${name}`, finish: "完成",
     appTitle: "设置验证器", appStep1: "在手机上打开验证器，选择添加账号。", appStep2: "扫描这个二维码，或输入密钥。", appStep3: "输入验证器现在显示的六位数字。", appConfirm: "确认", qr: "验证器二维码", secret: "密钥", recoveryTitle: "请保存这些恢复码", recoveryLead: "只显示这一次。手机不在时，每个可以用一次。请打印，或保存在密码管理器里。", print: "打印", kept: "我已保存", on: "双因素验证已设置。",
   },
-  separation: { title: "三员分立", lead: "系统、安全、审计由三人分别负责，任何人不能兼任。您的账号移交后即停用，此处无法撤销。", system: "系统管理员：摄像机、留存、服务器", security: "安全管理员：人员与权限", audit: "审计管理员：日志", login: "用户名", differ: "请填写三位不同的人。", submit: "移交并停用我的账号", sureTitle: "现在移交吗？", sureLead: (system, security, audit) => `由 ${system}、${security}、${audit} 接管。您将退出登录，本账号停用。` },
+  rules: {
+    title: (name) => `${name} 的查看规则`, lead: "规则在角色之外另行允许、限定时段或禁止。多条规则同时适用时，以最严的为准。", none: "没有规则：只由角色决定。", always: "任何时间", add: "添加规则", scope: "范围", effect: "规则", deeds: "操作", from: "起", to: "止", when: "限定时段（都不填为任何时间）", remove: "删除规则", chooseDeed: "请至少选一项。",
+    effects: { allow: "允许", limit: "只在时段内允许", deny: "禁止" },
+    deedNames: { see: "列表中可见", live: "看实时", listen: "听声音", play: "看回放", snapshot: "抓图", export: "导出" },
+  },
+  separation: { onSince: (time) => `自 ${time} 起实行三员分立。`, end: "申请结束", agree: "同意结束", endAsked: (name) => `${name} 申请结束三员分立，需要系统管理员与安全管理员中的另一位同意。`, title: "三员分立", lead: "系统、安全、审计由三人分别负责，任何人不能兼任。您的账号移交后即停用，此处无法撤销。", system: "系统管理员：摄像机、留存、服务器", security: "安全管理员：人员与权限", audit: "审计管理员：日志", login: "用户名", differ: "请填写三位不同的人。", submit: "移交并停用我的账号", sureTitle: "现在移交吗？", sureLead: (system, security, audit) => `由 ${system}、${security}、${audit} 接管。您将退出登录，本账号停用。` },
   problems: {
     wrong_code: w("验证码不对。", "账号没有被锁定。", "请等下一个验证码再输入，并检查手机时间。"),
     name_taken: w("这个地点已有同名的摄像机。", "您写的内容还在。", "请换一个名称。"),

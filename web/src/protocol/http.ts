@@ -107,7 +107,8 @@ function anySignal(a: AbortSignal, b: AbortSignal): AbortSignal {
   return both.signal;
 }
 
-async function problem(response: Response): Promise<ApiError> {
+/** What a refused answer says. */
+export async function problem(response: Response): Promise<ApiError> {
   try {
     const p = (await response.json()) as Partial<Problem>;
     if (typeof p.code === "string") {

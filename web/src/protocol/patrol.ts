@@ -19,10 +19,12 @@ import type {
   FactorState,
   Hold,
   ImportResult,
+  LookRule,
   MediaGrant,
   NewBookmark,
   NewExport,
   NewHold,
+  NewLookRule,
   NewMediaGrant,
   NewWebhook,
   PlaceId,
@@ -31,6 +33,7 @@ import type {
   Retention,
   RetentionRule,
   SeparateAdministrators,
+  Separation,
   Thresholds,
   TotpSetup,
   WallLayout,
@@ -40,7 +43,7 @@ import type {
   Webhook,
   WebhookSecret,
 } from "./generated/index";
-import { request, type RequestOptions } from "./http";
+import { ApiError, problem, request, type RequestOptions } from "./http";
 
 const V1 = "/api/v1/patrol";
 const FACTOR = "/api/v1/session/factor";
@@ -82,6 +85,17 @@ export const playlistUrl = (token: string, stream: MediaVariant, from: number, t
   `${V1}/media/${enc(token)}/index.m3u8${query({ stream, from: Math.round(from), to: Math.round(to) })}`;
 /** A media address with another token in it: one lives a minute, a film longer. */
 export const withToken = (url: string, token: string): string => url.replace(/(\/patrol\/media\/)[^/?#]+/, (_, path: string) => `${path}${enc(token)}`);
+/** The entry of the audit log about a snapshot is written when its picture is fetched: fetched, looked at by nobody. */
+export async function tellSnapshot(token: string, at: number | null): Promise<void> {
+  let response: Response;
+  try {
+    response = await fetch(`${V1}/media/${enc(token)}/snapshot.mp4${query({ at: at === null ? null : Math.round(at) })}`, { credentials: "same-origin" });
+  } catch (cause) {
+    throw new ApiError("offline", 0, String(cause));
+  }
+  if (!response.ok) throw await problem(response);
+  await response.body?.cancel();
+}
 export const addBookmark = (id: CameraId, bookmark: NewBookmark): Promise<Bookmark> => request("POST", `${V1}/cameras/${id}/bookmarks`, { body: bookmark });
 export const deleteBookmark = (id: string): Promise<void> => request("DELETE", `${V1}/bookmarks/${id}`);
 export const holds = (place: PlaceId): Promise<Hold[]> => request("GET", `${here(place)}/holds`);
@@ -131,6 +145,11 @@ export const auditSum = (place: PlaceId, from: number, to: number, signal?: Abor
   request("GET", `${here(place)}/audit/sum${query({ from, to })}`, abortable(signal));
 export const auditExportUrl = (from: number, to: number): string => `${V1}/audit/export${query({ from, to })}`;
 
+// Rules of looking about one account
+export const lookRules = (account: string): Promise<LookRule[]> => request("GET", `${V1}/accounts/${account}/rules`);
+export const addLookRule = (account: string, rule: NewLookRule): Promise<LookRule> => request("POST", `${V1}/accounts/${account}/rules`, { body: rule });
+export const deleteLookRule = (account: string, rule: string): Promise<void> => request("DELETE", `${V1}/accounts/${account}/rules/${rule}`);
+
 // The second factor, and the separation of administrators
 export const factor = (): Promise<FactorState> => request("GET", FACTOR);
 const quiet = { factorAsked: true } as const; // these answer the question themselves
@@ -145,5 +164,7 @@ export const removeKey = (name: string): Promise<FactorState> => request("DELETE
 export const keyChallenge = (): Promise<WebAuthnOptions> => request("POST", `${FACTOR}/keys/challenge`, { ...quiet });
 export const showKey = (answer: WebAuthnAnswer): Promise<FactorState> => request("POST", `${FACTOR}/keys/verify`, { body: answer, ...quiet });
 export const resetFactor = (account: string): Promise<void> => request("DELETE", `/api/v1/accounts/${account}/factor`);
-export const separation = (): Promise<{ on: boolean }> => request("GET", `${V1}/separation`);
+export const separation = (): Promise<Separation> => request("GET", `${V1}/separation`);
+/** Asks for its end, or agrees to it. */
+export const endSeparation = (): Promise<Separation> => request("DELETE", `${V1}/separation`);
 export const separate = (people: SeparateAdministrators): Promise<void> => request("POST", `${V1}/separation`, { body: people });

@@ -37,8 +37,8 @@ export function loadSession(): Promise<void> {
 }
 
 function entered(me: Me): void {
-  const { patrol = false, factor = null } = me as Me & { patrol?: boolean; factor?: FactorState };
-  session.commit({ phase: "in", account: me.account, patrol, factor });
+  // A server of before exam patrol says neither.
+  session.commit({ phase: "in", account: me.account, patrol: me.patrol ?? false, factor: me.factor ?? null });
 }
 
 export async function signIn(login: string, password: string): Promise<void> {

@@ -49,6 +49,7 @@ const DELAYS_EVERY_MS = 3_000;
 /** A connection is renewed at most this often because pictures stand still. */
 const RENEW_MS_MIN = 30_000;
 const PEER_PAUSE_MS = 1_500;
+const TOO_OFTEN_MS = 1_000;
 const BUSY_AGAIN_MS = 3_000;
 const REFUSED_AGAIN_MS = 60_000;
 /** Said even if nothing else is: the server takes silence for a dead window. */
@@ -194,9 +195,9 @@ export class WallSession {
     this.#tourTimer = setTimeout(() => this.dispatch({ type: "tick", now: Date.now() }), Math.max(due > 0 ? 0 : 1_000, due) + 5);
   }
 
-  #show(): void {
+  #show(afterMs = SHOW_SETTLE_MS): void {
     clearTimeout(this.#showTimer);
-    this.#showTimer = setTimeout(() => this.#say(), SHOW_SETTLE_MS);
+    this.#showTimer = setTimeout(() => this.#say(), afterMs);
   }
 
   #say(): void {
@@ -213,7 +214,7 @@ export class WallSession {
     }).catch((error: unknown) => {
       if (this.#shown === text) this.#shown = "";
       // A refused request is not repeated as it is; one that was lost is said with the next connection.
-      if (error instanceof WallRefusal && error.code === "too_often") this.#show();
+      if (error instanceof WallRefusal && error.code === "too_often") this.#show(TOO_OFTEN_MS);
     });
   }
 

@@ -2,13 +2,20 @@
 import { html, nothing } from "lit";
 import { problemWords, t } from "../../i18n";
 import { p, usePatrolWords } from "../../i18n/patrol";
-import { separate } from "../../protocol/patrol";
+import type { Separation } from "../../protocol/generated/index";
+import { endSeparation, separate, separation } from "../../protocol/patrol";
+import { stamp } from "../patrol/words-of";
 import { confirmDialog, openDialog } from "../dialog";
 import { wordsNote } from "../words";
 
 /** Resolves with whether it was done; the session is then over. */
 export async function separateAdministrators(): Promise<boolean> {
   await usePatrolWords();
+  const now = await separation().catch(() => null);
+  if (now?.on) {
+    await separated(now);
+    return false;
+  }
   let error: unknown = null;
   let same = false;
   let busy = false;
@@ -45,4 +52,29 @@ export async function separateAdministrators(): Promise<boolean> {
     </form>`;
   });
   return done === true;
+}
+
+/** It is so already: shows since when, and lets two of the three end it together. */
+async function separated(state: Separation): Promise<void> {
+  let now = state;
+  let error: unknown = null;
+  await openDialog<void>((close, update) => {
+    const end = async (): Promise<void> => {
+      try {
+        now = await endSeparation();
+        error = null;
+      } catch (e) {
+        error = e;
+      }
+      update();
+    };
+    const words = error ? problemWords(error) : null;
+    return html`<div class="dialog-body">
+      <h2>${p.separation.title}</h2>
+      ${now.since === null ? nothing : html`<p class="num">${p.separation.onSince(stamp(now.since))}</p>`}
+      ${now.end_asked_by ? html`<p class="note warn">${p.separation.endAsked(now.end_asked_by)}</p>` : nothing}
+      ${words ? wordsNote(words, { tone: "bad", code: words.code }) : nothing}
+      <div class="dialog-actions"><button class="btn start" ?disabled=${!now.on} @click=${() => void end()}>${now.end_asked_by ? p.separation.agree : p.separation.end}</button><button class="btn primary" autofocus @click=${() => close(null)}>${t.common.close}</button></div>
+    </div>`;
+  });
 }

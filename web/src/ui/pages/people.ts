@@ -1,7 +1,7 @@
 /** People: accounts, their rights at places, and the link with which each chooses a password. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { Ellipsis, KeyRound, Pencil, Plus, Scale, Search, ShieldOff, UserCheck, UserPlus, UserX, X } from "lucide";
+import { Ellipsis, Eye, KeyRound, Pencil, Plus, Scale, Search, ShieldOff, UserCheck, UserPlus, UserX, X } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { clock, day } from "../../i18n/format";
 import * as api from "../../protocol/api";
@@ -129,6 +129,11 @@ class PagePeople extends Page {
     if (await separateAdministrators()) location.assign("/signin");
   }
 
+  async #rules(account: Account): Promise<void> {
+    const { editLookRules } = await import("../admin/look-rules");
+    await editLookRules(account, this.#places);
+  }
+
   async #resetFactor(account: Account): Promise<void> {
     const sure = await confirmDialog(t.people.resetFactor, t.people.resetFactorLead(account.name), [{ value: "yes", label: t.people.resetFactor, danger: true }], t.common.cancel);
     if (!sure) return;
@@ -179,6 +184,7 @@ class PagePeople extends Page {
           <div class="panel">
             <button class="menu-item" data-closes @click=${() => void this.#edit(a)}>${icon(Pencil)}${t.people.edit}</button>
             <button class="menu-item" data-closes @click=${() => void this.#reset(a)}>${icon(KeyRound)}${t.people.newLink}</button>
+            <button class="menu-item" data-closes @click=${() => void this.#rules(a)}>${icon(Eye)}${t.people.lookRules}</button>
             <button class="menu-item" data-closes ?hidden=${a.id === session.get().account?.id} @click=${() => void this.#resetFactor(a)}>${icon(ShieldOff)}${t.people.resetFactor}</button>
             <button class="menu-item" data-closes ?hidden=${a.id === session.get().account?.id} @click=${() => void this.#disable(a, !a.disabled)}>${icon(a.disabled ? UserCheck : UserX)}${a.disabled ? t.people.enable : t.people.disable}</button>
           </div>

@@ -1,8 +1,11 @@
-/** Saves what a tile shows as a picture with the viewer's mark. The grant tells the server that it was taken, and by whom. */
+/**
+ * Saves what a tile shows as a picture with the viewer's mark. The server is told first, and writes down who took it: a picture
+ * that it does not know of is not saved.
+ */
 import { problemWords } from "../../i18n";
 import { p } from "../../i18n/patrol";
 import type { CameraId } from "../../protocol/generated/index";
-import { grant } from "../../protocol/patrol";
+import { grant, tellSnapshot } from "../../protocol/patrol";
 import { notify } from "../announce";
 import { drawMark } from "./watermark";
 import { stamp } from "./words-of";
@@ -27,7 +30,9 @@ export async function takeSnapshot(video: HTMLVideoElement, shot: Shot): Promise
   pen.drawImage(video, 0, 0);
   drawMark(pen, shot.viewer, shot.name, shot.at);
   try {
-    await grant(shot.camera, { purpose: "snapshot", from: shot.live ? null : Math.round(shot.at), to: shot.live ? null : Math.round(shot.at) });
+    const at = shot.live ? null : Math.round(shot.at);
+    const { token } = await grant(shot.camera, { purpose: "snapshot", from: at, to: at === null ? null : at + 1 });
+    await tellSnapshot(token, at);
   } catch (error) {
     return void notify({ text: problemWords(error).what });
   }
