@@ -163,6 +163,7 @@ impl Driver {
                     self.phase = Phase::Playing(Box::new(session));
                     self.up_since = Some(Instant::now());
                     self.asked_at = None;
+                    metrics::counter!("lectern_ingest_sessions_total").increment(1);
                     Event::Up(Box::new(offer))
                 }
                 Err(fault) => self.down(fault),

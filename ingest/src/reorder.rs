@@ -16,6 +16,9 @@ pub(crate) const WAIT: Duration = Duration::from_millis(50);
 /// The most packets held back: 50 ms of 15 Mbit/s.
 pub(crate) const HELD_MAX: usize = 64;
 
+/// The most bytes held back: as many packets of an Ethernet; datagrams may have forty times that.
+const HELD_BYTES_MAX: usize = 128 * 1024;
+
 /// A moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -44,6 +47,7 @@ pub(crate) struct Packet {
 pub(crate) struct Reorder {
     next: Option<u64>,
     held: BTreeMap<u64, Packet>,
+    held_bytes: usize,
     giving_up: bool,
     /// Highest number pushed.
     highest: u64,
@@ -63,21 +67,24 @@ impl Reorder {
             self.reordered += 1;
         }
         self.highest = self.highest.max(seq);
+        self.held_bytes += packet.payload.len();
         self.held.insert(seq, packet);
     }
 
     /// The next packet in order and how many are missing right before it.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(Packet, u64)> {
+        let full = self.held.len() > HELD_MAX || self.held_bytes > HELD_BYTES_MAX;
         let Some(first) = self.held.first_entry() else {
             self.giving_up = false;
             return None;
         };
         let missing = self.next.map_or(0, |next| first.key() - next);
         let overdue = now.saturating_duration_since(first.get().arrival.at) >= WAIT || self.giving_up;
-        if missing > 0 && !overdue && self.held.len() <= HELD_MAX {
+        if missing > 0 && !overdue && !full {
             return None;
         }
-        let (seq, packet) = self.held.pop_first()?;
+        let (seq, packet) = first.remove_entry();
+        self.held_bytes -= packet.payload.len();
         self.next = Some(seq + 1);
         self.lost += missing;
         Some((packet, missing))
@@ -92,6 +99,7 @@ impl Reorder {
     pub(crate) fn restart(&mut self) {
         self.next = None;
         self.held.clear();
+        self.held_bytes = 0;
         self.highest = 0;
         self.giving_up = false;
     }
@@ -159,6 +167,19 @@ mod tests {
             }
             prop_assert_eq!((out, r.lost, r.late_or_duplicate), (201, 0, 0));
         }
+    }
+
+    #[test]
+    fn large_packets_are_held_in_small_number() {
+        let (mut r, t) = (Reorder::default(), Instant::now());
+        r.push(packet(0, t));
+        assert!(r.pop(t).is_some());
+        for seq in 2..20 {
+            r.push(Packet { payload: vec![0; 60_000].into(), ..packet(seq, t) });
+            while r.pop(t).is_some() {}
+            assert!(r.held_bytes <= HELD_BYTES_MAX);
+        }
+        assert_eq!((r.lost, r.held.len()), (1, 0));
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub struct CameraStatus {
     pub state: CameraState,
     /// Since when it is in this state.
     pub since: UnixMillis,
-    /// What happened, in English, for the log and for an engineer; no secrets, no bytes of the camera.
+    /// What happened, in English, for the log and for an engineer; no secrets, and of what the camera wrote only names of codecs.
     pub detail: String,
     /// Main, then sub if configured, then sound if offered.
     pub streams: Vec<StreamStatus>,

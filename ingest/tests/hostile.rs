@@ -113,6 +113,19 @@ async fn a_camera_that_turns_to_anothers_stream_is_silent_to_us() {
     bench.flows(other_config.id, 20).await;
 }
 
+#[tokio::test]
+async fn a_task_that_panics_is_begun_anew() {
+    let (bench, camera, other) = (Bench::start(), FakeCamera::start(1).await, FakeCamera::start(2).await);
+    let (first, second) = (config(camera.url("main"), None), config(other.url("main"), None));
+    bench.ingest.put(second.clone());
+    bench.flows(second.id, 10).await;
+    bench.heard.panic_once.store(true, Relaxed);
+    bench.ingest.put(first.clone());
+    bench.until("panicked", || !bench.heard.panic_once.load(Relaxed)).await;
+    bench.flows(first.id, 10).await;
+    assert_eq!((camera.control.plays.load(Relaxed), other.control.plays.load(Relaxed)), (2, 1));
+}
+
 /// A description with this picture.
 fn described(video: &str) -> String {
     format!("v=0\r\ns=x\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 {video}\r\na=control:t\r\n")

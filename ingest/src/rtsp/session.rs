@@ -84,8 +84,8 @@ pub(crate) struct Session {
     /// Asked and not answered yet.
     asked: bool,
     scratch: Vec<u8>,
-    /// Packets on channels nobody set up, and of strangers.
-    pub(crate) strangers: u64,
+    /// Packets on channels nobody set up, and of strangers, since they were counted last.
+    strangers: u64,
     /// The source named in receiver reports: one of our own, any.
     us: Ssrc,
 }
@@ -232,6 +232,10 @@ impl Session {
     /// the rest of a packet's way.
     pub(crate) fn mind(&mut self) -> Result<(), Fault> {
         let now = Instant::now();
+        let strangers = std::mem::take(&mut self.strangers);
+        if strangers > 0 {
+            metrics::counter!("lectern_ingest_packets_refused_total", "reason" => "stranger").increment(strangers);
+        }
         if now >= self.report_at {
             self.report_at = now + REPORT_EVERY;
             let report = rtcp::receiver_report(self.us);
@@ -339,6 +343,9 @@ impl Session {
             let (username, password) = (self.target.username.as_str(), self.target.password.expose());
             let params = PasswordParams { username, password, uri, method, body: Some(&[]) };
             let value = auth.respond(&params).map_err(|_| Fault::Protocol("the camera's challenge"))?;
+            if value.bytes().any(|b| b.is_ascii_control()) {
+                return Err(Fault::Protocol("a line break in user, password or challenge"));
+            }
             let _ = write!(text, "Authorization: {value}\r\n");
         }
         text.push_str(extra);

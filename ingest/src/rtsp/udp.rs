@@ -5,6 +5,7 @@ use socket2::{Domain, Socket, Type};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::AsRawFd,
     task::{Context, Poll},
 };
 use tokio::{io::ReadBuf, net::UdpSocket};
@@ -41,10 +42,20 @@ fn bind(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let address = SocketAddr::new(ip, port);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
-    // Granted in part at worst.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    grow_buffer(&socket);
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+/// Beyond `net.core.rmem_max` only with CAP_NET_ADMIN; less is no error.
+fn grow_buffer(socket: &Socket) {
+    let (bytes, len) = (RECEIVE_BUFFER_BYTES as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
+    let (fd, name) = (socket.as_raw_fd(), libc::SO_RCVBUFFORCE);
+    // SAFETY: `bytes` lives through the call and `len` is its size.
+    let rc = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const bytes).cast(), len) };
+    if rc != 0 {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    }
 }
 
 impl Pair {

@@ -27,6 +27,8 @@ pub struct Heard {
     pub live: Mutex<Vec<(CameraId, CameraStream, LivePacket)>>,
     pub opened: Mutex<Vec<(CameraId, LiveTracks)>>,
     pub main_wanted: AtomicBool,
+    /// The next opening of a live sink panics.
+    pub panic_once: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -53,6 +55,7 @@ impl ArchivePort for Archive {
 
 impl LivePort for Live {
     fn open(&self, camera: CameraId, tracks: &LiveTracks) -> Option<Box<dyn LiveSink>> {
+        assert!(!self.0.panic_once.swap(false, Relaxed), "as the test asked for");
         self.0.opened.lock().push((camera, *tracks));
         Some(Box::new(Sink(self.0.clone(), camera)))
     }
