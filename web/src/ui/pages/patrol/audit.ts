@@ -40,6 +40,7 @@ class PageAudit extends Page {
   }
 
   protected override async load(): Promise<void> {
+    this.#error = null;
     try {
       this.#catalogue = await loadCatalogue();
     } catch {
@@ -49,6 +50,7 @@ class PageAudit extends Page {
         this.#catalogue = { ...EMPTY_CATALOGUE, places, roots: places.slice(0, 1) };
       } catch (error) {
         this.#error = error;
+        return this.requestUpdate();
       }
     }
     this.#place ||= this.#catalogue.roots[0]?.id ?? "";
@@ -104,7 +106,7 @@ class PageAudit extends Page {
         <select class="input" aria-label=${p.audit.action} @change=${(e: Event) => this.#filter(() => { this.#action = value(e) as AuditAction; })}><option value="">${p.audit.allActions}</option>${(Object.keys(p.auditActions) as AuditAction[]).map((a) => html`<option value=${a} .selected=${a === this.#action}>${p.auditActions[a]}</option>`)}</select>
         <input class="input" type="search" placeholder=${p.audit.login} aria-label=${p.audit.login} .value=${this.#login} @change=${(e: Event) => this.#filter(() => { this.#login = value(e).trim(); })} />
       </div>
-      ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#ask()}>${t.common.again}</button>` }) : nothing}
+      ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void (this.#place ? this.#ask() : this.load())}>${t.common.again}</button>` }) : nothing}
       <section class="place-section"><h2>${p.audit.sumTitle}</h2>
         ${sumWords ? wordsNote(sumWords, { code: sumWords.code }) : this.#sums === null ? html`<div class="skeleton line-skeleton" aria-hidden="true"></div>` : this.#sums.length === 0 ? html`<p class="muted">${p.audit.nobody}</p>` : this.#sumTable(this.#sums)}</section>
       <section class="place-section"><h2>${p.audit.entries} ${this.#login ? html`<button class="btn small" @click=${() => this.#filter(() => { this.#login = ""; })}>${this.#login}${icon(X)}</button>` : nothing}</h2>
