@@ -4,9 +4,8 @@ use crate::{
     adapt_files::Archive,
     adapt_media::{self, SfuPlane},
     adapt_recordings::{Recorders, RecordingsPort},
-    archive, keys,
-    patrol_hooks::Hooks,
-    patrol_idle::Idle,
+    archive, keys, patrol,
+    patrol_live::Live,
 };
 use anyhow::Context as _;
 use lectern_base::{
@@ -21,7 +20,7 @@ use lectern_signaling::{
     app::{App, AppState, Settings},
     hub::{HubConfig, Rooms},
     limit::Limits,
-    patrol::{Patrol, PatrolConfig, PatrolSettings},
+    patrol::Patrol,
     ports::{MediaPlane, Recordings},
 };
 use std::{
@@ -40,6 +39,8 @@ pub struct Server {
     pub library: Arc<Library>,
     /// The recorder.
     pub recorders: Arc<Recorders>,
+    /// Exam patrol.
+    pub patrol: patrol::Running,
     /// Keeps the metrics small while the server runs.
     #[expect(dead_code, reason = "held until the server ends")]
     pub upkeep: Upkeep,
@@ -54,6 +55,8 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
     let recorder = open_recorder(config, data).await?;
     let sfu = Sfu::start(sfu_config(config)?).context("could not start the media plane")?;
     let media: Arc<dyn MediaPlane> = Arc::new(SfuPlane(sfu.clone()));
+
+    let patrol = patrol::assemble(config, data, &library, &sfu).await?;
 
     // The recorder reports to the rooms, and the rooms start the recorder: the way back is known last.
     let rooms: Arc<OnceLock<Rooms>> = Arc::default();
@@ -75,25 +78,7 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
         live_max: Duration::from_secs(3_600 * u64::from(config.class.lesson_hours_max)),
     });
     let hub = rooms.get_or_init(|| hub).clone();
-    forward_events(&sfu, hub.clone())?;
-
-    let idle = Arc::new(Idle);
-    let patrol = Patrol::new(PatrolConfig {
-        settings: PatrolSettings {
-            allow_loopback: config.patrol.allow_loopback,
-            default_days: config.patrol.default_days,
-            issuer: config.patrol.issuer.clone(),
-            exports: data.path().join("exports"),
-        },
-        library: Arc::clone(&library),
-        cameras: idle.clone(),
-        walls: idle.clone(),
-        footage: idle.clone(),
-        audit: idle,
-        deliveries: Arc::new(Hooks { allow_loopback: config.patrol.allow_loopback }),
-        seal: Arc::new(keys::sealing_keys(data.path())?),
-    })
-    .context("could not open the exports")?;
+    forward_events(&sfu, hub.clone(), patrol.patrol.clone(), patrol.parts.as_ref().map(|p| p.live.clone()))?;
 
     let proxied = config.http.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let app = App::new(AppState {
@@ -118,13 +103,13 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
         recordings,
         files,
         rooms: hub,
-        patrol,
+        patrol: patrol.patrol.clone(),
         limits: Limits::new(&config.limits),
         sign_in: Default::default(),
         sessions: Default::default(),
         metrics: Box::new(move || metrics.render()),
     });
-    Ok(Server { app, sfu, library, recorders, upkeep })
+    Ok(Server { app, sfu, library, recorders, patrol, upkeep })
 }
 
 async fn open_recorder(config: &Config, data: &DataDir) -> anyhow::Result<Arc<Recorder>> {
@@ -147,11 +132,15 @@ fn sfu_config(config: &Config) -> anyhow::Result<SfuConfig> {
     Ok(SfuConfig { listen: config.media.listen.clone(), advertise: config.media.advertise.clone(), shards, ..defaults })
 }
 
-/// Brings what the media plane reports to the rooms, until it ends.
-fn forward_events(sfu: &Sfu, rooms: Rooms) -> anyhow::Result<()> {
+/// Brings what the media plane reports to the rooms and to walls, until it ends.
+fn forward_events(sfu: &Sfu, rooms: Rooms, patrol: Patrol, live: Option<Live>) -> anyhow::Result<()> {
     let mut events = sfu.events().context("the media plane's events were taken before")?;
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
+            if let Some(event) = live.as_ref().and_then(|live| live.event(&event)) {
+                patrol.event(event).await;
+                continue;
+            }
             if let Some(event) = adapt_media::event(event) {
                 rooms.media_event(event);
             }

@@ -6,10 +6,17 @@ mod adapt_recordings;
 mod archive;
 mod assemble;
 mod audit;
+mod evidence;
 mod keys;
 mod machine;
+mod patrol;
+mod patrol_audit;
+mod patrol_cameras;
+mod patrol_footage;
 mod patrol_hooks;
 mod patrol_idle;
+mod patrol_live;
+mod patrol_words;
 mod people;
 mod serve;
 mod tls;
@@ -47,6 +54,9 @@ enum Command {
     /// Looks after recordings on disk.
     #[command(subcommand)]
     Recorder(RecorderCommand),
+    /// Verifies and exports evidence of cameras.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Verifies the audit log of exam patrol.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -145,6 +155,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Recorder(RecorderCommand::Check { dir, json }) => check_recordings(&dir, json),
+        Command::Evidence(command) => evidence::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Library(LibraryCommand::Rebuild { place, new }) => {
             let (config, data) = place.open()?;

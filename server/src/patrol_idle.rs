@@ -2,21 +2,18 @@
 //! answer that says so.
 
 use async_trait::async_trait;
+use lectern_library::Hold;
 use lectern_media::{CameraId, ParticipantId, PeerId, UnixMillis};
-use lectern_protocol::api::{
-    AuditPage, AuditSum, CameraFault, CameraReport, CameraState, CameraStatus, ProbeFault, Span,
-};
+use lectern_protocol::api::{CameraFault, CameraReport, CameraState, CameraStatus, ProbeFault, Span};
 use lectern_signaling::{
-    patrol::{
-        ports::{
-            Audit, AuditFilter, CameraFacts, CameraFeed, Cameras, ChainCheck, ExportDone, ExportFault, ExportOrder,
-            Footage, FootageDay, FootageDisk, FootagePart, Viewed, WallLine, WallPlane,
-        },
-        trail::Act,
+    patrol::ports::{
+        CameraFacts, CameraFeed, Cameras, ChainCheck, ExportDone, ExportFault, ExportOrder, Footage, FootageDay,
+        FootageDisk, FootagePart, Opened, WallLine, WallPlane,
     },
-    ports::{MediaError, PortError, Served, Subscribed},
+    ports::{MediaError, PortError, Subscribed},
 };
 use std::time::Duration;
+use ulid::Ulid;
 
 /// Nothing runs.
 pub struct Idle;
@@ -65,11 +62,14 @@ impl Footage for Idle {
     async fn day(&self, _: CameraId, _: Span) -> Result<FootageDay, PortError> {
         Ok(FootageDay::default())
     }
-    async fn open(&self, _: CameraId, _: Span, _: &FootagePart) -> Result<Option<Served>, PortError> {
+    async fn open(&self, _: CameraId, _: Span, _: &FootagePart) -> Result<Option<Opened>, PortError> {
         Ok(None)
     }
-    fn times(&self, _: CameraId, _: &str) -> Option<(UnixMillis, UnixMillis)> {
-        None
+    async fn hold(&self, _: &Hold) -> Result<(), PortError> {
+        Err(off("hold footage"))
+    }
+    async fn release(&self, _: Ulid) -> Result<(), PortError> {
+        Err(off("release footage"))
     }
     async fn verify(&self, _: CameraId, _: Duration, _: UnixMillis) -> Result<ChainCheck, PortError> {
         Ok(ChainCheck::Nothing)
@@ -79,27 +79,5 @@ impl Footage for Idle {
     }
     async fn export(&self, _: ExportOrder) -> Result<ExportDone, ExportFault> {
         Err(ExportFault { code: "nothing_recorded", detail: "exam patrol is turned off".into() })
-    }
-}
-
-#[async_trait]
-impl Audit for Idle {
-    async fn append(&self, acts: &[Act]) -> Result<(), PortError> {
-        for act in acts {
-            tracing::info!(target: "audit", action = ?act.action, detail = act.detail, "audit");
-        }
-        Ok(())
-    }
-    async fn page(&self, _: AuditFilter) -> Result<AuditPage, PortError> {
-        Err(off("read the audit log"))
-    }
-    async fn sum(&self, _: AuditFilter) -> Result<Vec<AuditSum>, PortError> {
-        Err(off("read the audit log"))
-    }
-    async fn export(&self, _: AuditFilter, _: bool) -> Result<Served, PortError> {
-        Err(off("read the audit log"))
-    }
-    async fn viewers(&self, _: &[CameraId], _: Span) -> Result<Vec<Viewed>, PortError> {
-        Ok(vec![])
     }
 }

@@ -47,6 +47,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
     let first = server.library.first_run(UnixMillis::now()).await.context("could not make the first account")?;
     tokio::spawn(server.recorders.clone().keep_sealing());
+    let patrolling = server
+        .patrol
+        .start(&config, {
+            let shutdown = shutdown.clone();
+            async move { shutdown.begun().await }
+        })
+        .await?;
     let handle = Handle::new();
     let mut serving = JoinSet::new();
     let router = http::router(server.app.clone());
@@ -74,6 +81,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             // Clients are told first, so that they know why their sockets close; then recordings are closed so that they
             // can be resumed; media flows until then.
             rooms.close().await;
+            if patrolling.await.is_err() {
+                tracing::error!("what runs beside exam patrol had failed");
+            }
+            server.patrol.end().await;
             handle.graceful_shutdown(Some(DRAIN));
             server.sfu.shutdown().await;
             if house.await.is_err() {

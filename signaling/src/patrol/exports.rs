@@ -1,6 +1,6 @@
 //! The queue of exports: which waits, runs, is ready; kept in files beside the exports so that it survives a restart.
 //!
-//! `<data>/exports/<id>.json` says what was asked for and where it stands, `<id>.mp4` is what was made. Belongs here: the
+//! `<data>/exports/<id>.json` says what was asked for and where it stands, `<id>.zip` is what was made. Belongs here: the
 //! queue and its files. Does not belong here: writing evidence (the [`Footage`](super::ports::Footage) port), rights, HTTP.
 
 use super::ports::{ExportDone, ExportFault, ExportProgress};
@@ -35,6 +35,9 @@ pub struct Kept {
     pub account: AccountId,
     /// Their log-in name.
     pub login: String,
+    /// The place where they hold their role, by name.
+    #[serde(default)]
+    pub of_place: String,
 }
 
 /// Why an export is not taken.
@@ -94,7 +97,7 @@ impl Exports {
     /// Where the file of an export lies.
     #[must_use]
     pub fn file(&self, id: Ulid) -> PathBuf {
-        self.dir.join(format!("{id}.mp4"))
+        self.dir.join(format!("{id}.zip"))
     }
 
     /// One export, with how far it is.
@@ -285,7 +288,7 @@ mod tests {
             detail: None,
             expires: None,
         };
-        Kept { job, account, login: "li.ming".into() }
+        Kept { job, account, login: "li.ming".into(), of_place: String::new() }
     }
 
     fn done() -> ExportDone {

@@ -6,7 +6,8 @@
 
 use crate::ports::{MediaError, PortError, Served, Subscribed};
 use async_trait::async_trait;
-use lectern_auth::Secret;
+use lectern_auth::{PlaceNode, Secret};
+use lectern_library::Hold;
 use lectern_media::{CameraId, CameraStream, ParticipantId, PeerId, PlaceId, UnixMillis};
 use lectern_protocol::api::{
     AuditAction, AuditPage, AuditSum, CameraGap, CameraReport, CameraState, CameraStatus, CameraTransport, Span,
@@ -48,8 +49,8 @@ pub struct CameraFeed {
 pub struct CameraFacts {
     /// Name.
     pub name: String,
-    /// Where it hangs, highest place first, by name.
-    pub places: Vec<String>,
+    /// Where it hangs with all above it, the root first.
+    pub places: Vec<PlaceNode>,
     /// Where it hangs.
     pub place: PlaceId,
     /// What it watches, as the wire says it.
@@ -228,6 +229,14 @@ pub enum FootagePart {
     },
 }
 
+/// A part of footage that is served.
+pub struct Opened {
+    /// The bytes.
+    pub served: Served,
+    /// From when to when it plays, if it is media.
+    pub times: Option<Span>,
+}
+
 /// The disk of footage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FootageDisk {
@@ -259,14 +268,23 @@ pub trait Footage: Send + Sync {
     /// If its files can't be read.
     async fn day(&self, camera: CameraId, range: Span) -> Result<FootageDay, PortError>;
 
-    /// A part of a camera's recording that lies within `range`; `None` = nothing, or nothing in that range.
+    /// A part of a camera's recording that touches `range`; `None` = nothing, or nothing in that range.
     ///
     /// # Errors
     /// If its files can't be read.
-    async fn open(&self, camera: CameraId, range: Span, part: &FootagePart) -> Result<Option<Served>, PortError>;
+    async fn open(&self, camera: CameraId, range: Span, part: &FootagePart) -> Result<Option<Opened>, PortError>;
 
-    /// From when to when what a playlist names by this path plays; none if it is no media (an init segment).
-    fn times(&self, camera: CameraId, path: &str) -> Option<(UnixMillis, UnixMillis)>;
+    /// Protects a stretch: no rule and no full disk removes it. It survives a power cut when this returns.
+    ///
+    /// # Errors
+    /// If it can't be kept.
+    async fn hold(&self, hold: &Hold) -> Result<(), PortError>;
+
+    /// Ends a hold. Nothing happens if there is none.
+    ///
+    /// # Errors
+    /// If it is still in force.
+    async fn release(&self, hold: Ulid) -> Result<(), PortError>;
 
     /// Chain and signatures of the stretch before `until`.
     ///
@@ -292,12 +310,14 @@ pub trait Footage: Send + Sync {
 pub struct Viewed {
     /// Which camera.
     pub camera: CameraId,
-    /// Who, by name and log-in name.
-    pub who: String,
-    /// What they did, a stable word.
+    /// Who.
+    pub who: super::trail::Who,
+    /// What they did: `live`, `listen`, `playback`, `snapshot`, `export`.
     pub what: String,
-    /// When.
-    pub at: UnixMillis,
+    /// From.
+    pub from: UnixMillis,
+    /// To.
+    pub to: UnixMillis,
 }
 
 /// What shall be exported.
@@ -313,8 +333,8 @@ pub struct ExportOrder {
     pub main: bool,
     /// What for.
     pub reason: String,
-    /// Who asked, name and log-in name.
-    pub by: String,
+    /// Who asked.
+    pub by: super::trail::Who,
     /// Who looked at it before.
     pub viewers: Vec<Viewed>,
     /// Where the file goes; its directory is there.

@@ -127,7 +127,7 @@ impl Patrol {
     /// What its recording is told.
     pub(crate) fn facts(&self, camera: &Camera) -> CameraFacts {
         let tree = self.0.library.tree();
-        let mut places: Vec<String> = tree.upward(camera.place).map(|p| p.name.clone()).collect();
+        let mut places: Vec<_> = tree.upward(camera.place).cloned().collect();
         places.reverse();
         CameraFacts {
             name: camera.name.clone(),
@@ -406,7 +406,13 @@ impl Patrol {
             range,
             main: request.main,
             reason: request.reason.clone(),
-            by: format!("{} ({})", kept.job.by, kept.login),
+            by: Who {
+                account: Some(kept.account),
+                name: kept.job.by.clone(),
+                login: kept.login.clone(),
+                of_place: kept.of_place.clone(),
+                ..Who::default()
+            },
             file: self.0.exports.lock().file(kept.job.id),
             progress,
         })

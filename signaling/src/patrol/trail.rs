@@ -28,6 +28,8 @@ pub struct Who {
     pub name: String,
     /// Log-in name.
     pub login: String,
+    /// The place where they hold their role, by name.
+    pub of_place: String,
     /// Address.
     pub address: String,
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use lectern_auth::SealingKeys;
-use lectern_library::Library;
+use lectern_library::{Hold, Library};
 use lectern_media::{CameraId, CameraStream, Codec, ParticipantId, PeerId, UnixMillis};
 use lectern_protocol::api::{
     AuditEntry, AuditPage, AuditSum, CameraReport, CameraState, CameraStatus, CameraStreamInfo, Span,
@@ -13,7 +13,7 @@ use lectern_signaling::{
         Patrol, PatrolConfig, PatrolSettings,
         ports::{
             Audit, AuditFilter, CameraFacts, CameraFeed, Cameras, ChainCheck, Deliveries, ExportDone, ExportFault,
-            ExportOrder, Footage, FootageDay, FootageDisk, FootagePart, Viewed, WallLine, WallPlane,
+            ExportOrder, Footage, FootageDay, FootageDisk, FootagePart, Opened, Viewed, WallLine, WallPlane,
         },
         trail::Act,
     },
@@ -25,6 +25,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use ulid::Ulid;
 
 /// What a segment of footage holds.
 pub const FOOTAGE: &[u8] = b"footage-footage-footage";
@@ -42,6 +43,8 @@ pub struct Site {
     pub book: Mutex<Vec<Act>>,
     /// Calls of webhooks: URL, headers, body.
     pub calls: Mutex<Vec<(String, Vec<(&'static str, String)>, Vec<u8>)>>,
+    /// Holds that retention knows.
+    pub held: Mutex<Vec<Ulid>>,
     /// What webhooks answer.
     pub deaf: Mutex<bool>,
     /// While a test holds it, exports are not written.
@@ -124,6 +127,12 @@ impl WallPlane for Site {
     }
 }
 
+/// Segments are called `<from>-<to>.mp4`.
+fn times(path: &str) -> Option<Span> {
+    let (from, to) = path.strip_suffix(".mp4")?.split_once('-')?;
+    Some(Span { from: UnixMillis(from.parse().ok()?), to: UnixMillis(to.parse().ok()?) })
+}
+
 fn served(content_type: &'static str, bytes: &'static [u8], immutable: bool) -> Served {
     Served {
         content_type,
@@ -144,20 +153,26 @@ impl Footage for Site {
             ..FootageDay::default()
         })
     }
-    async fn open(&self, _: CameraId, range: Span, part: &FootagePart) -> Result<Option<Served>, PortError> {
+    async fn open(&self, _: CameraId, range: Span, part: &FootagePart) -> Result<Option<Opened>, PortError> {
         Ok(match part {
-            FootagePart::Playlist { .. } => Some(served("application/vnd.apple.mpegurl", b"#EXTM3U\n", false)),
-            FootagePart::Segment { path } => {
-                let (from, to) = self.times(CameraId::generate(), path).unwrap_or((range.from, range.to));
-                (range.from <= from && to <= range.to).then(|| served("video/mp4", FOOTAGE, true))
+            FootagePart::Playlist { .. } => {
+                Some(Opened { served: served("application/vnd.apple.mpegurl", b"#EXTM3U\n", false), times: None })
             }
-            FootagePart::Snapshot { .. } => Some(served("video/mp4", FOOTAGE, false)),
+            FootagePart::Segment { path } => {
+                let times = times(path).unwrap_or(range.clone());
+                let touches = times.from < range.to && range.from < times.to;
+                touches.then(|| Opened { served: served("video/mp4", FOOTAGE, true), times: Some(times) })
+            }
+            FootagePart::Snapshot { .. } => Some(Opened { served: served("video/mp4", FOOTAGE, false), times: None }),
         })
     }
-    /// Segments are called `<from>-<to>.mp4`.
-    fn times(&self, _: CameraId, path: &str) -> Option<(UnixMillis, UnixMillis)> {
-        let (from, to) = path.strip_suffix(".mp4")?.split_once('-')?;
-        Some((UnixMillis(from.parse().ok()?), UnixMillis(to.parse().ok()?)))
+    async fn hold(&self, hold: &Hold) -> Result<(), PortError> {
+        self.held.lock().unwrap().push(hold.id);
+        Ok(())
+    }
+    async fn release(&self, hold: Ulid) -> Result<(), PortError> {
+        self.held.lock().unwrap().retain(|held| *held != hold);
+        Ok(())
     }
     async fn verify(&self, _: CameraId, _: Duration, _: UnixMillis) -> Result<ChainCheck, PortError> {
         Ok(ChainCheck::Right)

@@ -111,7 +111,12 @@ async fn ask(
         let act = Act::new(now, who(&caller, addr), AuditAction::ExportAsked, p.what(*camera), detail);
         super::write(p, act.range(job.request.from, job.request.to)).await?;
     }
-    let kept = Kept { job: job.clone(), account: caller.account, login: caller.login.clone() };
+    let kept = Kept {
+        job: job.clone(),
+        account: caller.account,
+        login: caller.login.clone(),
+        of_place: who(&caller, addr).of_place,
+    };
     let this = p.clone();
     // A file is written and synced.
     let added = tokio::task::spawn_blocking(move || this.0.exports.lock().add(kept)).await;
@@ -191,7 +196,7 @@ pub(super) async fn download(
     let file = app.patrol.0.exports.lock().file(id);
     let len = tokio::fs::metadata(&file).await.map_err(ApiError::internal)?.len();
     let served = Served {
-        content_type: "video/mp4",
+        content_type: "application/zip",
         len_bytes: len,
         body: ServedBody::File { path: file, range: 0..len },
         immutable: true,
@@ -206,7 +211,7 @@ pub(super) async fn download(
         }
     }
     let mut response = answer(served, wanted, etag.as_deref()).await?;
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"evidence-{id}.mp4\"")) {
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"evidence-{id}.zip\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)

@@ -14,7 +14,7 @@ use crate::{
     },
     patrol::{
         Patrol,
-        ports::{FootagePart, PlayStream},
+        ports::{FootagePart, Opened, PlayStream},
         trail::{Act, Who},
     },
     route::{Right, Route, Verb},
@@ -175,10 +175,11 @@ async fn fetch(
             let stream = stream_of(query.stream.as_deref(), PlayStream::Main)?;
             let part = FootagePart::Snapshot { stream };
             let served = p.0.footage.open(grant.camera, span.clone(), &part).await?;
-            let served = served.ok_or_else(|| ApiError::not_found("picture"))?;
+            let opened = served.ok_or_else(|| ApiError::not_found("picture"))?;
+            let taken = opened.times.unwrap_or(span);
             let act = Act::new(now, who(&caller, addr), AuditAction::Snapshot, p.what(grant.camera), "");
-            super::write(p, act.range(span.from, span.to)).await?;
-            let mut response = answer(served, None, None).await?;
+            super::write(p, act.range(taken.from, taken.to)).await?;
+            let mut response = answer(opened.served, None, None).await?;
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok(response)
         }
@@ -191,9 +192,9 @@ async fn fetch(
                 _ => FootagePart::Segment { path: path.clone() },
             };
             let served = p.0.footage.open(grant.camera, Span { from, to }, &part).await?;
-            let served = served.ok_or_else(|| ApiError::not_found("part of this stretch").because("wrong_range"))?;
-            let from_to = p.0.footage.times(grant.camera, &path).filter(|_| part_is_segment(&part));
-            if let Some((from, to)) = from_to {
+            let nothing = || ApiError::not_found("part of this stretch").because("wrong_range").camera(grant.camera);
+            let Opened { served, times } = served.ok_or_else(nothing)?;
+            if let Some(Span { from, to }) = times {
                 played(p, who(&caller, addr), caller.session, grant.camera, from, to, now);
             }
             let etag = etag_of(&served, &path.replace('/', "-"));
@@ -201,10 +202,6 @@ async fn fetch(
             answer(served, wanted, etag.as_deref()).await
         }
     }
-}
-
-fn part_is_segment(part: &FootagePart) -> bool {
-    matches!(part, FootagePart::Segment { .. })
 }
 
 fn stream_of(name: Option<&str>, absent: PlayStream) -> ApiResult<PlayStream> {

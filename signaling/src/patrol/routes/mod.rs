@@ -32,10 +32,14 @@ const RANGE_MAX: Duration = Duration::from_secs(48 * 3_600);
 
 /// A caller as the audit log names them.
 pub(crate) fn who(caller: &Caller, addr: ClientAddr) -> Who {
+    // Of several roles the highest place says best who looks from above.
+    let depth = |place: lectern_media::PlaceId| caller.tree.get(place).map(|p| (p.level.depth(), p.name.clone()));
+    let highest = caller.rights.roles().iter().filter_map(|r| depth(r.place)).min();
     Who {
         account: Some(caller.account),
         name: caller.name.clone(),
         login: caller.login.clone(),
+        of_place: highest.map(|(_, name)| name).unwrap_or_default(),
         address: addr.0.to_string(),
     }
 }

@@ -237,6 +237,8 @@ async fn set_holds(
     let holds: Vec<Hold> = cameras.into_iter().map(hold).collect();
     app.library.store().set_holds(holds.clone()).await?;
     for hold in &holds {
+        // Retention reads holds from beside the recordings.
+        p.0.footage.hold(hold).await?;
         let act = Act::new(set.at, super::who(&caller, addr), AuditAction::HoldSet, p.what(hold.camera), why.clone());
         super::write(p, act.range(hold.from, hold.to)).await?;
     }
@@ -269,6 +271,9 @@ async fn release(
         Some(_) => (store.agree_release(id, by(&caller)).await?, AuditAction::HoldReleased),
     };
     note(p, &caller, addr, action, p.what(hold.camera), hold.why.clone()).await?;
+    if changed.released.is_some() {
+        p.0.footage.release(id).await?;
+    }
     tracing::info!(by = %caller.account, hold = %id, ?action, "release of a hold");
     Ok(Json(shown_hold(&changed, &v, &caller)))
 }

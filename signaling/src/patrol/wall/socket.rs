@@ -14,6 +14,7 @@ use crate::{
     patrol::{
         Patrol,
         access::Viewer,
+        routes,
         trail::{Act, What, Who},
     },
     ports::{MediaError, Subscribed},
@@ -144,12 +145,7 @@ async fn hello(
     let token = token.ok_or_else(|| (stranger(), Some("not_authorised")))?;
     core::hello(&request, |csrf| csrf_matches(&token, csrf)).map_err(|code| (stranger(), Some(code)))?;
     let caller = patrol.caller(&token).await.ok_or_else(|| (stranger(), Some("signed_out")))?;
-    let who = Who {
-        account: Some(caller.account),
-        name: caller.name.clone(),
-        login: caller.login.clone(),
-        address: addr.0.to_string(),
-    };
+    let who = routes::who(&caller, addr);
     let viewer = Viewer::new(patrol, &caller);
     if !viewer.patrols() {
         return Err((who, Some("not_authorised")));

@@ -1,0 +1,232 @@
+//! Runs cameras for signaling: ingest and the archive of cameras, kept in step.
+
+use crate::patrol_words::{camera_state, report, stream_info};
+use async_trait::async_trait;
+use lectern_ingest::{ArchivePort, CameraConfig, Ingest, Secret, Transport};
+use lectern_media::{Bitrate, CameraId, UnixMillis, tap::TapHandle};
+use lectern_protocol::api::{
+    CameraFault, CameraGroup, CameraReport, CameraState, CameraStatus, CameraTransport, ProbeFault,
+};
+use lectern_recorder::camera::{CameraArchive, CameraMeta, CameraRecordingState, CameraTap};
+use lectern_signaling::{
+    patrol::{
+        ports::{CameraFacts, CameraFeed, Cameras},
+        target::is_reserved,
+    },
+    ports::PortError,
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+/// How often recordings that could not be begun are tried again.
+const AGAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// The archive as ingest and signaling share it.
+#[derive(Clone)]
+pub struct Archive(Arc<Inner>);
+
+struct Inner {
+    archive: Arc<CameraArchive>,
+    /// Cameras that shall be recorded; a tap if they are.
+    wanted: Mutex<HashMap<CameraId, (CameraMeta, Option<CameraTap>)>>,
+}
+
+impl Archive {
+    pub fn new(archive: Arc<CameraArchive>) -> Self {
+        Self(Arc::new(Inner { archive, wanted: Mutex::default() }))
+    }
+
+    /// Records the camera as it is described from now on.
+    fn record(&self, meta: CameraMeta) {
+        let mut wanted = self.0.wanted.lock();
+        let camera = meta.camera;
+        if wanted.get(&camera).is_some_and(|(known, tap)| *known == meta && tap.is_some()) {
+            return;
+        }
+        let tap = self.begin(&meta);
+        wanted.insert(camera, (meta, tap));
+    }
+
+    fn begin(&self, meta: &CameraMeta) -> Option<CameraTap> {
+        match self.0.archive.record(meta.clone()) {
+            Ok(tap) => Some(tap),
+            Err(error) => {
+                metrics::counter!("lectern_server_cameras_not_recorded_total", "reason" => "refused").increment(1);
+                tracing::error!(camera = %meta.camera, %error, "a camera can't be recorded");
+                None
+            }
+        }
+    }
+
+    /// Ends the camera's recording.
+    async fn end(&self, camera: CameraId) {
+        if self.0.wanted.lock().remove(&camera).is_none() {
+            return;
+        }
+        let archive = Arc::clone(&self.0.archive);
+        match tokio::task::spawn_blocking(move || archive.stop(camera)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%camera, %error, "the end of a recording could not be written"),
+            Err(error) => tracing::error!(%camera, %error, "the end of a recording failed"),
+        }
+    }
+
+    /// Begins recordings again that could not be begun, for ever.
+    pub async fn keep(self) {
+        let mut every = tokio::time::interval(AGAIN_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let missing: Vec<CameraMeta> =
+                self.0.wanted.lock().values().filter(|(_, tap)| tap.is_none()).map(|(meta, _)| meta.clone()).collect();
+            missing.into_iter().for_each(|meta| self.record(meta));
+        }
+    }
+}
+
+impl ArchivePort for Archive {
+    fn tap(&self, camera: CameraId) -> Option<TapHandle> {
+        let wanted = self.0.wanted.lock();
+        let handle = wanted.get(&camera)?.1.as_ref()?.handle();
+        (!handle.is_closed()).then_some(handle)
+    }
+}
+
+/// Cameras as signaling runs them.
+pub struct Runner {
+    ingest: Ingest,
+    archive: Archive,
+    allow_loopback: bool,
+    most: usize,
+}
+
+impl Runner {
+    pub fn new(ingest: Ingest, archive: Archive, allow_loopback: bool, most: usize) -> Self {
+        Self { ingest, archive, allow_loopback, most }
+    }
+
+    /// Refuses a name that leads to this machine, as its address would have been refused.
+    async fn check_host(&self, url: &str) -> Result<(), String> {
+        if self.allow_loopback {
+            return Ok(());
+        }
+        let url = reqwest::Url::parse(url).map_err(|_| "not an address".to_owned())?;
+        let (Some(host), port) = (url.host_str(), url.port().unwrap_or(554)) else { return Err("no host".into()) };
+        let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await;
+        // A name that nobody knows today may be known tomorrow; ingest says that it can't be reached.
+        let reserved = found.is_ok_and(|mut found| found.any(|a| is_reserved(a.ip())));
+        if reserved { Err("the name leads to this machine or its link (patrol.allow_loopback)".into()) } else { Ok(()) }
+    }
+}
+
+fn config(feed: &CameraFeed, name: &str) -> CameraConfig {
+    CameraConfig {
+        id: feed.id,
+        name: name.to_owned(),
+        main_url: feed.main_url.clone(),
+        sub_url: feed.sub_url.clone(),
+        transport: match feed.transport {
+            CameraTransport::Tcp => Transport::Tcp,
+            CameraTransport::Udp => Transport::Udp,
+        },
+        username: feed.username.clone(),
+        password: feed.password.as_ref().map(|p| Secret::from(p.expose())).unwrap_or_default(),
+        bitrate_max: Bitrate::kbps(feed.kbps_max.into()),
+        sub_bitrate_max: CameraConfig::SUB_BITRATE_MAX,
+    }
+}
+
+/// The word by which a recording names a group; rules of retention hang on it.
+pub fn group_word(group: CameraGroup) -> &'static str {
+    match group {
+        CameraGroup::ExamRoom => "exam_room",
+        CameraGroup::SealedRoom => "sealed_room",
+        CameraGroup::Gate => "gate",
+        CameraGroup::Corridor => "corridor",
+        CameraGroup::Other => "other",
+    }
+}
+
+fn meta(camera: CameraId, facts: &CameraFacts) -> CameraMeta {
+    CameraMeta {
+        camera,
+        name: facts.name.clone(),
+        place: facts.place,
+        place_name: facts.places.last().map(|p| p.name.clone()).unwrap_or_default(),
+        places: facts.places.clone(),
+        group: group_word(facts.group).to_owned(),
+        code: facts.code.clone(),
+    }
+}
+
+#[async_trait]
+impl Cameras for Runner {
+    async fn run(&self, feed: CameraFeed, facts: CameraFacts) -> Result<(), PortError> {
+        let fault = |cause: String| PortError { part: "ingest", what: "run a camera", cause };
+        let running = self.ingest.all();
+        if running.len() >= self.most && !running.iter().any(|(id, _)| *id == feed.id) {
+            return Err(fault(format!("{} cameras run already (patrol.cameras_max)", self.most)));
+        }
+        for url in [Some(&feed.main_url), feed.sub_url.as_ref()].into_iter().flatten() {
+            self.check_host(url).await.map_err(fault)?;
+        }
+        if facts.record {
+            self.archive.record(meta(feed.id, &facts));
+        } else {
+            self.archive.end(feed.id).await;
+        }
+        self.ingest.put(config(&feed, &facts.name));
+        Ok(())
+    }
+
+    async fn stop(&self, camera: CameraId) {
+        self.ingest.stop(camera);
+    }
+
+    async fn remove(&self, camera: CameraId) {
+        self.ingest.remove(camera);
+        self.archive.end(camera).await;
+    }
+
+    fn status(&self, camera: CameraId) -> CameraStatus {
+        let recorded = self.archive.0.archive.status(camera);
+        let recorded = recorded.filter(|_| self.archive.0.wanted.lock().contains_key(&camera));
+        let durable = recorded.map(|r| r.durable);
+        let Some(status) = self.ingest.status(camera) else {
+            return CameraStatus {
+                state: CameraState::Connecting,
+                since: UnixMillis::now(),
+                streams: vec![],
+                clock_offset_ms: None,
+                recording: false,
+                durable,
+            };
+        };
+        let state = camera_state(&status.state);
+        let flows = matches!(state, CameraState::Live | CameraState::RateExceeded);
+        CameraStatus {
+            state,
+            since: status.since,
+            streams: status.streams.iter().filter_map(stream_info).collect(),
+            clock_offset_ms: status.clock_offset_ms,
+            recording: flows && recorded.is_some_and(|r| r.state == CameraRecordingState::On),
+            durable,
+        }
+    }
+
+    async fn probe(&self, feed: CameraFeed, within: Duration) -> CameraReport {
+        for url in [Some(&feed.main_url), feed.sub_url.as_ref()].into_iter().flatten() {
+            if let Err(detail) = self.check_host(url).await {
+                let fault = CameraFault { fault: ProbeFault::Unreachable, stream: None, detail };
+                return CameraReport {
+                    usable: false,
+                    streams: vec![],
+                    faults: vec![fault],
+                    clock_offset_ms: None,
+                    picture: None,
+                };
+            }
+        }
+        report(lectern_ingest::probe(config(&feed, "test"), within).await)
+    }
+}
