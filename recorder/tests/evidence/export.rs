@@ -1,13 +1,14 @@
 //! What an export holds, and what verification says of it as it is.
 
 use crate::{container, edits::python, site::*};
+use bytes::Bytes;
 use lectern_media::UnixMillis;
 use lectern_recorder::{
     camera::camera_recordings,
     check,
     evidence::{Continue, ExportError, KeyVerdict, Problem, Report, export, verify},
 };
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 fn assert_authentic(path: &Path) -> Report {
     let report = verify(path, None);
@@ -73,6 +74,59 @@ fn an_export_is_authentic_and_holds_what_was_asked_for() {
         assert_eq!(bytes[..init], file[..init], "{name}");
         assert_eq!(bytes[init..], file[offset..offset + bytes.len() - init], "{name}");
     }
+}
+
+/// Pictures of a test card at five a second, a keyframe each second, with delimiters.
+fn clip(dir: &Path) -> Vec<Vec<Bytes>> {
+    let file = dir.join("clip.h264");
+    let source = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=5", "-t", "2", "-pix_fmt", "yuv420p"];
+    let codec = ["-c:v", "libx264", "-x264-params", "keyint=5:scenecut=0:bframes=0:aud=1:threads=1", "-f", "h264"];
+    let made = Command::new("ffmpeg").args(["-nostdin", "-v", "error"]).args(source).args(codec).arg(&file).status();
+    assert!(made.unwrap().success());
+    let stream = std::fs::read(file).unwrap();
+    let starts: Vec<usize> = (0..stream.len() - 3).filter(|i| stream[*i..*i + 3] == [0, 0, 1]).collect();
+    let mut units: Vec<Vec<Bytes>> = Vec::new();
+    for (i, start) in starts.iter().enumerate() {
+        let mut end = starts.get(i + 1).copied().unwrap_or(stream.len());
+        while stream[end - 1] == 0 {
+            end -= 1;
+        }
+        if stream[start + 3] & 0x1f == 9 {
+            units.push(Vec::new());
+        }
+        units.last_mut().unwrap().push(Bytes::copy_from_slice(&stream[start + 3..end]));
+    }
+    units
+}
+
+#[test]
+fn its_streams_play() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut site = Site::new(&tmp.path().join("cameras"), 1, 6);
+    let clip = clip(tmp.path());
+    assert_eq!(clip.len(), 10);
+    site.cameras[0].show(clip, 5);
+    site.run(30_000);
+    let out = tmp.path().join("a.zip");
+    exported(&site, &[0], T0 + 7_300, T0 + 26_000, out.clone());
+    assert_authentic(&out);
+    let mut frames = 0;
+    for (n, (name, bytes)) in container::read(&std::fs::read(&out).unwrap()).iter().enumerate() {
+        let stream = name.rsplit('/').next().unwrap();
+        if !name.ends_with(".mp4") || stream.starts_with("sub") {
+            continue;
+        }
+        let file = tmp.path().join(format!("{n}.mp4"));
+        std::fs::write(&file, bytes).unwrap();
+        let args = ["-nostdin", "-v", "error", "-i", file.to_str().unwrap(), "-f", "framemd5", "-"];
+        let out = Command::new("ffmpeg").args(args).output().unwrap();
+        assert!(out.status.success() && out.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
+        let text = String::from_utf8(out.stdout).unwrap();
+        let decoded = text.lines().filter(|l| !l.starts_with('#')).count();
+        assert!(decoded > 0, "{name}");
+        frames += if stream.starts_with("main") { decoded } else { 0 };
+    }
+    assert!((94..=105).contains(&frames), "{frames} pictures of 18.7 s at five a second");
 }
 
 #[test]

@@ -37,6 +37,8 @@ struct Stream {
     gop: u64,
     size: usize,
     frames: u64,
+    /// Real pictures, each with its NAL units, again and again; else made-up ones.
+    clip: Vec<Vec<Bytes>>,
 }
 
 pub struct Camera {
@@ -123,7 +125,13 @@ impl Camera {
         let config = if codec == Codec::H264 { [set(SPS), set(PPS)].concat() } else { vec![] };
         let clock: ClockRate = codec.clock_rate();
         sender.event(TapEvent::Parameters { track: info.id, clock, config: config.into() });
-        self.streams.push(Stream { sender, info, seq: 0, every, ticks, gop, size, frames: 0 });
+        self.streams.push(Stream { sender, info, seq: 0, every, ticks, gop, size, frames: 0, clip: vec![] });
+    }
+
+    /// Main shows these pictures from now on, a keyframe each `gop`.
+    pub fn show(&mut self, clip: Vec<Vec<Bytes>>, gop: u64) {
+        self.streams[0].clip = clip;
+        self.streams[0].gop = gop;
     }
 
     fn send(&mut self, now: i64, rng: &mut ChaCha8Rng) {
@@ -167,7 +175,16 @@ impl Stream {
         let size = self.size + rng.random_range(0..40);
         let body: Vec<u8> = (0..size).map(|_| *(1u8..255).collect::<Vec<_>>().choose(rng).unwrap()).collect();
         let mut payloads: Vec<Bytes> = Vec::new();
-        if self.info.codec == Codec::H264 {
+        if !self.clip.is_empty() {
+            for nal in &self.clip[(n % self.clip.len() as u64) as usize] {
+                let parts: Vec<&[u8]> = nal[1..].chunks(1100).collect();
+                for (i, part) in parts.iter().enumerate() {
+                    let ends = u8::from(i == 0) << 7 | u8::from(i + 1 == parts.len()) << 6;
+                    let fu = [&[nal[0] & 0xe0 | 28, ends | nal[0] & 0x1f][..], part].concat();
+                    payloads.push(if parts.len() == 1 { nal.clone() } else { fu.into() });
+                }
+            }
+        } else if self.info.codec == Codec::H264 {
             // Whole keyframes repeat the parameter sets, as most cameras do.
             if keyframe {
                 payloads.extend([Bytes::from_static(SPS), Bytes::from_static(PPS)]);
