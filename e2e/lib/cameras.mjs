@@ -33,7 +33,9 @@ export class Cameras {
     } = wishes;
     Object.assign(peer, { name, user, password });
     peer.directory = await mkdtemp(join(tmpdir(), `lectern-cameras-${name}-`));
-    peer.ledger = join(peer.directory, "ledger.jsonl");
+    // A directory: a file for each stream, and one for what happened. Half an hour of twenty cameras is too much for one.
+    peer.ledger = join(peer.directory, "ledger");
+    await mkdir(peer.ledger);
     const faults = join(peer.directory, "script.jsonl");
     await writeFile(faults, script.map((line) => `${JSON.stringify(line)}\n`).join(""));
     await mkdir(join(ROOT, "target/e2e"), { recursive: true });
@@ -66,10 +68,14 @@ export class Cameras {
     return this.#ready.cameras;
   }
 
-  /** The ledger's lines so far that `wanted` picks. It is written each second. */
-  async lines(wanted = () => true) {
+  /**
+   * The ledger's lines so far that `wanted` picks: of a stream (`3-main`), or of what happened. It is written each second;
+   * a file that is not there yet has no lines.
+   */
+  async lines(wanted = () => true, file = "events") {
+    const path = join(this.ledger, `${file}.jsonl`);
     const found = [];
-    for await (const line of jsonLines(this.ledger)) if (wanted(line)) found.push(line);
+    if (existsSync(path)) for await (const line of jsonLines(path)) if (wanted(line)) found.push(line);
     return found;
   }
 

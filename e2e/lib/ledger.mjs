@@ -122,11 +122,11 @@ export async function archivedUnits(directories, track) {
 
 /**
  * The frames that the peer sent whole of one stream between two moments, in order.
- * @param {string} file the peer's ledger
+ * @param {string} ledger the peer's: a directory with a file for each stream
  */
-export async function sentFrames(file, { camera, stream, from = 0, to = Infinity }) {
+export async function sentFrames(ledger, { camera, stream, from = 0, to = Infinity }) {
   const sent = [];
-  for await (const line of jsonLines(file)) {
+  for await (const line of jsonLines(join(ledger, `${camera}-${stream}.jsonl`))) {
     if (line.t === "frame" && line.camera === camera && line.stream === stream && line.utc_ms >= from && line.utc_ms < to) sent.push(line);
   }
   return sent;

@@ -105,7 +105,7 @@ pub struct CamerasArgs {
     /// Instead of a script: a fault now and then, about every so many seconds, for a day.
     #[arg(long, conflicts_with = "script", value_parser = clap::value_parser!(u64).range(5..=86_400))]
     now_and_then: Option<u64>,
-    /// Where to note what was sent, as JSON lines.
+    /// Where to note what was sent, as JSON lines; a directory: a file for each stream in it.
     #[arg(long)]
     ledger: Option<PathBuf>,
     /// Seconds after which access units are no longer noted; without it, all are.

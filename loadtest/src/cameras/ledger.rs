@@ -18,12 +18,14 @@
 //!
 //! Lines are collected and written each second and at the end, so that a kill loses a second at most. A line is about 300
 //! bytes: a camera with both streams and sound notes 20 kB/s. `--ledger-secs` bounds it: access units sent later than that
-//! are not noted.
+//! are not noted. If the path is a directory, it has one file for each camera and stream, `3-main.jsonl`, `3-sub.jsonl`,
+//! `3-sound.jsonl`, and `events.jsonl` for all lines but `frame`: a reader of one stream need not read all.
 
 use super::script::StreamKind;
 use anyhow::{Context, Result};
 use std::{
-    fs::File,
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
     io::Write as _,
     path::Path,
     sync::mpsc::{SyncSender, sync_channel},
@@ -72,32 +74,59 @@ pub struct FrameLine<'a> {
     pub late: usize,
 }
 
+/// Lines of a stream, or of none.
+type Topic = Option<(u16, &'static str)>;
+
+/// Lines by topic, on their way to the disk.
+type Batch = Vec<(Topic, Vec<u8>)>;
+
 /// Collects lines.
 #[derive(Debug)]
 pub struct Ledger {
-    text: Vec<u8>,
+    /// A file for each topic, or all lines behind each other as those of none.
+    split: bool,
+    texts: BTreeMap<Topic, Vec<u8>>,
     /// Access units are noted until then.
     frames_until: Option<Instant>,
     writer: Option<Writer>,
 }
 
 /// The way to the thread that writes, and the thread.
-type Writer = (SyncSender<Vec<u8>>, JoinHandle<std::io::Result<()>>);
+type Writer = (SyncSender<Batch>, JoinHandle<std::io::Result<()>>);
 
 impl Ledger {
-    /// A ledger in a new file; or none, which takes lines and forgets them. Access units are noted for `frames_for`.
+    /// A ledger in a new file, or in a directory that is there; or none, which takes lines and forgets them. Access units
+    /// are noted for `frames_for`.
     ///
     /// # Errors
     /// If the file can't be made.
     pub fn new(path: Option<&Path>, frames_for: Option<Duration>) -> Result<Self> {
         let frames_until = frames_for.map(|d| Instant::now() + d);
-        let Some(path) = path else { return Ok(Self { text: Vec::new(), frames_until, writer: None }) };
-        let mut file = File::create(path).with_context(|| format!("making {}", path.display()))?;
-        let (send, receive) = sync_channel::<Vec<u8>>(WAITING_MAX);
-        let thread = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || receive.into_iter().try_for_each(|text| file.write_all(&text)));
-        Ok(Self { text: Vec::new(), frames_until, writer: Some((send, thread.context("starting a thread")?)) })
+        let split = path.is_some_and(Path::is_dir);
+        let mut ledger = Self { split, texts: BTreeMap::new(), frames_until, writer: None };
+        let Some(path) = path.map(Path::to_owned) else { return Ok(ledger) };
+        if !split {
+            File::create(&path).with_context(|| format!("making {}", path.display()))?;
+        }
+        let (send, receive) = sync_channel::<Batch>(WAITING_MAX);
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            for (topic, text) in receive.into_iter().flatten() {
+                let file = match topic {
+                    _ if !split => path.clone(),
+                    None => path.join("events.jsonl"),
+                    Some((camera, stream)) => path.join(format!("{camera}-{stream}.jsonl")),
+                };
+                // Opened each time: a thousand cameras have more files than a process may hold open.
+                OpenOptions::new().create(true).append(true).open(file)?.write_all(&text)?;
+            }
+            Ok(())
+        });
+        ledger.writer = Some((send, thread.context("starting a thread")?));
+        Ok(ledger)
+    }
+
+    fn text(&mut self, topic: Topic) -> &mut Vec<u8> {
+        self.texts.entry(topic.filter(|_| self.split)).or_default()
     }
 
     /// Whether anyone will read it.
@@ -116,7 +145,7 @@ impl Ledger {
         let stream = if about.sound { "sound" } else { name(about.stream) };
         let via = if about.sound { format!(",\"via\":\"{}\"", name(about.stream)) } else { String::new() };
         let _ = writeln!(
-            self.text, // memory: it can't fail
+            self.text(Some((about.camera, stream))), // memory: it can't fail
             "{{\"t\":\"frame\",\"camera\":{},\"stream\":\"{stream}\"{via},\"frame\":{frame},\"utc_ms\":{utc_ms},\
              \"ssrc\":{ssrc},\"rtp\":{rtp},\"key\":{key},\"nals\":{},\"bytes\":{bytes},\"packets\":{packets},\
              \"sha256\":\"{sha256}\",\"to\":{to},\"lost\":{lost},\"late\":{late}}}",
@@ -128,7 +157,7 @@ impl Ledger {
     /// Notes anything else.
     pub fn note(&mut self, line: &serde_json::Value) {
         if self.is_kept() {
-            let _ = writeln!(self.text, "{line}"); // memory: it can't fail
+            let _ = writeln!(self.text(None), "{line}"); // memory: it can't fail
         }
     }
 
@@ -138,11 +167,11 @@ impl Ledger {
     /// If writing failed.
     pub fn flush(&mut self) -> Result<()> {
         let Some((send, _)) = &self.writer else { return Ok(()) };
-        if self.text.is_empty() {
+        let batch: Batch = std::mem::take(&mut self.texts).into_iter().collect();
+        if batch.is_empty() {
             return Ok(());
         }
-        let next = Vec::with_capacity(self.text.len());
-        send.send(std::mem::replace(&mut self.text, next)).ok().context("the ledger can't be written")
+        send.send(batch).ok().context("the ledger can't be written")
     }
 
     /// Writes the rest.
@@ -220,10 +249,39 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_has_a_file_for_each_stream() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut ledger = Ledger::new(Some(directory.path()), None).expect("a directory");
+        let about = About { camera: 3, stream: StreamKind::Main, sound: false };
+        let line = FrameLine {
+            about,
+            frame: 7,
+            utc_ms: 1,
+            ssrc: 2,
+            rtp: 3,
+            key: true,
+            units: &[],
+            packets: 1,
+            to: 1,
+            lost: 0,
+            late: 0,
+        };
+        for about in [about, About { sound: true, ..about }, About { camera: 4, ..about }, about] {
+            ledger.frame(&FrameLine { about, ..line });
+        }
+        ledger.note(&serde_json::json!({ "t": "end" }));
+        ledger.close().expect("written");
+        for (name, lines) in [("3-main", 2), ("3-sound", 1), ("4-main", 1), ("events", 1)] {
+            let text = std::fs::read_to_string(directory.path().join(format!("{name}.jsonl"))).expect(name);
+            assert_eq!(text.lines().count(), lines, "{name}");
+        }
+    }
+
+    #[test]
     fn no_ledger_forgets() {
         let mut ledger = Ledger::new(None, None).expect("nothing to make");
         ledger.note(&serde_json::json!({}));
-        assert!(ledger.text.is_empty());
+        assert!(ledger.texts.is_empty());
         ledger.close().expect("nothing to write");
     }
 }
