@@ -121,6 +121,14 @@ describe("wall", () => {
     s = run([{ type: "enlarge", slot: 8 }, { type: "size", tiles: 4 }], s);
     expect([s.selected, s.enlarged, viewOf(s)]).toEqual([3, null, ["a", null, null, null]]);
   });
+  test("an alarm is brought up: where it is, on a free tile, or by the tour", () => {
+    let s = run([{ type: "size", tiles: 4 }, { type: "put", slot: 0, cameras: ["a"] }, { type: "bring", now: 0, camera: "a" }]);
+    expect(s.enlarged).toBe(0);
+    s = run([{ type: "bring", now: 0, camera: "b" }], s);
+    expect(viewOf(s)).toEqual(["a", "b", null, null]);
+    s = run([{ type: "tour", now: 0, wish: { place: "p", groups: [], dwell_s: 10 }, cameras: [..."abcdef"] }, { type: "tour_hold", now: 1, held: true }, { type: "bring", now: 2, camera: "f" }], s);
+    expect([s.tour?.alarm, s.tour?.heldAt, viewOf(s)]).toEqual(["f", null, ["e", "f", null, null]]);
+  });
   test("a tour runs over the wall; taking a tile in hand makes it one's own", () => {
     const wish = { place: "p", groups: [], dwell_s: 10 };
     let s = run([{ type: "size", tiles: 4 }, { type: "tour", now: 0, wish, cameras: [..."abcdef"] }, { type: "tick", now: 10_000 }]);
@@ -144,6 +152,7 @@ describe("wall", () => {
     s = run([{ type: "overview", overview: { cameras: Array.from({ length: 70 }, (_, i) => `c${i}`), place: null, page: 0 } }, { type: "turn", now: 0, by: 1 }], s);
     expect([s.tiles, viewOf(s)[5], viewOf(s)[6]]).toEqual([64, "c69", null]);
     expect(tilesOf(s, ["m"], [100])[0]).toEqual({ mid: "m", camera: "c64", height_px: 180, thumbnail: true });
+    expect(contentOf(s), "what is kept is the wall below it").toEqual({ tiles: 4, cameras: ["a", null, null, null], tour: null });
     s = run([{ type: "overview", overview: null }], s);
     expect([s.tiles, viewOf(s)[0]]).toEqual([4, "a"]);
   });

@@ -36,7 +36,7 @@ export const patrolZh: PatrolWords = {
     replay: "录像", live: "实时画面", minute: "1 分钟", noRecording: "此刻无录像", goesOn: (time) => `${time} 起有录像`, unsupported: "这个浏览器无法播放这段录像", replayRefused: "您无权回放这段录像", replayBroken: "录像暂时无法加载", again: "重试",
   },
   wall: {
-    title: "巡查墙", leave: "离开巡查墙", tree: "摄像机", sizes: "画面数", tilesOf: (n) => `${n} 画面`, tileNo: (n) => `第 ${n} 格`, layouts: "布局", noLayouts: "还没有保存过布局。", saveAs: "存为新布局", saveOver: (name) => `保存“${name}”`, rename: "改名", layoutName: "布局名称", layoutSaved: (name) => `已保存“${name}”`, layoutDeleted: (name) => `已删除“${name}”`, clearAll: "清空所有画面",
+    title: "巡查墙", leave: "离开巡查墙", tree: "摄像机", sizes: "画面数", tilesOf: (n) => `${n} 画面`, tileNo: (n) => `第 ${n} 格`, layouts: "布局", noLayouts: "还没有保存过布局。", saveAs: "存为新布局", saveOver: (name) => `保存“${name}”`, rename: "改名", layoutName: "布局名称", layoutSaved: (name) => `已保存“${name}”`, layoutDeleted: (name) => `已删除“${name}”`, clearAll: "清空所有画面", cleared: "已清空所有画面",
     overview: "总览", overviewEnd: "回到巡查墙", previousPage: "上一页", nextPage: "下一页", full: "全屏", secondScreen: "打开另一块屏幕", tooMany: (n) => `共 ${n} 台摄像机，只显示前 64 台。用“总览”可分页查看全部。`, replaysMax: (n) => `同时回看最多 ${n} 路：请减少画面，或只选一路。`,
     reconnecting: "正在重新连接", offline: "没有网络", blocked: "没有画面：UDP 被拦截", blockedLead: "网络不放行到本服务器的 UDP，请联系网络管理员放行。", playSound: "播放声音",
     keysTitle: "巡查墙快捷键",
@@ -63,7 +63,7 @@ export const patrolZh: PatrolWords = {
   timeline: {
     title: "时间轴", leave: "离开时间轴", date: "日期", dayBefore: "前一天", dayAfter: "后一天", none: "还没有选择摄像机", noneLead: "选择摄像机，查看它们一天的录像。", rows: (n) => `${n} 台摄像机`, rowsMax: (n) => `最多 ${n} 行。`, playingMax: (n) => `最多同步播放 ${n} 路：请先隐藏一路。`, showPicture: "显示画面", hidePicture: "隐藏画面", removeRow: "移除这一行", controls: "播放控制", play: "播放", pause: "暂停", frameBack: "上一帧", frameOn: "下一帧", previousGap: "上一处缺失", nextGap: "下一处缺失", nextAlarm: "下一个告警", rate: "倍速", soundOn: "打开声音", soundOff: "关闭声音", now: "到最新画面", zoomIn: "放大时间", zoomOut: "缩小时间", markIn: "选段起点", markOut: "选段终点", markFirst: "请先选一段：按 I 和 O，或按住 Shift 拖动。",
     gap: (cause, range) => `无录像：${cause} ${range}`, gapOf: (stream, cause, range) => `无${stream}：${cause} ${range}`, gapsMany: (n, first) => `${n} 处缺失，第一处：${first}`, skipped: (time) => `已跳过无录像的 ${time}`,
-    bookmark: "书签", bookmarkText: "说明（可不填）", setBookmark: "添加书签", hold: "留存锁定", held: "锁定人", holdLead: "锁定的录像不会被任何规则清除；解除需要两人同意。", holdWhy: "锁定原因", setHold: "锁定录像", holdSet: "录像已锁定。", recorded: "有录像", recordedSub: "仅子码流", gapKey: "缺失", alarmKey: "告警", noMore: { alarm: "这一天没有更多告警。", gap: "这一天没有更多缺失。", bookmark: "这一天没有更多书签。" },
+    bookmark: "书签", bookmarkText: "说明（可不填）", bookmarkDelete: "按 Delete 删除", bookmarkDeleted: "书签已删除", setBookmark: "添加书签", hold: "留存锁定", held: "锁定人", holdLead: "锁定的录像不会被任何规则清除；解除需要两人同意。", holdWhy: "锁定原因", setHold: "锁定录像", holdSet: "录像已锁定。", recorded: "有录像", recordedSub: "仅子码流", gapKey: "缺失", alarmKey: "告警", noMore: { alarm: "这一天没有更多告警。", gap: "这一天没有更多缺失。", bookmark: "这一天没有更多书签。" },
     keysTitle: "时间轴快捷键",
     keys: { Space: "播放 / 暂停", "← →": "后退 / 前进 5 秒", "Shift ← →": "后退 / 前进 1 分钟", ", .": "上一帧 / 下一帧", "[ ]": "减速 / 加速", "+ -": "缩放时间", "↑ ↓": "换一行", Enter: "放大 / 还原", "N G K": "下一个告警、缺失、书签；加 Shift 为上一个", "I O": "选段起点、终点", B: "书签", H: "留存锁定", E: "导出", S: "抓图", M: "声音", T: "摄像机列表", "Home End": "当天开始、最新画面", F: "全屏", "?": "显示这张表" },
   },
@@ -94,7 +94,7 @@ export const patrolZh: PatrolWords = {
     effects: { allow: "允许", limit: "只在时段内允许", deny: "禁止" },
     deedNames: { see: "列表中可见", live: "看实时", listen: "听声音", play: "看回放", snapshot: "抓图", export: "导出" },
   },
-  separation: { onSince: (time) => `自 ${time} 起实行三员分立。`, end: "申请结束", agree: "同意结束", endAsked: (name) => `${name} 申请结束三员分立，需要系统管理员与安全管理员中的另一位同意。`, title: "三员分立", lead: "系统、安全、审计由三人分别负责，任何人不能兼任。您的账号移交后即停用，此处无法撤销。", system: "系统管理员：摄像机、留存、服务器", security: "安全管理员：人员与权限", audit: "审计管理员：日志", login: "用户名", differ: "请填写三位不同的人。", submit: "移交并停用我的账号", sureTitle: "现在移交吗？", sureLead: (system, security, audit) => `由 ${system}、${security}、${audit} 接管。您将退出登录，本账号停用。` },
+  separation: { onSince: (time) => `自 ${time} 起实行三员分立。`, end: "申请结束", agree: "同意结束", endAsked: (name) => `${name} 申请结束三员分立，需要系统管理员与安全管理员中的另一位同意。`, title: "三员分立", lead: "系统、安全、审计由三人分别负责，任何人不能兼任。您的账号移交后即停用。之后只有系统管理员与安全管理员共同同意才能结束。", system: "系统管理员：摄像机、留存、服务器", security: "安全管理员：人员与权限", audit: "审计管理员：日志", login: "用户名", differ: "请填写三位不同的人。", submit: "移交并停用我的账号", sureTitle: "现在移交吗？", sureLead: (system, security, audit) => `由 ${system}、${security}、${audit} 接管。您将退出登录，本账号停用。` },
   problems: {
     wrong_code: w("验证码不对。", "账号没有被锁定。", "请等下一个验证码再输入，并检查手机时间。"),
     name_taken: w("这个地点已有同名的摄像机。", "您写的内容还在。", "请换一个名称。"),

@@ -11,8 +11,8 @@ import "./shell.css";
 
 export type Section = "today" | "library" | "patrol" | "admin" | null;
 
-/** Roles that have to do with cameras; what each may do is the server's decision. */
-const PATROL_ROLES: readonly string[] = ["administrator", "patrol_officer", "site_administrator", "system_administrator", "security_administrator", "audit_administrator"];
+/** Roles that have to do with cameras even before there is one; for all others the server says so (`Me`). */
+const PATROL_ROLES: readonly string[] = ["patrol_officer", "site_administrator", "system_administrator", "security_administrator", "audit_administrator"];
 
 /** Where exam patrol begins for somebody: at the wall, or at what they answer for; nowhere if cameras are not their concern. */
 export function patrolHome({ account, patrol }: Pick<SessionState, "account" | "patrol">): string | null {

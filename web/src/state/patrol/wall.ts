@@ -197,7 +197,8 @@ export function reduce(s: WallState, e: WallEvent): WallState {
 
 /** What is kept and saved as a layout. */
 export function contentOf(s: WallState): WallContent {
-  return { tiles: s.tiles, cameras: s.own.map((c) => c), tour: s.tourWish };
+  // An overview comes and goes over it.
+  return { tiles: s.own.length, cameras: [...s.own], tour: s.tourWish };
 }
 
 /** The message of what all tiles show. `heights`: by tile, in device pixels; a tile that is hidden has 0. */

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Eye, EyeOff, X } from "lucide";
 import { p } from "../../i18n/patrol";
-import type { Camera, CameraDay, CameraId } from "../../protocol/generated/index";
+import type { Bookmark, Camera, CameraDay, CameraId } from "../../protocol/generated/index";
 import { gapsOf, joined, pieces } from "../../state/patrol/day";
 import { shareOf, ticks, type View } from "../../state/patrol/zoom";
 import { icon } from "../icon";
@@ -28,6 +28,7 @@ export interface RowActions {
   remove(camera: CameraId): void;
   seek(at: number): void;
   hint(words: string): void;
+  removeBookmark(bookmark: Bookmark): void;
 }
 
 const at = (from: number, to = from): ReturnType<typeof vars> => vars({ "--from": from.toFixed(6), "--to": to.toFixed(6) });
@@ -81,9 +82,15 @@ function track(day: CameraDay, r: Rows, a: RowActions): TemplateResult {
       return html`<button class="alarm" tabindex=${stop} title=${words} aria-label=${words} ${at(x.from, x.to)} @mouseenter=${over} @mouseleave=${out} @focus=${over} @blur=${out} @click=${(e: Event) => { e.stopPropagation(); a.seek(x.item.since - 2_000); }}></button>`;
     })}
     ${pieces(day.bookmarks, (b) => ({ from: b.at, to: b.at }), view, width, 6).map((b) => {
-      const words = `${p.timeline.bookmark} ${clockS(b.item.at)} ${b.item.by}: ${b.item.text}`;
+      const words = `${p.timeline.bookmark} ${clockS(b.item.at)} ${b.item.by}: ${b.item.text}${b.item.mine ? ` · ${p.timeline.bookmarkDelete}` : ""}`;
+      const key = (e: KeyboardEvent): void => {
+        if (e.key !== "Delete" || !b.item.mine) return;
+        e.preventDefault();
+        e.stopPropagation();
+        a.removeBookmark(b.item);
+      };
       const { over, out } = said(words);
-      return html`<button class="bookmark" tabindex=${stop} title=${words} aria-label=${words} ${at(b.from)} @mouseenter=${over} @mouseleave=${out} @focus=${over} @blur=${out} @click=${(e: Event) => { e.stopPropagation(); a.seek(b.item.at); }}></button>`;
+      return html`<button class="bookmark" tabindex=${stop} title=${words} aria-label=${words} ${at(b.from)} @keydown=${key} @mouseenter=${over} @mouseleave=${out} @focus=${over} @blur=${out} @click=${(e: Event) => { e.stopPropagation(); a.seek(b.item.at); }}></button>`;
     })}
     ${range(r)}`;
 }

@@ -6,7 +6,7 @@ import { problemWords, t } from "../../../i18n";
 import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
 import { ReplayPlayer } from "../../../media/replay";
-import type { Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
+import type { Bookmark, Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { landmark, type Landmark } from "../../../state/patrol/day";
 import { gridFor } from "../../../state/patrol/grid";
@@ -321,6 +321,16 @@ class PageTimeline extends Page {
     if (camera && (await askBookmark(camera, this.#clock.position(performance.now())))) void this.#fetch([camera.id]);
   }
 
+  async #removeBookmark({ id, camera, at, text }: Bookmark): Promise<void> {
+    try {
+      await patrol.deleteBookmark(id);
+      notify({ text: p.timeline.bookmarkDeleted, action: { label: t.common.undo, run: () => void patrol.addBookmark(camera, { at, text }).then(() => this.#fetch([camera])).catch((error: unknown) => notify({ text: problemWords(error).what })) } });
+      void this.#fetch([camera]);
+    } catch (error) {
+      notify({ text: problemWords(error).what });
+    }
+  }
+
   /** The cameras whose pictures are up, or the selected one. */
   #meant(): Camera[] {
     const ids = this.#playing.size > 0 ? this.#rows.filter((id) => this.#playing.has(id)) : this.#selected ? [this.#selected] : [];
@@ -538,6 +548,7 @@ class PageTimeline extends Page {
           <div class="axis-row"><span class="row-head small muted">${p.timeline.rows(rows.cameras.length)}</span>${axis(rows)}</div>
           <div class="rows-scroll">${dayRows(rows, {
             select: (id) => { this.#selected = id; this.requestUpdate(); }, toggle: (id) => this.#toggleRow(id), remove: (id) => this.#removeRow(id), seek: (at) => this.#seek(at),
+            removeBookmark: (b) => void this.#removeBookmark(b),
             hint: (hint) => { this.#hint = hint; this.requestUpdate(); },
           })}</div>
           <div class="rows-lane" aria-hidden="true"><span class="playhead"></span></div>

@@ -30,7 +30,7 @@ import "../../patrol/wall-tile";
 import type { LecWallTile, TileAct, TileModel } from "../../patrol/wall-tile";
 import { wallTop } from "../../patrol/wall-top";
 import { keepMarked } from "../../patrol/watermark";
-import { clockS } from "../../patrol/words-of";
+import { alarmWords, clockS } from "../../patrol/words-of";
 import { vars } from "../../vars";
 import { define, plainKey } from "../../view";
 import { wordsNote } from "../../words";
@@ -69,6 +69,7 @@ class PageWall extends Page {
   #started = false;
   /** Whether the list of alarms is what the server has. */
   #alarmsKnown = false;
+  #spoken = new Set<string>();
   #marked: (() => void) | null = null;
   #resize: ResizeObserver | null = null;
   #resized: Element | null = null;
@@ -111,7 +112,7 @@ class PageWall extends Page {
     const timers = [
       setInterval(() => this.#look(), LOOK_MS),
       setInterval(() => this.#step(), STEP_MS),
-      setInterval(() => void this.#tone.look(Date.now(), this.#wall.alarms), 5_000),
+      setInterval(() => this.#alarm(), 5_000),
     ];
     this.until(() => timers.forEach(clearInterval));
     this.until(keepAwake());
@@ -194,11 +195,32 @@ class PageWall extends Page {
   #changed(): void {
     const { wall } = this.#session.store.get();
     this.#most = Math.min(LINES_MAX, Math.max(this.#most, wall.tiles));
-    void this.#tone.look(Date.now(), wall.alarms);
+    this.#alarm();
     this.#keepTimer ??= setTimeout(() => {
       this.#keepTimer = undefined;
       this.#keep();
     }, KEEP_MS);
+  }
+
+  /** One window of a desk sounds and speaks for all. */
+  #alarm(): void {
+    if (this.#screen !== "1") return;
+    const { alarms } = this.#wall;
+    void this.#tone.look(Date.now(), alarms);
+    const urgent = alarms.filter(isUrgent);
+    for (const a of urgent) if (!this.#spoken.has(a.id) && this.#alarmsKnown) announce(`${p.alarms.title}: ${alarmWords(a)} ${a.place_name} ${a.camera_name}`);
+    this.#spoken = new Set(urgent.map((a) => a.id));
+  }
+
+  #clearAll(): void {
+    const content = contentOf(this.#wall);
+    const layout = this.#layout;
+    this.#layout = null;
+    this.#session.dispatch({ type: "clear_all" });
+    notify({ text: p.wall.cleared, action: { label: t.common.undo, run: () => {
+      this.#layout = layout;
+      this.#session.dispatch({ type: "content", content });
+    } } });
   }
 
   #keep(): void {
@@ -571,7 +593,7 @@ class PageWall extends Page {
         {
           size: (tiles) => this.#size(tiles), open: (l) => this.#open(l), save: () => void this.#save(this.#layouts.find((l) => l.id === this.#layout) ?? null, false), saveAs: () => void this.#save(null, true),
           rename: (l) => void this.#save(l, true), remove: (l) => void this.#remove(l), tour: () => void this.#tour(), endTour: () => this.#session.dispatch({ type: "tour_end" }), hold: () => this.#do({ do: "hold" }),
-          turn: (by) => this.#session.dispatch({ type: "turn", now: Date.now(), by }), overviewEnd: () => this.#session.dispatch({ type: "overview", overview: null }), clear: () => { this.#layout = null; this.#session.dispatch({ type: "clear_all" }); },
+          turn: (by) => this.#session.dispatch({ type: "turn", now: Date.now(), by }), overviewEnd: () => this.#session.dispatch({ type: "overview", overview: null }), clear: () => this.#clearAll(),
           tree: () => this.#do({ do: "tree" }), rail: () => this.#do({ do: "rail" }), full: () => void this.#full(), help: () => this.#do({ do: "help" }), unblock: () => this.#session.unblockSound(),
         },
       )}
