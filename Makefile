@@ -1,7 +1,7 @@
 # What a person types. Each target installs what it needs first (scripts/setup; a no-op when everything is there).
 #
 #   make run        build everything and start a server; it prints its address and the first log-in
-#   make demo       the same, with a running class taught by a synthetic teacher, to look around
+#   make demo       the same, with a class taught by a synthetic teacher and an exam site of twelve cameras, to look around
 #   make test       formatting, lints, unit tests, the web app, real browsers and clients, a short fuzz run
 #   make accept     the long measured runs behind the current promises; LINE=class runs one of them
 #   make bench      cost per forwarded packet and memory per subscriber, beside the floor

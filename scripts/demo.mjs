@@ -1,6 +1,6 @@
-// `make demo`: a server, and `lectern-loadtest demo`, a synthetic teacher who gives a lesson on it, to look around in.
-// Everything is kept in the data directory, so a second start finds the same people. Ctrl-C ends all of it: first the
-// lesson, then the server.
+// `make demo`: a server, `lectern-loadtest demo`, a synthetic teacher who gives a lesson on it, and `lectern-loadtest cameras`,
+// an exam site of twelve cameras with a fault now and then, to look around in. Everything is kept in the data directory, so a
+// second start finds the same people. Ctrl-C ends all of it: first the lesson and the cameras, then the server.
 //
 //   node scripts/demo.mjs --data DIR [--listen ADDR]
 
@@ -8,13 +8,21 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { Api } from "../e2e/lib/api.mjs";
+import { totp } from "../e2e/lib/factor.mjs";
 import { firstLogin } from "../e2e/lib/login.mjs";
+import { addCameras, makeSite } from "../e2e/lib/patrol.mjs";
 import { until } from "../e2e/lib/wait.mjs";
+import { PASSWORD } from "../e2e/lib/world.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const { values: options } = parseArgs({ options: { data: { type: "string", default: "data/demo" }, listen: { type: "string", default: "127.0.0.1:7780" } } });
-const url = `http://localhost:${options.listen.split(":").at(-1)}`;
+const port = Number(options.listen.split(":").at(-1));
+const url = `http://localhost:${port}`;
+/** Where the cameras are, the same at every start. */
+const cameras = { url: `rtsp://127.0.0.1:${port + 1}`, user: "demo", password: "cameras of the demo", count: 12 };
 
 /** Started in this order, ended in the other. */
 const children = [];
@@ -36,6 +44,19 @@ function start(name, words, { quiet = false } = {}) {
   return child;
 }
 
+/** The exam site with an officer who may look; made once. The officer's second factor is kept beside the log-in. */
+async function site(admin) {
+  const file = join(options.data, "patrol.json");
+  if (!existsSync(file)) {
+    const administrator = new Api(url);
+    await administrator.signIn(admin.login, admin.password);
+    const made = await makeSite({ url, administrator: async () => administrator });
+    await addCameras(made.manager, cameras, made.site, cameras.count);
+    writeFileSync(file, JSON.stringify({ login: made.officer.login, secret: made.officer.secret }), { mode: 0o600 });
+  }
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
 let ending = false;
 async function end(code, why) {
   if (ending) return;
@@ -51,6 +72,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => e
 
 mkdirSync(options.data, { recursive: true });
 const kept = join(options.data, "admin.json");
+// The cameras are addresses of this machine, which a server refuses unless it is told otherwise.
+process.env.LECTERN_PATROL_ALLOW_LOOPBACK = "true";
 const server = start("lectern", ["serve", "--data", join(options.data, "server"), "--listen", options.listen], { quiet: true });
 try {
   await until("the server answers", async () => {
@@ -64,7 +87,16 @@ try {
     writeFileSync(join(options.data, "admin.password"), login.password, { mode: 0o600 });
   }
   const admin = JSON.parse(readFileSync(kept, "utf8"));
-  console.log(`\n  be the administrator     ${url}/  as ${admin.login}, password: ${admin.password}\n  Everything is kept in ${options.data}/; Ctrl-C ends it.`);
+  console.log(`\n  be the administrator     ${url}/  as ${admin.login}, password: ${admin.password}`);
+  start("lectern-loadtest", [
+    "cameras", "-n", String(cameras.count), "--listen", `127.0.0.1:${port + 1}`, "--main-kbps", "2000", "--user", cameras.user,
+    "--password", cameras.password, "--now-and-then", "60", "--cache", join(ROOT, "target/loadtest/cameras"),
+  ], { quiet: true });
+  const patrol = await site(admin);
+  const code = () => console.log(`  be the officer           ${url}/wall  as ${patrol.login}, password: ${PASSWORD}, code now: ${totp(patrol.secret)}  (Enter: the next one)`);
+  code();
+  createInterface({ input: process.stdin }).on("line", code);
+  console.log(`  Everything is kept in ${options.data}/; Ctrl-C ends it.`);
   start("lectern-loadtest", ["demo", "--url", url, "--login", admin.login, "--password-file", join(options.data, "admin.password"), "--cache", join(ROOT, "target/loadtest")]);
 } catch (error) {
   if (!ending) await end(1, error.message);
