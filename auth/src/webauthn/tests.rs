@@ -248,3 +248,60 @@ fn options_say_what_we_take() {
         (Some("lectern.example"), Some("_wE"))
     );
 }
+
+#[test]
+fn the_vector_of_the_standard() {
+    // W3C Web Authentication Level 3, §16.2 "ES256 Credential with No Attestation"; §16.1: site and origin.
+    let rp = RelyingParty { id: "example.org".into(), origins: vec!["https://example.org".into()], name: "x".into() };
+    let bytes = |text: &str| hex::decode(text).unwrap();
+    let id = bytes("f91f391db4c9b2fde0ea70189cba3fb63f579ba6122b33ad94ff3ec330084be4");
+    let made = KeyAnswer {
+        id: id.clone(),
+        client_data: bytes(concat!(
+            "7b2274797065223a22776562617574686e2e637265617465222c226368616c6c656e6765",
+            "223a22414d4d507434557878475453746e63647134313759447742466938767049612d70",
+            "77386f4f755657345441222c226f726967696e223a2268747470733a2f2f6578616d706c",
+            "652e6f7267222c2263726f73734f726967696e223a66616c73652c226578747261446174",
+            "61223a22636c69656e74446174614a534f4e206d617920626520657874656e6465642077",
+            "697468206164646974696f6e616c206669656c647320696e20746865206675747572652c",
+            "207375636820617320746869733a20426b5165446a646354427258426941774a544c4535",
+            "51227d",
+        )),
+        data: bytes(concat!(
+            "a363666d74646e6f6e656761747453746d74a068617574684461746158a4bfabc3743295",
+            "8b063360d3ad6461c9c4735ae7f8edd46592a5e0f01452b2e4b559000000008446ccb9ab",
+            "1db374750b2367ff6f3a1f0020f91f391db4c9b2fde0ea70189cba3fb63f579ba6122b33",
+            "ad94ff3ec330084be4a5010203262001215820afefa16f97ca9b2d23eb86ccb64098d20d",
+            "b90856062eb249c33a9b672f26df61225820930a56b87a2fca66334b03458abf879717c1",
+            "2cc68ed73290af2e2664796b9220",
+        )),
+        signature: vec![],
+    };
+    let challenge = bytes("00c30fb78531c464d2b6771dab8d7b603c01162f2fa486bea70f283ae556e130");
+    let credential = register(&rp, &challenge, &made).unwrap();
+    let point = "04afefa16f97ca9b2d23eb86ccb64098d20db90856062eb249c33a9b672f26df61\
+                 930a56b87a2fca66334b03458abf879717c12cc68ed73290af2e2664796b9220";
+    assert_eq!((credential.public_key.as_str(), credential.sign_count), (point, 0));
+
+    let asserted = KeyAnswer {
+        id,
+        client_data: bytes(concat!(
+            "7b2274797065223a22776562617574686e2e676574222c226368616c6c656e6765223a22",
+            "4f63446e55685158756c5455506f334a5558543049393770767a7a59425039745a636858",
+            "79617630314167222c226f726967696e223a2268747470733a2f2f6578616d706c652e6f",
+            "7267222c2263726f73734f726967696e223a66616c73657d",
+        )),
+        data: bytes("bfabc37432958b063360d3ad6461c9c4735ae7f8edd46592a5e0f01452b2e4b51900000000"),
+        signature: bytes(concat!(
+            "3046022100f50a4e2e4409249c4a853ba361282f09841df4dd4547a13a87780218deffcd",
+            "380221008480ac0f0b93538174f575bf11a1dd5d78c6e486013f937295ea13653e331e87",
+        )),
+    };
+    let challenge = bytes("39c0e7521417ba54d43e8dc95174f423dee9bf3cd804ff6d65c857c9abf4d408");
+    assert_eq!(assert(&rp, &challenge, &asserted, [&credential]), Ok((0, 0)));
+    for byte in [0, 40, 72] {
+        let mut changed = asserted.clone();
+        changed.signature[byte.min(71)] ^= 1;
+        assert!(assert(&rp, &challenge, &changed, [&credential]).is_err());
+    }
+}

@@ -37,9 +37,9 @@ fn count(tx: &Tx<'_>) -> Result<usize> {
 }
 
 /// Makes room for one more.
-fn prune(tx: &mut Tx<'_>) -> Result<usize> {
+fn prune(tx: &mut Tx<'_>, max: usize) -> Result<usize> {
     let count = count(tx)?;
-    if count < ALARMS_MAX {
+    if count < max {
         return Ok(count);
     }
     let old = tx.keys("alarm-old/")?;
@@ -56,7 +56,7 @@ fn prune(tx: &mut Tx<'_>) -> Result<usize> {
     }
     // Open ones are fewer than cameras times faults, which is not bounded by this table alone.
     if removed == 0 {
-        return Err(StoreError::Full { what: "alarms that are not over", max: ALARMS_MAX });
+        return Err(StoreError::Full { what: "alarms that are not over", max });
     }
     Ok(count - removed)
 }
@@ -69,7 +69,7 @@ pub(super) fn raise(tx: &mut Tx<'_>, camera: CameraId, fault: HealthFault, since
     {
         return Ok((alarm, false));
     }
-    let count = prune(tx)?;
+    let count = prune(tx, ALARMS_MAX)?;
     let id = Ulid::new();
     let alarm =
         Alarm { id, camera, fault, since, until: None, acknowledged: None, note: String::new(), handed_to: None };
@@ -119,4 +119,35 @@ pub(super) fn query(index: &Index, query: &AlarmQuery) -> Result<Vec<Alarm>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sled_store::SledStore;
+
+    #[tokio::test]
+    async fn the_oldest_that_are_over_make_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let camera = CameraId::generate();
+        let faults = [HealthFault::Frozen, HealthFault::Black, HealthFault::White];
+        store.writer.write(move |tx| tx.put(format!("camera/{camera}"), &0)).await.unwrap();
+        let raise =
+            async |fault, at| store.writer.write(move |tx| raise(tx, camera, fault, UnixMillis(at))).await.unwrap().0;
+        let old = raise(faults[0], 1).await;
+        store.writer.write(move |tx| clear(tx, camera, faults[0], UnixMillis(2))).await.unwrap();
+        let open = [raise(faults[1], 3).await, raise(faults[2], 4).await];
+        let left = store.writer.write(|tx| prune(tx, 4)).await.unwrap();
+        assert_eq!(left, 3, "there is room");
+        let left = store.writer.write(|tx| prune(tx, 3)).await.unwrap();
+        assert_eq!(left, 2);
+        let all = AlarmQuery { limit: 10, ..AlarmQuery::default() };
+        let found = store.read(move |index| query(index, &all)).await.unwrap();
+        assert_eq!(found, [open[1].clone(), open[0].clone()]);
+        assert!(!found.contains(&old));
+        // What is not over is never dropped.
+        let full = store.writer.write(|tx| prune(tx, 2)).await;
+        assert!(matches!(full, Err(StoreError::Full { max: 2, .. })));
+    }
 }
