@@ -134,10 +134,17 @@ impl Camera {
 
     /// Follows a wish to run, with another configuration or again after a stop.
     async fn go_on_with(&mut self, config: Arc<CameraConfig>) {
-        if self.running && self.config == config {
+        let now = Stamp::now();
+        if config.bitrate_max != self.config.bitrate_max {
+            self.main_feed.allow(config.bitrate_max);
+        }
+        if config.sub_bitrate_max != self.config.sub_bitrate_max {
+            self.sub_feed.allow(config.sub_bitrate_max);
+        }
+        if self.running && self.config.pulls_like(&config) {
+            self.config = config;
             return;
         }
-        let now = Stamp::now();
         if self.running {
             // It is an operator who changes what is pulled.
             self.missing_for_operator(now);
@@ -145,12 +152,6 @@ impl Camera {
         self.rest().await;
         if config.sub_url.is_none() {
             self.sub_feed.end(self.tap.as_ref(), now);
-        }
-        if config.bitrate_max != self.config.bitrate_max {
-            self.main_feed.allow(config.bitrate_max);
-        }
-        if config.sub_bitrate_max != self.config.sub_bitrate_max {
-            self.sub_feed.allow(config.sub_bitrate_max);
         }
         let driver = |stream| Driver::new(self.shared.clone(), &config, stream);
         (self.main, self.sub) = (driver(CameraStream::Main), driver(CameraStream::Sub));

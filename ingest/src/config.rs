@@ -84,6 +84,12 @@ impl CameraConfig {
     /// A usual bound of a substream.
     pub const SUB_BITRATE_MAX: Bitrate = Bitrate::kbps(2_000);
 
+    /// Whether the same is pulled in the same way: a name or a bound can change without a gap.
+    pub(crate) fn pulls_like(&self, other: &Self) -> bool {
+        let what = |c: &Self| (c.id, c.main_url.clone(), c.sub_url.clone(), c.transport, c.username.clone());
+        what(self) == what(other) && self.password == other.password
+    }
+
     /// The same with user and password taken out of the URLs; those of the configuration itself go first.
     #[must_use]
     pub fn normalised(mut self) -> Self {

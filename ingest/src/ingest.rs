@@ -92,8 +92,8 @@ impl Ingest {
         Self { shared }
     }
 
-    /// Starts a camera, or goes on with it as described from now on. Nothing happens if it runs with this configuration
-    /// already. After [`Ingest::shutdown`] nothing is started.
+    /// Starts a camera, or goes on with it as described from now on. Nothing is begun anew if only its name or its bounds
+    /// change. After [`Ingest::shutdown`] nothing is started.
     pub fn put(&self, config: CameraConfig) {
         let config = Arc::new(config.normalised());
         let id = config.id;

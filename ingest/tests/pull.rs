@@ -167,9 +167,11 @@ async fn an_operator_stops_starts_changes_and_removes() {
     let id = config.id;
     bench.ingest.put(config.clone());
     bench.flows(id, 50).await;
-    bench.ingest.put(config.clone());
+    let mut renamed = config.clone();
+    renamed.name = "room 2".to_owned();
+    bench.ingest.put(renamed);
     bench.flows(id, 50).await;
-    assert_eq!(camera.control.connections.load(Relaxed), 1, "nothing changed, nothing is begun anew");
+    assert_eq!(camera.control.connections.load(Relaxed), 1, "another name makes no gap");
     bench.ingest.stop(id);
     bench.state(id, CameraState::Off).await;
     bench.until("told", || bench.absences(id).len() >= 2).await;
@@ -177,7 +179,7 @@ async fn an_operator_stops_starts_changes_and_removes() {
     bench.ingest.put(config.clone());
     bench.state(id, CameraState::Live).await;
     let mut other = config;
-    other.name = "room 2".to_owned();
+    other.main_url = camera.url("other");
     bench.ingest.put(other);
     bench.until("begun anew", || camera.control.plays.load(Relaxed) == 3).await;
     bench.flows(id, 10).await;
