@@ -14,7 +14,9 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
-use lectern_auth::{Action, Object, PlaceTree, Rights, TokenHash, TokenText, session::csrf_token};
+use lectern_auth::{
+    Action, Object, PlaceTree, Rights, TokenHash, TokenText, second_factor_good, session::csrf_token,
+};
 use lectern_base::Network;
 use lectern_library::{Authenticated, Library};
 use lectern_media::{AccountId, UnixMillis};
@@ -89,16 +91,29 @@ impl Caller {
         self.rights.may(action, object, &self.tree)
     }
 
-    /// Refuses with 403 unless the caller may.
+    /// Refuses with 403 unless the caller may, and has shown the second factor if the action needs one.
     ///
     /// # Errors
-    /// [`Code::Forbidden`]
+    /// [`Code::Forbidden`], [`Code::NeedsSecondFactor`]
     pub fn require(&self, action: Action, object: impl Into<Object>) -> ApiResult<()> {
         if self.may(action, object) {
-            Ok(())
+            self.require_factor(action)
         } else {
             tracing::info!(account = %self.account, ?action, "refused: the right is missing");
             Err(ApiError::new(Code::Forbidden, format!("this needs the right {action:?} at that place")))
+        }
+    }
+
+    /// Refuses with 403 if the action needs a second factor that this session has not shown.
+    ///
+    /// # Errors
+    /// [`Code::NeedsSecondFactor`]
+    pub fn require_factor(&self, action: Action) -> ApiResult<()> {
+        let needed = action.needs_second_factor(self.rights.is_separated());
+        if !needed || second_factor_good(self.second_factor, UnixMillis::now()) {
+            Ok(())
+        } else {
+            Err(ApiError::new(Code::NeedsSecondFactor, format!("{action:?} needs the second factor of this account")))
         }
     }
 }
