@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { AlarmItem, Camera, CameraDay, CameraGap, Place } from "../src/protocol/generated/index";
 import { camerasOf, growCatalogue, search } from "../src/state/patrol/catalogue";
-import { gapAt, joined, landmark, pieces, seenAt } from "../src/state/patrol/day";
+import { gapAt, joined, landmark, pieces, seenAt, withTail } from "../src/state/patrol/day";
 import { FrameWatch } from "../src/state/patrol/frames";
 import { gridFor, moveSelection, pageOf, pictureHeight, resized, sizeFor } from "../src/state/patrol/grid";
 import { readKept, screenOf } from "../src/state/patrol/keep";
@@ -165,9 +165,9 @@ describe("wall", () => {
   });
   test("a short word about a camera's state leaves its figures", () => {
     const status = { state: "live", since: 1, streams: [], clock_offset_ms: 3, recording: true, durable: 5 } as const;
-    let s = run([{ type: "known", camera: "a", known: { state: "live", since: 1, status: { ...status, streams: [] } } }, { type: "known", camera: "a", known: { state: "live", since: 1, status: null } }]);
+    let s = run([{ type: "known", cameras: [["a", { state: "live", since: 1, status: { ...status, streams: [] } }]] }, { type: "known", cameras: [["a", { state: "live", since: 1, status: null }]] }]);
     expect(s.known.get("a")?.status?.recording).toBe(true);
-    s = run([{ type: "known", camera: "a", known: { state: "unreachable", since: 9, status: null } }], s);
+    s = run([{ type: "known", cameras: [["a", { state: "unreachable", since: 9, status: null }]] }], s);
     expect(s.known.get("a")?.status, "figures of a camera that is gone are not true").toBeNull();
   });
   test("a refusal stays until the next answer about what is shown", () => {
@@ -246,6 +246,14 @@ describe("timeline", () => {
   });
   const gap = (from: number, to: number, stream: CameraGap["stream"] = null): CameraGap => ({ from, to, stream, cause: "network" });
   const day = { camera: "a", from: 0, to: 9_000_000, main: [{ from: 0, to: 5_000 }, { from: 8_000, to: 90_000 }], sub: [], sound: [], main_codec: "", gaps: [gap(5_000, 8_000), gap(20_000, 30_000, "sound")], alarms: [alarm("1", "a", { since: 40_000 })], bookmarks: [], holds: [], durable: null } as CameraDay;
+  test("the newest part of today is put on: bars go on, a gap that was open grows, nothing stands twice", () => {
+    const open = { ...day, to: 100_000, gaps: [gap(5_000, 8_000), gap(90_000, 100_000)] };
+    const grown = withTail(open, { ...day, from: 95_000, to: 130_000, main: [{ from: 120_000, to: 130_000 }], gaps: [gap(95_000, 120_000)], alarms: [alarm("1", "a", { since: 40_000, until: 41_000 }), alarm("2", "a", { since: 125_000 })] });
+    expect(grown.from).toBe(0);
+    expect(grown.main).toEqual([{ from: 0, to: 5_000 }, { from: 8_000, to: 90_000 }, { from: 120_000, to: 130_000 }]);
+    expect(grown.gaps).toEqual([gap(5_000, 8_000), gap(90_000, 120_000)]);
+    expect(grown.alarms.map((a) => [a.id, a.until])).toEqual([["1", 41_000], ["2", null]]);
+  });
   test("what lies at a moment, and what comes next", () => {
     expect(gapAt(day, 6_000)?.cause).toBe("network");
     expect(gapAt(day, 25_000), "only the sound is missing").toBeNull();

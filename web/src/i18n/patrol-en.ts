@@ -38,7 +38,7 @@ export const patrolEn = {
     version_mismatch: w("This page is older than the server.", "Your layout is kept.", "Reload the page."),
     protocol_error: w("The connection broke off because of a fault in this page.", "Recording goes on, your layout is kept.", "Try again; if it stays, reload the page."),
   },
-  tree: { title: "Cameras by place", search: "Search cameras", placeholder: "Camera or place", nothing: "No camera of this name.", none: "No cameras yet.", overview: "Whole place at a glance" },
+  tree: { more: "More than fit here: type a name, or close places.", title: "Cameras by place", search: "Search cameras", placeholder: "Camera or place", nothing: "No camera of this name.", none: "No cameras yet.", overview: "Whole place at a glance" },
   tile: {
     empty: "Empty", loading: "Picture on its way", still: "Picture frozen", noPicture: "There is no picture to save.", saved: (name: string) => `Saved ${name}`, sound: "Sound of this tile", snapshot: "Snapshot", backMinute: "Back one minute", toLive: "Live", enlarge: "Enlarge", shrink: "Back to the wall", clear: "Clear tile",
     delay: "Delay from camera to here", recording: "Is being recorded", notRecording: "Should be recorded, but is not", notRecordingShort: "Not recording", limited: "Thin line", substream: "Substream", keyframes: "Keyframes", mainNotPlayable: "The main stream is H.265, which this browser cannot play. You see the substream; the recording holds the main stream.", h265Substream: "H.265 → substream",

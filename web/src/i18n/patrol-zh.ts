@@ -29,7 +29,7 @@ export const patrolZh: PatrolWords = {
     version_mismatch: w("这个页面比服务器旧。", "您的布局都在。", "请刷新页面。"),
     protocol_error: w("页面出错，连接已断开。", "录像照常进行，您的布局都在。", "请重试；仍不行请刷新页面。"),
   },
-  tree: { title: "按地点排列的摄像机", search: "搜索摄像机", placeholder: "摄像机或地点", nothing: "没有这个名字的摄像机。", none: "还没有摄像机。", overview: "总览这个地点" },
+  tree: { more: "太多，显示不下：请输入名称，或收起地点。", title: "按地点排列的摄像机", search: "搜索摄像机", placeholder: "摄像机或地点", nothing: "没有这个名字的摄像机。", none: "还没有摄像机。", overview: "总览这个地点" },
   tile: {
     empty: "空", loading: "画面马上就到", still: "画面停住", noPicture: "现在没有画面可以保存。", saved: (name) => `已保存 ${name}`, sound: "听这个画面的声音", snapshot: "抓图", backMinute: "回看一分钟", toLive: "回到实时", enlarge: "放大", shrink: "回到巡查墙", clear: "清空这一格",
     delay: "从摄像机到这里的延迟", recording: "正在录像", notRecording: "应当录像，但没有在录", notRecordingShort: "未录像", limited: "线路窄", substream: "子码流", keyframes: "关键帧", mainNotPlayable: "主码流是 H.265，这个浏览器无法播放，现在显示子码流；录像保存的是主码流。", h265Substream: "H.265 → 子码流",

@@ -17,6 +17,26 @@ export function joined(spans: readonly Span[], slackMs = 0): Span[] {
 /** Where anything to see is recorded. */
 export const recorded = (day: CameraDay): Span[] => joined([...day.main, ...day.sub]);
 
+/** A day with its newest part put on: today grows, and is not asked for as a whole again and again. */
+export function withTail(day: CameraDay, tail: CameraDay): CameraDay {
+  const union = <T extends { id: string }>(old: readonly T[], fresh: readonly T[]): T[] => {
+    const ids = new Set(fresh.map((x) => x.id));
+    return [...old.filter((x) => !ids.has(x.id)), ...fresh];
+  };
+  // A gap that began before the tail comes clipped: it goes on where it was known to begin.
+  const open = day.gaps.filter((g) => g.to >= tail.from);
+  const gaps = tail.gaps.map((g) => {
+    const before = open.find((o) => o.cause === g.cause && o.stream === g.stream && o.from < g.from && o.to >= g.from);
+    return before ? { ...g, from: before.from } : g;
+  });
+  const kept = day.gaps.filter((g) => !gaps.some((n) => n.stream === g.stream && n.from <= g.from && n.to >= g.to) && g.from < tail.from);
+  return {
+    ...tail, from: day.from, main_codec: tail.main_codec || day.main_codec,
+    main: joined([...day.main, ...tail.main]), sub: joined([...day.sub, ...tail.sub]), sound: joined([...day.sound, ...tail.sound]), gaps: [...kept, ...gaps],
+    alarms: union(day.alarms, tail.alarms), bookmarks: union(day.bookmarks, tail.bookmarks), holds: union(day.holds, tail.holds),
+  };
+}
+
 export interface Piece<T> {
   /** Share of the width, 0 to 1. */
   from: number;

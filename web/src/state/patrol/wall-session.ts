@@ -5,12 +5,12 @@
  */
 import { WallReceiver } from "../../media/wall-receiver";
 import { csrfToken } from "../../protocol/http";
-import type { ExportJob, TileRefusal, WallMessage } from "../../protocol/generated/index";
+import type { CameraId, ExportJob, TileRefusal, WallMessage } from "../../protocol/generated/index";
 import { Redial, type RedialEvent, type RedialOutput } from "../../protocol/redial";
 import { PROTOCOL_VERSION } from "../../protocol/socket";
 import { wallUrl, WallRefusal, WallSocket } from "../../protocol/wall-socket";
 import { createStore, type Store } from "../store";
-import { reduce, tilesOf, type WallEvent, type WallState } from "./wall";
+import { reduce, tilesOf, type Known, type WallEvent, type WallState } from "./wall";
 
 export interface WallLink {
   /** `closed`: the server ended it for good, `code` says why. */
@@ -64,7 +64,7 @@ export class WallSession {
   #receiver: WallReceiver;
   #heights: number[] = [];
   #showTimer: ReturnType<typeof setTimeout> | undefined;
-  #gathered: WallEvent[] = [];
+  #gathered = new Map<CameraId, Known>();
   #gatherTimer: ReturnType<typeof setTimeout> | undefined;
   #peerTimer: ReturnType<typeof setTimeout> | undefined;
   #tourTimer: ReturnType<typeof setTimeout> | undefined;
@@ -315,13 +315,15 @@ export class WallSession {
     this.#socket = socket;
   }
 
-  #gather(event: WallEvent): void {
-    this.#gathered.push(event);
+  #gather(camera: CameraId, known: Known): void {
+    // The newest word of each: the list is bounded by the number of cameras.
+    const before = this.#gathered.get(camera);
+    this.#gathered.set(camera, known.status === null && before?.state === known.state && before.since === known.since ? before : known);
     this.#gatherTimer ??= setTimeout(() => {
       this.#gatherTimer = undefined;
-      const { wall } = this.store.get();
-      const next = this.#gathered.splice(0).reduce(reduce, wall);
-      if (next !== wall) this.store.commit({ wall: next });
+      const cameras = [...this.#gathered];
+      this.#gathered.clear();
+      this.#apply({ type: "known", cameras });
     }, GATHER_MS);
   }
 
@@ -343,10 +345,10 @@ export class WallSession {
         this.#apply({ type: "carries", mid: message.mid, carried: { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable } });
         break;
       case "camera":
-        this.#gather({ type: "known", camera: message.camera, known: { state: message.status.state, since: message.status.since, status: message.status } });
+        this.#gather(message.camera, { state: message.status.state, since: message.status.since, status: message.status });
         break;
       case "camera_state":
-        this.#gather({ type: "known", camera: message.camera, known: { state: message.state, since: message.since, status: null } });
+        this.#gather(message.camera, { state: message.state, since: message.since, status: null });
         break;
       case "cameras_changed":
         this.told.camerasChanged();

@@ -74,7 +74,7 @@ export type WallEvent =
   | { type: "tour_hold"; now: number; held: boolean }
   | { type: "tour_end" }
   | { type: "tick"; now: number }
-  | { type: "known"; camera: CameraId; known: Known }
+  | { type: "known"; cameras: readonly (readonly [CameraId, Known])[] }
   | { type: "carries"; mid: string; carried: Carried }
   | { type: "no_lines" }
   | { type: "shown"; refused: readonly RefusedTile[] }
@@ -167,11 +167,14 @@ export function reduce(s: WallState, e: WallEvent): WallState {
       return tour === s.tour ? s : { ...s, tour, enlarged: null };
     }
     case "known": {
-      const before = s.known.get(e.camera);
-      const same = before?.state === e.known.state && before.since === e.known.since;
-      // A short word about the state leaves the figures as they were told last.
-      const status = e.known.status ?? (same ? before.status : null);
-      return { ...s, known: new Map(s.known).set(e.camera, { ...e.known, status }) };
+      const known = new Map(s.known);
+      for (const [camera, news] of e.cameras) {
+        const before = known.get(camera);
+        const same = before?.state === news.state && before.since === news.since;
+        // A short word about the state leaves the figures as they were told last.
+        known.set(camera, { ...news, status: news.status ?? (same ? before.status : null) });
+      }
+      return { ...s, known };
     }
     case "carries":
       return { ...s, carried: new Map(s.carried).set(e.mid, e.carried) };

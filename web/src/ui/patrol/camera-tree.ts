@@ -18,6 +18,11 @@ export interface Picked {
 /** What a drag carries: ids, one a line. */
 export const DRAG_TYPE = "application/x-lectern-cameras";
 
+/** Up to here every place is open from the start. */
+const OPEN_MAX = 150;
+/** Rows that are drawn at once; whoever has more types a word. */
+const ROWS_MAX = 500;
+
 export class LecCameraTree extends View {
   static override properties = { nodes: { attribute: false }, states: { attribute: false }, shown: { attribute: false }, pick: { attribute: false }, overview: { attribute: false } };
   declare nodes: readonly PlaceNode[];
@@ -27,8 +32,11 @@ export class LecCameraTree extends View {
   declare pick: (picked: Picked) => void;
   declare overview: ((node: PlaceNode) => void) | null;
   #query = "";
-  #closed = new Set<string>();
+  /** What somebody opened or closed. */
+  #folded = new Map<string, boolean>();
   #at: string | null = null;
+  #rows = 0;
+  #small = true;
 
   focusSearch(): void {
     this.querySelector<HTMLInputElement>("input")?.focus();
@@ -70,13 +78,14 @@ export class LecCameraTree extends View {
   }
 
   #toggle(id: string, open: boolean): void {
-    if (open) this.#closed.delete(id);
-    else this.#closed.add(id);
+    this.#folded.set(id, open);
     this.requestUpdate();
   }
 
   override render(): TemplateResult {
     const found = search(this.nodes, this.#query);
+    this.#rows = 0;
+    this.#small = found.reduce((sum, n) => sum + n.total, 0) <= OPEN_MAX;
     return html`<div class="camera-tree">
       <div class="tree-search" role="search">${icon(Search)}<input class="input" type="search" placeholder=${p.tree.placeholder} aria-label=${p.tree.search} .value=${this.#query}
         @input=${(e: Event) => { this.#query = (e.target as HTMLInputElement).value; this.requestUpdate(); }}
@@ -85,7 +94,7 @@ export class LecCameraTree extends View {
           // Enter on what was typed: everything that was found.
           if (e.key === "Enter" && this.#query.trim()) this.pick({ cameras: found.flatMap(camerasBelow).filter((c) => c.may.live).map((c) => c.id), place: null });
         }} /></div>
-      ${found.length === 0 ? html`<p class="muted small nothing-found">${this.#query ? p.tree.nothing : p.tree.none}</p>` : html`<ul role="tree" aria-label=${p.tree.title} @keydown=${this.#key}>${found.map((n, i) => this.#node(n, 1, i === 0))}</ul>`}
+      ${found.length === 0 ? html`<p class="muted small nothing-found">${this.#query ? p.tree.nothing : p.tree.none}</p>` : html`<ul role="tree" aria-label=${p.tree.title} @keydown=${this.#key}>${found.map((n, i) => this.#node(n, 1, i === 0))}</ul>${this.#rows > ROWS_MAX ? html`<p class="muted small nothing-found">${p.tree.more}</p>` : nothing}`}
     </div>`;
   }
 
@@ -95,7 +104,8 @@ export class LecCameraTree extends View {
   }
 
   #node(node: PlaceNode, level: number, first: boolean): TemplateResult {
-    const open = this.#query !== "" || !this.#closed.has(node.place.id);
+    if (++this.#rows > ROWS_MAX) return html``;
+    const open = this.#folded.get(node.place.id) ?? (this.#query !== "" || this.#small || level === 1);
     const ids = camerasBelow(node).filter((c) => c.may.live).map((c) => c.id);
     const tab = this.#at === null ? first && level === 1 : this.#at === node.place.id;
     return html`<li role="none">
@@ -109,6 +119,7 @@ export class LecCameraTree extends View {
   }
 
   #camera(camera: Camera, level: number): TemplateResult {
+    if (++this.#rows > ROWS_MAX) return html``;
     const state = this.states.get(camera.id)?.state ?? camera.status.state;
     return html`<li role="none"><div class="tree-row camera-row ${state} ${this.shown.has(camera.id) ? "on-wall" : ""}" role="treeitem" aria-level=${level} data-camera=${camera.id} tabindex=${this.#at === camera.id ? 0 : -1}
       aria-label=${`${camera.name}, ${p.state[state]}`} draggable="true" ${vars({ "--level": level })} @dragstart=${(e: DragEvent) => this.#drag(e, [camera.id])} @click=${() => this.pick({ cameras: [camera.id], place: null })}>

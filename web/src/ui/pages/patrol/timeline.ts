@@ -8,7 +8,7 @@ import { p } from "../../../i18n/patrol";
 import { ReplayPlayer } from "../../../media/replay";
 import type { Bookmark, Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
-import { landmark, type Landmark } from "../../../state/patrol/day";
+import { landmark, withTail, type Landmark } from "../../../state/patrol/day";
 import { gridFor } from "../../../state/patrol/grid";
 import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
 import { MasterClock, RATES } from "../../../state/patrol/step";
@@ -39,6 +39,8 @@ import "./timeline.css";
 const DAY_MS = 86_400_000;
 const STEP_MS = 100;
 const REFRESH_MS = 15_000;
+/** What is asked for again of what is known: gaps and parts are told a little later than they are. */
+const TAIL_MS = 120_000;
 export const PLAYING_MAX = 9;
 const ROWS_MAX = 36;
 /** One picture that does not come may not hold the others for longer. */
@@ -116,13 +118,14 @@ class PageTimeline extends Page {
     this.requestUpdate();
   }
 
-  async #fetch(ids: readonly CameraId[]): Promise<void> {
+  async #fetch(ids: readonly CameraId[], tail = false): Promise<void> {
     const bounds = this.#bounds;
     await Promise.all(ids.map(async (id) => {
+      const known = tail ? this.#days.get(id) : undefined;
       try {
-        const day = await patrol.day(id, bounds.from, Math.min(bounds.to, Date.now()));
+        const day = await patrol.day(id, known ? Math.max(bounds.from, known.to - TAIL_MS) : bounds.from, Math.min(bounds.to, Date.now()));
         if (bounds !== this.#bounds) return;
-        this.#days.set(id, day);
+        this.#days.set(id, known ? withTail(known, day) : day);
         this.#failed.delete(id);
       } catch (error) {
         if (bounds !== this.#bounds) return;
@@ -136,7 +139,7 @@ class PageTimeline extends Page {
   async #refresh(): Promise<void> {
     if (Date.now() > this.#bounds.to + 60_000) return;
     this.#clock.to = Math.min(this.#bounds.to, Date.now() - 1_000);
-    await this.#fetch(this.#rows);
+    await this.#fetch(this.#rows, true);
   }
 
   #setDate(date: string): void {

@@ -70,6 +70,9 @@ class PageWall extends Page {
   /** Whether the list of alarms is what the server has. */
   #alarmsKnown = false;
   #spoken = new Set<string>();
+  #shownKey = "";
+  #shown: ReadonlySet<string> = new Set();
+  #treeStates: WallState["known"] = new Map();
   #marked: (() => void) | null = null;
   #resize: ResizeObserver | null = null;
   #resized: Element | null = null;
@@ -169,7 +172,7 @@ class PageWall extends Page {
       if (catalogue.needsFactor && (await proveFactor())) catalogue = await loadCatalogue();
       this.#catalogue = catalogue;
       this.#error = null;
-      for (const camera of catalogue.cameras) this.#session.dispatch({ type: "known", camera: camera.id, known: { state: camera.status.state, since: camera.status.since, status: camera.status } });
+      this.#session.dispatch({ type: "known", cameras: catalogue.cameras.map((c) => [c.id, { state: c.status.state, since: c.status.since, status: c.status }] as const) });
       const { tour, tourWish } = this.#wall;
       if (tour && tourWish) this.#session.dispatch({ type: "tour_cameras", cameras: camerasOf(catalogue.nodes, tourWish.place, tourWish.groups) });
     } catch (error) {
@@ -288,6 +291,11 @@ class PageWall extends Page {
   }
 
   #look(): void {
+    // A tree of thousands is not drawn anew with every word about one of them.
+    if (this.#treeStates !== this.#wall.known) {
+      this.#treeStates = this.#wall.known;
+      this.requestUpdate();
+    }
     const now = performance.now();
     for (const tile of this.#tiles()) tile.look(now);
   }
@@ -319,7 +327,8 @@ class PageWall extends Page {
         this.#session.dispatch({ type: "enlarge", slot: this.#wall.enlarged === slot ? null : slot });
         break;
       case "sound":
-        if (camera?.may.listen) this.#session.dispatch({ type: "sound", camera: this.#wall.sound === camera.id ? null : camera.id });
+        if (camera && !camera.may.listen) notify({ text: p.refusals.not_allowed });
+        else if (camera) this.#session.dispatch({ type: "sound", camera: this.#wall.sound === camera.id ? null : camera.id });
         break;
       case "snapshot":
         this.#snapshot(slot);
@@ -482,10 +491,10 @@ class PageWall extends Page {
     this.#session.dispatch({ type: "bring", now: Date.now(), camera: alarm.camera });
   }
 
-  #overview(node: PlaceNode): void {
+  #overview = (node: PlaceNode): void => {
     this.#live();
     this.#session.dispatch({ type: "overview", overview: { cameras: camerasOf(this.#catalogue.nodes, node.place.id), place: node.place.id, page: 0 } });
-  }
+  };
 
   #pick = ({ cameras }: Picked): void => {
     if (cameras.length === 0) return;
@@ -582,6 +591,16 @@ class PageWall extends Page {
     });
   }
 
+  /** The same set as long as the same cameras are shown. */
+  #onWall(view: readonly (string | null)[]): ReadonlySet<string> {
+    const key = view.join();
+    if (key !== this.#shownKey) {
+      this.#shownKey = key;
+      this.#shown = new Set(view.filter((c) => c !== null));
+    }
+    return this.#shown;
+  }
+
   protected override content(): TemplateResult {
     const { wall, link } = this.#session.store.get();
     const words = this.#error ? problemWords(this.#error) : null;
@@ -597,7 +616,7 @@ class PageWall extends Page {
           tree: () => this.#do({ do: "tree" }), rail: () => this.#do({ do: "rail" }), full: () => void this.#full(), help: () => this.#do({ do: "help" }), unblock: () => this.#session.unblockSound(),
         },
       )}
-      ${shownTree ? html`<aside class="wall-tree" aria-label=${p.tree.title}><lec-camera-tree .nodes=${this.#catalogue.nodes} .states=${wall.known} .shown=${new Set(viewOf(wall).filter((c) => c !== null))} .pick=${this.#pick} .overview=${(n: PlaceNode) => this.#overview(n)}></lec-camera-tree></aside>` : nothing}
+      ${shownTree ? html`<aside class="wall-tree" aria-label=${p.tree.title}><lec-camera-tree .nodes=${this.#catalogue.nodes} .states=${this.#treeStates} .shown=${this.#onWall(viewOf(wall))} .pick=${this.#pick} .overview=${this.#overview}></lec-camera-tree></aside>` : nothing}
       <main id="content" class="wall-grid ${wall.enlarged === null ? "" : "one"}" tabindex="-1" aria-label=${p.wall.title} ${vars({ "--columns": this.#grid.columns, "--rows": this.#grid.rows })}
         @dragstart=${this.#dragStart} @dragover=${this.#dragOver} @drop=${this.#drop}>
         <h1 class="sr">${this.named()}</h1>
