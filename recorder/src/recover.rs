@@ -62,8 +62,19 @@ struct Found {
 
 /// Recovers the unsealed recording in `dir`.
 pub(crate) fn recover<M: Subject>(storage: &dyn Storage, dir: &Path) -> Result<(Standing<M>, Recovered), RecoverError> {
+    recover_after(storage, dir, None)
+}
+
+/// Recovers the recording in `dir`, whose chain was synced up to byte `synced` before something failed: nothing that was written after
+/// that is taken for synced, it is written again.
+pub(crate) fn recover_after<M: Subject>(
+    storage: &dyn Storage,
+    dir: &Path,
+    synced: Option<u64>,
+) -> Result<(Standing<M>, Recovered), RecoverError> {
     let (header, header_bytes) = Header::read(dir)?;
-    recover_files(storage, dir, header, &header_bytes).map_err(|source| RecoverError::Io { dir: dir.into(), source })
+    recover_files(storage, dir, header, &header_bytes, synced)
+        .map_err(|source| RecoverError::Io { dir: dir.into(), source })
 }
 
 fn recover_files<M: Subject>(
@@ -71,9 +82,15 @@ fn recover_files<M: Subject>(
     dir: &Path,
     header: Header<M>,
     header_bytes: &[u8],
+    synced: Option<u64>,
 ) -> io::Result<(Standing<M>, Recovered)> {
     let mut did = Recovered { dir: dir.into(), ..Recovered::default() };
-    let chain_bytes = read_or_empty(&dir.join(chain::FILE))?;
+    let mut chain_bytes = read_or_empty(&dir.join(chain::FILE))?;
+    if let Some(synced) = synced.filter(|s| *s < chain_bytes.len() as u64) {
+        // These records were never announced; what they cover is found again below.
+        storage.truncate(&dir.join(chain::FILE), synced)?;
+        chain_bytes.truncate(synced as usize);
+    }
     let (lines, chain_len) = chain::parse_lines(&chain_bytes);
     let (mut records, mut last_signature) = (Vec::new(), [0; 32]);
     for line in lines {
@@ -122,9 +139,22 @@ fn recover_files<M: Subject>(
     }
 
     // What is adopted must be on the disk before the chain says so.
-    let dirty: std::collections::BTreeSet<&str> = found.iter().map(|f| f.file.as_str()).collect();
-    for name in dirty {
-        storage.open(&dir.join(name))?.sync()?;
+    let mut dirty: BTreeMap<&str, u64> = BTreeMap::new();
+    for f in &found {
+        dirty.entry(&f.file).or_insert(f.offset);
+    }
+    for (name, from) in dirty {
+        let path = dir.join(name);
+        let tail = if synced.is_some() { read_range(&path, from, u64::MAX)? } else { Vec::new() };
+        if !tail.is_empty() {
+            // After a failed sync the system takes pages for clean that are not on the disk, until they are written again.
+            storage.truncate(&path, from)?;
+        }
+        let mut file = storage.open(&path)?;
+        if !tail.is_empty() {
+            file.append(&tail)?;
+        }
+        file.sync()?;
     }
     storage.sync_dir(dir)?;
     found.sort_by(|a, b| (a.at_ms, &a.file, a.offset).cmp(&(b.at_ms, &b.file, b.offset)));

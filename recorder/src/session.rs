@@ -72,6 +72,8 @@ pub(crate) struct Session {
     waiting: VecDeque<(u64, Entry)>,
     /// Since when nothing is recorded, in milliseconds.
     failed_from_ms: u64,
+    /// How much of the chain was synced then.
+    synced_len: u64,
     last_sync: Instant,
     last_retry: Instant,
     out: Vec<Output>,
@@ -106,6 +108,7 @@ impl Session {
             counted: BTreeMap::new(),
             waiting: VecDeque::new(),
             failed_from_ms: 0,
+            synced_len: 0,
             last_sync: Instant::now(),
             last_retry: Instant::now(),
             out: Vec::new(),
@@ -387,9 +390,8 @@ impl Session {
 
     /// *Fail*: nothing is written to the open files again.
     fn fail(&mut self, reason: FailReason, error: &io::Error) {
-        if self.writer.take().is_none() {
-            return;
-        }
+        let Some(writer) = self.writer.take() else { return };
+        self.synced_len = writer.synced_len();
         tracing::error!(dir = %self.dir.display(), reason = reason.as_str(), %error, "recording stopped, the class goes on");
         metrics::counter!("lectern_recorder_failures_total", "reason" => reason.as_str()).increment(1);
         metrics::gauge!("lectern_recorder_failed").increment(1);
@@ -407,7 +409,7 @@ impl Session {
             Ok(free) if free > self.limits.reserve_bytes => {}
             Ok(_) | Err(_) => return,
         }
-        let resumed = recover::recover(&*self.storage, &self.dir)
+        let resumed = recover::recover_after(&*self.storage, &self.dir, Some(self.synced_len))
             .map_err(|e| io::Error::other(e.to_string()))
             .and_then(|(standing, _)| {
                 let ends = standing.track_ends.clone();

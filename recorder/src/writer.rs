@@ -114,8 +114,9 @@ pub(crate) struct Writer<M = RecordingMeta> {
     last_signature: Hash,
     /// Records that the last signature of this writer covers.
     signed: u64,
-    /// Records and head of the chain as last synced.
+    /// Records and head of the chain as last synced, and its length.
     synced: (u64, Hash),
+    synced_len: u64,
     spans: Vec<TrackSpan>,
 }
 
@@ -224,6 +225,7 @@ impl<M: Subject> Writer<M> {
             last_signature: at.last_signature,
             signed: 0,
             synced: (at.records, at.head),
+            synced_len: at.chain_len,
             spans: at.spans,
             dir: at.dir,
             storage,
@@ -256,6 +258,11 @@ impl<M: Subject> Writer<M> {
     /// Records and head of the chain as last synced.
     pub(crate) fn synced_head(&self) -> (u64, Hash) {
         self.synced
+    }
+
+    /// Length of the chain as last synced: for recovery, if something fails.
+    pub(crate) fn synced_len(&self) -> u64 {
+        self.synced_len
     }
 
     /// Appends a journal line.
@@ -403,6 +410,7 @@ impl<M: Subject> Writer<M> {
     pub(crate) fn sync_chain(&mut self) -> io::Result<()> {
         self.chain.sync()?;
         self.synced = (self.records, self.head);
+        self.synced_len = self.chain.len;
         Ok(())
     }
 

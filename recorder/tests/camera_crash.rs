@@ -218,3 +218,39 @@ fn a_full_disk_stops_one_camera_alone_and_its_gap_is_the_disks() {
     let day = archive.timeline(meta.camera, UnixMillis(T0), UnixMillis(T0 + 9000)).unwrap();
     assert!(day.gaps.iter().any(|g| g.cause == GapCause::Disk), "{:?}", day.gaps);
 }
+
+/// A sync that fails tells once, and what it was to write is gone with the next power cut unless it is written again.
+#[test]
+fn what_a_failed_sync_left_is_written_again() {
+    let (tmp, meta) = (scratch(), meta());
+    for stop in 1.. {
+        let (root, left) = (tmp.path().join("a"), tmp.path().join("b"));
+        let disk = FaultyDisk::healing(stop, 0, io::ErrorKind::Other);
+        let Ok(archive) = open(&disk, &root) else { continue };
+        let tap = archive.record(meta.clone()).unwrap();
+        let mut main = Stream::new(meta.camera, CameraStream::Main, 40, 12, T0);
+        archive.turn(UnixMillis(T0));
+        main.connect(&tap);
+        for now in (T0..T0 + 3000).step_by(250) {
+            main.send(now, || true, || 2);
+            archive.turn(UnixMillis(now));
+        }
+        let status = archive.status(meta.camera).unwrap();
+        assert_eq!(status.state, CameraRecordingState::On, "after {stop}");
+        disk.cut(&root, &left, Unsynced::Lost);
+        let archive = open(&FaultyDisk::sound(), &left).unwrap();
+        archive.record(meta.clone()).unwrap();
+        archive.turn(UnixMillis(T0 + 4000));
+        archive.stop(meta.camera).unwrap();
+        let report = check(&left);
+        assert!(report.ok, "operation {stop} failed: {report}");
+        let healed = disk.healed();
+        for dir in [root, left] {
+            fs::remove_dir_all(dir).unwrap();
+        }
+        if !healed {
+            assert!(stop > 60);
+            return;
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::{
     CameraLimits, CameraMeta, CameraRecording, Previous,
     coverage::Missing,
-    meta::{camera_recording_dir, next_roll, recording_id},
+    meta::{next_roll, recording_id},
     raw::{self, RawUnit},
 };
 use crate::{
@@ -31,22 +31,27 @@ pub(crate) struct Hour {
 }
 
 impl Hour {
-    /// Creates the recording that begins at `started`; `epoch` is zero of the camera's line of time.
-    #[allow(clippy::too_many_arguments, reason = "what a recording is made of, each of another type")]
-    pub(crate) fn create(
-        storage: &Arc<dyn Storage>,
-        root: &Path,
+    /// The header of a recording that begins at `started`.
+    pub(crate) fn header(
         camera: &CameraMeta,
         started: UnixMillis,
         previous: Option<Previous>,
+        limits: &CameraLimits,
+    ) -> CameraRecording {
+        let (id, until) = (recording_id(started), next_roll(started, limits.roll_every));
+        CameraRecording { kind: Default::default(), id, started, until, previous, camera: camera.clone() }
+    }
+
+    /// Creates a recording in `dir`; `epoch` is zero of the camera's line of time.
+    pub(crate) fn create(
+        storage: &Arc<dyn Storage>,
+        (root, dir): (&Path, PathBuf),
+        header: CameraRecording,
         epoch: UnixMillis,
         limits: &CameraLimits,
         signer: &Signer,
     ) -> io::Result<Self> {
-        let (id, until) = (recording_id(started), next_roll(started, limits.roll_every));
-        let meta = CameraRecording { kind: Default::default(), id, started, until, previous, camera: camera.clone() };
-        let dir = camera_recording_dir(root, camera.camera, id);
-        let writer = Writer::create_in(storage.clone(), root, dir, meta, &limits.recording)?;
+        let writer = Writer::create_in(storage.clone(), root, dir, header, &limits.recording)?;
         Self::of(writer, epoch, signer)
     }
 

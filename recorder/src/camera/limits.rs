@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Bounds and paces of [`CameraArchive`](super::CameraArchive).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraLimits {
-    /// What a recording of a camera has in common with one of a lesson: fragments, parts, sync rounds, reserve, retries.
+    /// What a recording of a camera has in common with one of a lesson: fragments, parts, sync rounds (default
+    /// 900 ms), reserve, retries.
     pub recording: Limits,
     /// A recording's length: the next one begins at each multiple of it since 1970. Default one hour; a minute at least.
     pub roll_every: Duration,
@@ -28,7 +29,7 @@ pub struct CameraLimits {
 impl Default for CameraLimits {
     fn default() -> Self {
         Self {
-            recording: Limits::default(),
+            recording: Limits { sync_every: Duration::from_millis(900), ..Limits::default() },
             roll_every: Duration::from_secs(3600),
             roll_wait: Duration::from_secs(90),
             threads: 2,

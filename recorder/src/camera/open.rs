@@ -104,8 +104,9 @@ impl Session {
             if sealed || !dir.exists() || scan::is_stillborn(&dir) {
                 continue;
             }
+            let synced = self.synced.get(&dir).copied();
             let (standing, did) =
-                recover::recover(&*self.storage, &dir).map_err(|e| io::Error::other(e.to_string()))?;
+                recover::recover_after(&*self.storage, &dir, synced).map_err(|e| io::Error::other(e.to_string()))?;
             for damage in &did.damage {
                 tracing::error!(dir = %dir.display(), damage, "recording is damaged");
             }
@@ -113,12 +114,14 @@ impl Session {
         }
         left.sort_by_key(|s| s.meta.id);
         let newest = left.pop();
+        let mut older = BTreeMap::new();
         for standing in left {
             let to = standing.meta.until;
+            older.extend(streams(&standing));
             self.close(standing, to, now, cause)?;
         }
         let hour = match newest {
-            Some(standing) if now < standing.meta.until => self.go_on(standing, now, cause)?,
+            Some(standing) if now < standing.meta.until => self.go_on(standing, older, now, cause)?,
             over => {
                 let streams = over.as_ref().map(streams).unwrap_or_default();
                 if let Some(standing) = over {
@@ -128,6 +131,7 @@ impl Session {
             }
         };
         self.dirs = vec![hour_dir(&hour)];
+        self.synced.clear();
         self.hours.clear();
         self.hours.push_back(hour);
         self.status.bytes = self.hours.back().map_or(0, Hour::bytes);
@@ -163,8 +167,18 @@ impl Session {
     }
 
     /// *Resumes* the recording of this hour.
-    fn go_on(&mut self, at: Standing<CameraRecording>, now: UnixMillis, cause: GapCause) -> io::Result<Hour> {
-        let streams = streams(&at);
+    fn go_on(
+        &mut self,
+        at: Standing<CameraRecording>,
+        older: BTreeMap<TrackId, Stream>,
+        now: UnixMillis,
+        cause: GapCause,
+    ) -> io::Result<Hour> {
+        let mut streams = streams(&at);
+        for (id, s) in older {
+            // It had not moved here: all of it is missing up to now.
+            streams.entry(id).or_insert(Stream { covered_ms: 0, end: None, ..s });
+        }
         let (previous, told) = (at.meta.previous.clone(), tells_previous(&at.lines));
         self.epoch = at.meta.started;
         let mut hour = Hour::resume(&self.storage, at, self.epoch, &self.limits, &self.signer)?;
@@ -186,10 +200,11 @@ impl Session {
     fn begin(&mut self, streams: BTreeMap<TrackId, Stream>, now: UnixMillis, cause: GapCause) -> io::Result<Hour> {
         self.epoch = now;
         let previous = newest_sealed(&self.root, self.meta.camera)?;
-        let (storage, root, signer) = (self.storage.clone(), self.root.clone(), self.signer.clone());
-        let mut hour =
-            Hour::create(&storage, &root, &self.meta, now, previous.clone(), self.epoch, &self.limits, &signer)?;
-        self.dirs.push(hour_dir(&hour));
+        if let Some(previous) = &previous {
+            // Its seal may be there only until a power cut, if what was to sync it failed.
+            self.storage.sync_dir(&camera_recording_dir(&self.root, self.meta.camera, previous.recording))?;
+        }
+        let mut hour = self.create(now, previous.clone())?;
         if let Some(Previous { recording, records, head }) = previous {
             hour.line(0, Entry::Previous { recording, records, head })?;
         }
@@ -204,11 +219,21 @@ impl Session {
         Ok(hour)
     }
 
+    /// Creates the recording that begins at `started`. Its directory is known from then on, even if that fails half-way.
+    pub(super) fn create(&mut self, started: UnixMillis, previous: Option<Previous>) -> io::Result<Hour> {
+        let header = Hour::header(&self.meta, started, previous, &self.limits);
+        let dir = camera_recording_dir(&self.root, self.meta.camera, header.id);
+        self.dirs.push(dir.clone());
+        Hour::create(&self.storage, (&self.root, dir), header, self.epoch, &self.limits, &self.signer)
+    }
+
     /// Enters how the recording before ended, if that is known and not entered yet.
     fn tell_previous(&self, hour: &mut Hour, named: Option<Previous>, told: bool, at_ms: u64) -> io::Result<()> {
         let Some(previous) = named.filter(|_| !told) else { return Ok(()) };
         let dir = camera_recording_dir(&self.root, self.meta.camera, previous.recording);
         if let Ok(Some(Seal { records, head, .. })) = Seal::read(&dir) {
+            // As in `begin`.
+            self.storage.sync_dir(&dir)?;
             hour.line(at_ms, Entry::Previous { recording: previous.recording, records, head })?;
         }
         Ok(())

@@ -126,6 +126,8 @@ pub(crate) struct Session {
     pub(super) last_try: UnixMillis,
     /// Directories of recordings that are not sealed.
     pub(super) dirs: Vec<PathBuf>,
+    /// How much of their chains was synced when the recording failed.
+    pub(super) synced: BTreeMap<PathBuf, u64>,
     sender: SenderClock,
     out: Vec<Output>,
 }
@@ -156,6 +158,7 @@ impl Session {
             status,
             last_try: now,
             dirs,
+            synced: BTreeMap::new(),
             sender: SenderClock::default(),
             out: Vec::new(),
         };
@@ -414,27 +417,19 @@ impl Session {
             }
             m.from_ms < m.to_ms
         });
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.moved = true;
-        }
-        Ok(())
+        let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
+        lane.moved = true;
+        // It is known here even if nothing of it comes.
+        let Some(info) = &lane.info else { return Ok(()) };
+        let hz = lane.track.as_ref().map_or(lane.rate.unwrap_or(info.codec.clock_rate()).hz(), Track::hz);
+        hour(&mut self.hours, true)?.announce(info, hz, border)
     }
 
     /// Creates the recording that follows; every stream is still in the one before.
     fn open_next(&mut self) -> io::Result<()> {
         let Some(old) = self.hours.front() else { return Ok(()) };
         let (started, previous) = (old.until(), Some(old.previous()));
-        let next = Hour::create(
-            &self.storage,
-            &self.root,
-            &self.meta,
-            started,
-            previous,
-            self.epoch,
-            &self.limits,
-            &self.signer,
-        )?;
-        self.dirs.push(hour_dir(&next));
+        let next = self.create(started, previous)?;
         self.hours.push_back(next);
         self.lanes.values_mut().for_each(|l| l.moved = false);
         Ok(())
@@ -586,7 +581,9 @@ impl Session {
     }
 
     fn close_all(&mut self) {
-        self.hours.clear();
+        for mut hour in std::mem::take(&mut self.hours) {
+            self.synced.insert(hour_dir(&hour), hour.writer().synced_len());
+        }
         self.lanes.values_mut().for_each(|l| l.track = None);
     }
 

@@ -17,6 +17,8 @@ struct Durable {
     bytes: BTreeMap<PathBuf, u64>,
     /// Files and directories whose entry was synced.
     entries: BTreeSet<PathBuf>,
+    /// Files of which a sync failed: what was not synced then is not on the disk until it is written again.
+    stuck: BTreeSet<PathBuf>,
     /// Entries made since their directory was synced; a rename remembers the old name.
     fresh: BTreeMap<PathBuf, Option<PathBuf>>,
 }
@@ -70,6 +72,11 @@ impl FaultyDisk {
 
     pub fn failed(&self) -> bool {
         self.0.lock().unwrap().left == Some(0)
+    }
+
+    /// Whether the fault came and went.
+    pub fn healed(&self) -> bool {
+        self.0.lock().unwrap().left.is_none()
     }
 
     /// One operation: refused from the chosen one on.
@@ -156,9 +163,12 @@ impl Appender for FaultyFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.disk.step()?;
+        if let Err(e) = self.disk.step() {
+            self.disk.0.lock().unwrap().durable.stuck.insert(self.path.clone());
+            return Err(e);
+        }
         let mut d = self.disk.0.lock().unwrap();
-        if d.syncs {
+        if d.syncs && !d.durable.stuck.contains(&self.path) {
             let len = fs::metadata(&self.path)?.len();
             d.durable.bytes.insert(self.path.clone(), len);
         }
@@ -194,7 +204,9 @@ impl Storage for FaultyDisk {
         self.step()?;
         let file = Disk.create(path)?;
         self.made(path, None);
-        self.0.lock().unwrap().durable.bytes.insert(path.into(), 0);
+        let d = &mut self.0.lock().unwrap().durable;
+        d.bytes.insert(path.into(), 0);
+        d.stuck.remove(path);
         Ok(Box::new(FaultyFile { disk: self.clone(), path: path.into(), file }))
     }
 
@@ -212,7 +224,12 @@ impl Storage for FaultyDisk {
         self.step()?;
         // Cut without waiting for the real disk: what survives is counted here.
         fs::OpenOptions::new().write(true).open(path)?.set_len(len)?;
-        self.0.lock().unwrap().durable.bytes.insert(path.into(), len);
+        let d = &mut self.0.lock().unwrap().durable;
+        let durable = d.bytes.get(path).copied().unwrap_or(0);
+        if len <= durable {
+            d.stuck.remove(path);
+        }
+        d.bytes.insert(path.into(), if d.stuck.contains(path) { durable } else { len });
         Ok(())
     }
 
