@@ -2,10 +2,11 @@
 
 use super::{
     bits,
-    clips::{Clip, Codec, Order, Shape},
+    clips::{Clip, Codec, GOP_SECS, Order, Shape},
     h264::SliceHead,
     osd::{self, Letters},
     paint::{self, Block},
+    scene::Look,
     script::{Show, StreamKind},
 };
 use crate::{
@@ -164,11 +165,14 @@ impl Pictures {
         }
         let clip = Rc::clone(&self.clip);
         let coded = &clip.pictures[self.at];
-        self.at = (self.at + 1) % clip.pictures.len();
+        // A picture that stands still is the same in each keyframe: the same group of pictures goes round.
+        let still = self.show.look == Look::Frozen;
+        let round = if still { (GOP_SECS * clip.shape.fps()) as usize } else { clip.pictures.len() };
+        self.at = self.at / round * round + (self.at + 1) % round;
         self.after_key = coded.head.filter(|_| coded.key).map(SliceHead::idr_pic_id);
         // A frozen picture says again what the last one said; the stamp is not part of the picture.
         let shown = match (self.show.look, self.last) {
-            (super::scene::Look::Frozen, Some(last)) => last,
+            (Look::Frozen, Some(last)) => last,
             _ => says,
         };
         self.last = Some(shown);
