@@ -1,24 +1,13 @@
 //! Measures the keyframes of Annex B files (H.264) one after the other as if one camera had sent them, prints what was seen
 //! and what is said, and what it costs: `measure_clip [--looped] FILE...`. With `--looped`, that a file repeats itself is not held against it.
 
-use lectern_health::{HealthCore, Meter, Observation, edges, wire::Outcome, worker::measure_here};
+use lectern_health::{
+    HealthCore, Meter, Observation, edges,
+    wire::{Outcome, keyframes},
+    worker::measure_here,
+};
 use lectern_media::{CameraId, UnixMillis};
 use std::time::Duration;
-
-/// The access units that begin with a sequence parameter set.
-fn keyframes(clip: &[u8]) -> Vec<&[u8]> {
-    let starts: Vec<(usize, u8)> =
-        clip.windows(4).enumerate().filter(|(_, w)| w[..3] == [0, 0, 1]).map(|(i, w)| (i, w[3] & 0x1f)).collect();
-    let mut out = Vec::new();
-    let mut at = 0;
-    while let Some(sps) = (at..starts.len()).find(|n| starts[*n].1 == 7) {
-        let first = (sps..starts.len()).find(|n| starts[*n].1 == 5).unwrap_or(starts.len());
-        let end = (first..starts.len()).find(|n| starts[*n].1 != 5).unwrap_or(starts.len());
-        out.push(&clip[starts[sps].0..starts.get(end).map_or(clip.len(), |s| s.0)]);
-        at = end;
-    }
-    out
-}
 
 /// CPU time of this thread: other work on the machine does not count.
 fn cpu() -> Duration {

@@ -3,7 +3,7 @@
 
 use crate::{
     HealthCore, Meter, Observation, Planes,
-    wire::{Request, parse_report, read_request},
+    wire::{Outcome, Report, Request, Undecodable, parse_report, read_request, write_report},
 };
 use lectern_media::{CameraId, UnixMillis};
 use ulid::Ulid;
@@ -24,8 +24,8 @@ pub fn reports(data: &[u8]) {
     for (n, line) in data.split(|b| *b == b'\n').take(64).enumerate() {
         let Ok(report) = parse_report(line) else { continue };
         let seen = match &report.outcome {
-            crate::wire::Outcome::Measured(m) => Observation::Picture(m),
-            crate::wire::Outcome::Undecodable(_) => Observation::Undecodable,
+            Outcome::Measured(m) => Observation::Picture(m),
+            Outcome::Undecodable(_) => Observation::Undecodable,
         };
         core.observe(UnixMillis(n as i64 * 2_000), report.camera, seen);
     }
@@ -47,6 +47,62 @@ pub fn pictures(data: &[u8]) {
         let p = Planes { width, height, y: (&y, width), u: (&y, width / 2), v: (&y, width / 2) };
         if let Ok(m) = meter.measure(&p) {
             core.observe(UnixMillis(n * 2_000), CameraId(Ulid(1)), Observation::Picture(&m));
+        }
+    }
+}
+
+/// Two requests behind each other.
+#[must_use]
+pub fn request_seeds() -> Vec<Vec<u8>> {
+    let one = |n: u8| {
+        let keyframe = [0, 0, 0, 1, 0x67, 66, 0xc0, 31, n];
+        let request =
+            Request { camera: CameraId(Ulid(n.into())), at: UnixMillis(1_800_000_000_000), keyframe: &keyframe };
+        [&request.head()[..], &keyframe].concat()
+    };
+    vec![one(1), [one(1), one(2)].concat()]
+}
+
+/// A keyframe that was measured, and one that was not.
+#[must_use]
+pub fn report_seeds() -> Vec<Vec<u8>> {
+    let y: Vec<u8> = (0..320 * 180u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let planes = Planes { width: 320, height: 180, y: (&y, 320), u: (&y, 160), v: (&y, 160) };
+    let mut meter = Meter::default();
+    let mut outcomes: Vec<Outcome> =
+        (0..2).filter_map(|_| meter.measure(&planes).ok()).map(Outcome::Measured).collect();
+    outcomes.push(Outcome::Undecodable(Undecodable::Refused));
+    let line = |outcome| {
+        let mut line = Vec::new();
+        // Writing to memory does not fail.
+        let _ = write_report(&mut line, &Report { camera: CameraId(Ulid(7)), at: UnixMillis(1), outcome });
+        line
+    };
+    let lines: Vec<Vec<u8>> = outcomes.into_iter().map(line).collect();
+    let all = lines.concat();
+    lines.into_iter().chain([all]).collect()
+}
+
+/// Small pictures.
+#[must_use]
+pub fn picture_seeds() -> Vec<Vec<u8>> {
+    [(160u16, 90u16), (320, 180), (641, 361)]
+        .map(|(w, h)| [&w.to_be_bytes()[..], &h.to_be_bytes(), &[16, 235, 90, 120, 121]].concat())
+        .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_taken() {
+        request_seeds().iter().for_each(|s| requests(s));
+        picture_seeds().iter().for_each(|s| pictures(s));
+        for seed in report_seeds() {
+            reports(&seed);
+            let lines = seed.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+            assert!(lines.map(parse_report).all(|r| r.is_ok()));
         }
     }
 }

@@ -46,7 +46,7 @@ mod tests {
     fn silence_and_sound_are_told_apart() {
         for (codec, silence) in [(Codec::Pcma, 0xd5), (Codec::Pcmu, 0xff)] {
             assert_eq!(level_dbov(codec, &[silence; 160]), Some(-127.0), "{codec:?}");
-            let hiss: Vec<u8> = (0..160).map(|i| silence ^ (i % 2) as u8 * 0x80).collect();
+            let hiss: Vec<u8> = (0..160).map(|i| silence ^ ((i % 2) as u8 * 0x80)).collect();
             assert!(level_dbov(codec, &hiss).unwrap() < -70.0 || codec == Codec::Pcmu);
             let loud: Vec<u8> = (0..160).map(|i| if i % 8 < 4 { 0x2a ^ 0x80 } else { 0x2a }).collect();
             assert!(level_dbov(codec, &loud).unwrap() > -30.0, "{codec:?}");

@@ -148,10 +148,11 @@ impl Scene {
         let ix = x.rem_euclid(pitch);
         let desk = hash(column as u32, row as u32, s ^ 5);
         let sway = if self.people { (hash(n, column as u32, row as u32) % 9) as i32 - 4 } else { 0 };
-        if desk % 5 > 0 && (ix - pitch / 2 - sway).pow(2) + (iy - 12).pow(2) < 90 {
+        if !desk.is_multiple_of(5) && (ix - pitch / 2 - sway).pow(2) + (iy - 12).pow(2) < 90 {
             return 60 + (desk >> 4) as u8 % 110;
         }
-        let top = (pitch / 8..pitch * 7 / 8).contains(&ix) && (20..28 + 2 * row).contains(&iy) && desk % 7 > 0;
+        let top =
+            (pitch / 8..pitch * 7 / 8).contains(&ix) && (20..28 + 2 * row).contains(&iy) && !desk.is_multiple_of(7);
         if top { 150 + (desk >> 8) as u8 % 60 } else { 96 + (x.div_euclid(16).rem_euclid(2)) as u8 * 10 }
     }
 }

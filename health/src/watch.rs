@@ -281,5 +281,7 @@ impl HealthCore {
     }
 }
 
+#[cfg(all(test, feature = "decode"))]
+mod encoded;
 #[cfg(test)]
 mod tests;

@@ -161,6 +161,25 @@ pub fn parse_report(line: &[u8]) -> Result<Report, WireError> {
     Ok(serde_json::from_slice(line)?)
 }
 
+/// The keyframes of an Annex B stream, each from its sequence parameter set to its last IDR slice: for tests and tools; what
+/// comes from a camera is cut by ingest.
+#[must_use]
+pub fn keyframes(stream: &[u8]) -> Vec<&[u8]> {
+    // ITU-T H.264 §7.4.1: the type of a unit is in the low five bits behind the start code; 5 is IDR, 7 is SPS.
+    let units: Vec<(usize, u8)> =
+        (stream.windows(4).enumerate()).filter(|(_, w)| w[..3] == [0, 0, 1]).map(|(at, w)| (at, w[3] & 0x1f)).collect();
+    let (mut found, mut from) = (Vec::new(), 0);
+    while let Some(sps) = (from..units.len()).find(|n| units[*n].1 == 7) {
+        let idr = (sps..units.len()).find(|n| units[*n].1 == 5).unwrap_or(units.len());
+        let end = (idr..units.len()).find(|n| units[*n].1 != 5).unwrap_or(units.len());
+        if idr < end {
+            found.push(&stream[units[sps].0..units.get(end).map_or(stream.len(), |u| u.0)]);
+        }
+        from = end;
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
