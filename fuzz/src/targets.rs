@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use lectern_audit::fuzz as audit;
 use lectern_auth::{Grant, GrantRole, Keyring, Purpose, fuzz as auth};
 use lectern_fmp4::fuzz as fmp4;
+use lectern_health::fuzz as health;
 use lectern_ingest::fuzz as ingest;
 use lectern_library::{fuzz as library, import};
 use lectern_media::{ParticipantId, RoomId, RtpView, UnixMillis};
@@ -63,6 +64,9 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "camera_archive", run: recorder::camera_archive, seeds: recorder::camera_archives, weight: 1 },
         Target { name: "camera_index", run: recorder::camera_index, seeds: recorder::archive_indexes, weight: 80 },
         Target { name: "evidence", run: recorder::evidence, seeds: recorder::evidences, weight: 10 },
+        Target { name: "health_requests", run: health::requests, seeds: health::request_seeds, weight: 1 },
+        Target { name: "health_reports", run: health::reports, seeds: health::report_seeds, weight: 4 },
+        Target { name: "health_pictures", run: health::pictures, seeds: health::picture_seeds, weight: 40 },
         Target { name: "http_range", run: http_range, seeds: seeds::ranges, weight: 1 },
     ]
 }
