@@ -121,4 +121,7 @@ test("each finds what they answer for", () => {
   expect(tabsFor(["audit_administrator"])).toEqual(["audit"]);
   expect(tabsFor(["system_administrator"])).not.toContain("wall");
   expect(tabsFor(["patrol_officer"])[0]).toBe("wall");
+  expect(tabsFor(["patrol_officer"]), "the log is for those who answer for a site").not.toContain("audit");
+  expect(tabsFor(["site_administrator"])).toContain("audit");
+  expect(home(true, "security_administrator")).toBeNull();
 });

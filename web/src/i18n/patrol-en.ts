@@ -11,7 +11,7 @@ export const patrolEn = {
   nav: { patrol: "Patrol", wall: "Wall", timeline: "Timeline", cameras: "Cameras", alarms: "Alarms", check: "Pre-exam check", exports: "Exports", retention: "Retention", audit: "Audit" },
   time: {
     seconds: (n: number) => `${n} s`, minutes: (n: number) => `${n} min`, hours: (h: number, m: number) => (m > 0 ? `${h} h ${m} min` : `${h} h`), days: (d: number, h: number) => (h > 0 ? `${d} d ${h} h` : `${d} d`),
-    delay: (ms: number) => `${Math.round(ms / 100) / 10} s`,
+    delay: (ms: number) => (ms < 100 ? "<0.1 s" : `${Math.round(ms / 100) / 10} s`),
   },
   state: {
     off: "Stopped", connecting: "Connecting", live: "Live", silent: "No data", unreachable: "Offline", wrong_password: "Wrong password", refused: "Refused", unsupported: "Not usable", rate_exceeded: "Too much data",

@@ -9,7 +9,7 @@ export const patrolZh: PatrolWords = {
   nav: { patrol: "巡查", wall: "巡查墙", timeline: "时间轴", cameras: "摄像机", alarms: "告警", check: "考前检查", exports: "导出", retention: "留存", audit: "审计" },
   time: {
     seconds: (n) => `${n} 秒`, minutes: (n) => `${n} 分钟`, hours: (h, m) => (m > 0 ? `${h} 小时 ${m} 分` : `${h} 小时`), days: (d, h) => (h > 0 ? `${d} 天 ${h} 小时` : `${d} 天`),
-    delay: (ms) => `${Math.round(ms / 100) / 10} 秒`,
+    delay: (ms) => (ms < 100 ? "<0.1 秒" : `${Math.round(ms / 100) / 10} 秒`),
   },
   state: { off: "已停用", connecting: "连接中", live: "在线", silent: "无数据", unreachable: "离线", wrong_password: "密码错误", refused: "拒绝连接", unsupported: "无法使用", rate_exceeded: "码率超限", since: (state, time) => `${state}，已 ${time}` } as PatrolWords["state"],
   streams: { main: "主码流", sub: "子码流", sound: "声音" },

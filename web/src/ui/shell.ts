@@ -12,7 +12,7 @@ import "./shell.css";
 export type Section = "today" | "library" | "patrol" | "admin" | null;
 
 /** Roles that have to do with cameras even before there is one; for all others the server says so (`Me`). */
-const PATROL_ROLES: readonly string[] = ["patrol_officer", "site_administrator", "system_administrator", "security_administrator", "audit_administrator"];
+const PATROL_ROLES: readonly string[] = ["patrol_officer", "site_administrator", "system_administrator", "audit_administrator"];
 
 /** Where exam patrol begins for somebody: at the wall, or at what they answer for; nowhere if cameras are not their concern. */
 export function patrolHome({ account, patrol }: Pick<SessionState, "account" | "patrol">): string | null {
@@ -20,7 +20,9 @@ export function patrolHome({ account, patrol }: Pick<SessionState, "account" | "
   if (!patrol && !roles.some((r) => PATROL_ROLES.includes(r))) return null;
   if (roles.some((r) => ["administrator", "patrol_officer", "site_administrator"].includes(r))) return "/wall";
   if (roles.includes("system_administrator")) return "/patrol/cameras";
-  return roles.some((r) => r === "security_administrator" || r === "audit_administrator") ? "/patrol/audit" : "/wall";
+  if (roles.includes("audit_administrator")) return "/patrol/audit";
+  // Who answers for people and rights alone sees no picture: their pages are those of administration.
+  return roles.includes("security_administrator") ? null : "/wall";
 }
 
 export function shell(section: Section, content: TemplateResult, wide = false): TemplateResult {
@@ -35,7 +37,7 @@ export function shell(section: Section, content: TemplateResult, wide = false): 
         ? html`<nav aria-label=${t.common.sections}>
             ${link("today", "/", t.nav.today, icon(CalendarDays))} ${link("library", "/library", t.nav.library, icon(LibraryBig))}
             ${patrolHome(session.get()) === null ? nothing : link("patrol", patrolHome(session.get()) ?? "/wall", t.nav.patrol, icon(Cctv))}
-            ${hasRole(account, "administrator") ? link("admin", "/manage/people", t.nav.admin, icon(Users)) : nothing}
+            ${hasRole(account, "administrator", "system_administrator", "security_administrator") ? link("admin", "/manage/people", t.nav.admin, icon(Users)) : nothing}
           </nav>`
         : nothing}
       ${settingsMenu()}

@@ -74,7 +74,7 @@ export async function setUpFactor(needed = false): Promise<boolean> {
         <li>${icon(Smartphone)}<span><strong>${p.factor.app}</strong><span class="small muted">${state.totp ? p.factor.appOn(state.recovery_left) : p.factor.appOff}</span></span>
           ${state.totp
             ? html`<button class="btn small" @click=${() => void attempt(async () => { codes = (await patrol.newRecoveryCodes()).codes; })}>${p.factor.newCodes}</button><button class="btn quiet small icon-only" aria-label=${p.factor.removeApp} title=${p.factor.removeApp} @click=${() => void removeApp()}>${icon(Trash2)}</button>`
-            : html`<button class="btn small ${needed ? "primary" : ""}" @click=${() => void attempt(async () => { totp = await patrol.beginTotp(); })}>${p.factor.setUp}</button>`}</li>
+            : html`<button class="btn small ${needed ? "primary" : ""}" @click=${() => void begin()}>${p.factor.setUp}</button>`}</li>
         ${state.keys.map((name) => html`<li>${icon(KeyRound)}<span><strong>${name}</strong><span class="small muted">${p.factor.key}</span></span><button class="btn quiet small icon-only" aria-label=${p.factor.removeKey(name)} title=${p.factor.removeKey(name)} @click=${() => void attempt(async () => { state = await patrol.removeKey(name); })}>${icon(Trash2)}</button></li>`)}
         <li>${icon(KeyRound)}<span><strong>${p.factor.key}</strong><span class="small muted">${keysSupported() ? p.factor.keyLead : p.factor.keyUnsupported}</span></span><button class="btn small" ?disabled=${!keysSupported()} @click=${() => void addKey()}>${p.factor.addKey}</button></li>
       </ul>`}
@@ -82,6 +82,13 @@ export async function setUpFactor(needed = false): Promise<boolean> {
       <div class="dialog-actions"><button class="btn ${done ? "primary" : ""}" @click=${() => close(done)}>${done ? p.factor.finish : t.common.close}</button></div>
     </div>`;
   }, "factor-dialog");
+
+  async function begin(): Promise<void> {
+    await attempt(async () => {
+      totp = await patrol.beginTotp();
+    });
+    document.querySelector<HTMLInputElement>("#fa-first")?.focus();
+  }
 
   async function addKey(): Promise<void> {
     const name = await openDialog<string>((close) => html`<form class="dialog-body" @submit=${(e: Event) => { e.preventDefault(); close(String(new FormData(e.target as HTMLFormElement).get("name")).trim()); }}>

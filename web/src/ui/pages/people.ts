@@ -155,7 +155,7 @@ class PagePeople extends Page {
         <div class="page-head">
           <h1>${t.people.title}</h1>
           <div class="search small-search" role="search">${icon(Search)}<input class="input" type="search" aria-label=${t.common.search} placeholder=${t.people.searchPlaceholder} @input=${(e: Event) => { this.#filter = (e.target as HTMLInputElement).value; this.requestUpdate(); }} /></div>
-          ${hasRole(session.get().account, "administrator") ? html`<button class="btn" @click=${() => void this.#separate()}>${icon(Scale)}${t.people.separate}</button>` : nothing}
+          ${hasRole(session.get().account, "administrator", "system_administrator", "security_administrator") ? html`<button class="btn" @click=${() => void this.#separate()}>${icon(Scale)}${t.people.separate}</button>` : nothing}
           <button class="btn primary" @click=${() => void this.#edit(null)}>${icon(UserPlus)}${t.people.create}</button>
         </div>
         ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}

@@ -9,12 +9,14 @@ export type PatrolTab = "timeline" | "cameras" | "alarms" | "check" | "exports" 
 
 const ADMINISTRATORS: readonly string[] = ["system_administrator", "security_administrator", "audit_administrator"];
 
+const READ_AUDIT: readonly string[] = ["administrator", "site_administrator", "audit_administrator"];
+
 /** Pure: which pages somebody with these roles has to do with. Who holds only a separated office does not see pictures. */
 export function tabsFor(roles: readonly string[]): (PatrolTab | "wall")[] {
   const sees = roles.some((r) => !ADMINISTRATORS.includes(r));
-  const all: (PatrolTab | "wall")[] = sees ? ["wall", "timeline", "cameras", "alarms", "check", "exports", "retention", "audit"] : [];
+  const all: (PatrolTab | "wall")[] = sees ? ["wall", "timeline", "cameras", "alarms", "check", "exports", "retention"] : [];
   if (roles.includes("system_administrator")) for (const tab of ["cameras", "alarms", "check", "retention"] as const) if (!all.includes(tab)) all.push(tab);
-  if (roles.some((r) => r === "security_administrator" || r === "audit_administrator") && !all.includes("audit")) all.push("audit");
+  if (roles.some((r) => READ_AUDIT.includes(r))) all.push("audit");
   return all;
 }
 

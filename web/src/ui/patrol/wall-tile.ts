@@ -63,6 +63,8 @@ export class LecWallTile extends View {
   #watch = new FrameWatch();
   #stillSince: number | null = null;
   #hasLast = false;
+  /** Age of the picture at a frame that was looked at, milliseconds. */
+  #age: number | null = null;
   #replay: ReplayPlayer | null = null;
 
   override connectedCallback(): void {
@@ -135,11 +137,27 @@ export class LecWallTile extends View {
       if (advice === "play") void video.play().catch(() => undefined);
       else if (advice === "ask" || advice === "renew") this.session.still(advice);
     }
+    if (due) this.#measureAge(video);
     const still = this.#watch.stillSince === null ? null : Date.now() - (now - this.#watch.stillSince);
     if ((still === null) !== (this.#stillSince === null)) {
       this.#stillSince = still;
       this.requestUpdate();
     }
+  }
+
+  /** From capture, where the browser knows it, or from the last packet of a frame to its light on the screen. */
+  #measureAge(video: HTMLVideoElement): void {
+    video.requestVideoFrameCallback?.((_now, frame) => {
+      const from = frame.captureTime ?? frame.receiveTime;
+      const age = from === undefined ? null : frame.expectedDisplayTime - from;
+      this.#age = age !== null && age >= 0 && age < 30_000 ? age : null;
+    });
+  }
+
+  /** The larger of what this frame and what the connection's counters say: neither sees the whole way. */
+  #delay(): number | null {
+    const { delayMs } = this.model;
+    return delayMs === null && this.#age === null ? null : Math.max(delayMs ?? 0, this.#age ?? 0);
   }
 
   /** While a recording is shown: brings it to the clock. */
@@ -195,6 +213,7 @@ export class LecWallTile extends View {
     const { camera, carried, replaying } = this.model;
     if ((camera?.id ?? null) !== this.#camera) {
       this.#camera = camera?.id ?? null;
+      this.#age = null;
       this.#drawn = false;
       this.#hasLast = false;
       this.#watch.reset();
@@ -218,13 +237,14 @@ export class LecWallTile extends View {
     const dead = isDead(model.state);
     const phase = this.#phase(dead);
     const what = stateSince(model.state, model.since, now);
+    const delay = this.#delay();
     return html`<div class="wall-tile ${model.alarm ? "alarmed" : ""} ${model.selected ? "selected" : ""} ${phase}" data-camera=${camera.id} data-state=${model.state} data-phase=${phase}
       data-stream=${model.carried?.stream ?? nothing} tabindex=${model.selected ? 0 : -1} role="group" draggable="true"
       aria-label=${`${p.wall.tileNo(model.slot + 1)} ${camera.place_name} ${camera.name}, ${what}${model.alarm ? `, ${alarmWords(model.alarm)}` : ""}`}
       @click=${() => this.act("select", model.slot)} @dblclick=${() => this.act("enlarge", model.slot)}>
       <canvas class="last" ?hidden=${!this.#hasLast || model.refusal !== null || model.replaying}></canvas>
       <video class="live ${this.#drawn && !model.replaying && model.refusal === null ? "" : "veiled"}" muted playsinline autoplay disablepictureinpicture tabindex="-1"></video>
-      ${model.replaying ? html`<video class="replay" muted playsinline disablepictureinpicture tabindex="-1"></video>` : nothing}
+      ${model.replaying ? html`<video class="replay ${this.#replay?.phase === "playing" ? "" : "veiled"}" muted playsinline disablepictureinpicture tabindex="-1"></video>` : nothing}
       ${this.#instead(phase, what, now)}
       <div class="watermark" aria-hidden="true"></div>
       <div class="caption">
@@ -232,7 +252,7 @@ export class LecWallTile extends View {
         ${model.carried?.mainNotPlayable && model.enlarged ? html`<span class="warn" title=${p.tile.mainNotPlayable}>${p.tile.substream}</span>` : nothing}
         ${model.carried?.limited ? html`<span class="warn">${p.tile.limited}</span>` : nothing}
         ${this.#replayFacts()}
-        ${!model.replaying && phase === "shown" && model.delayMs !== null ? html`<span class="num delay" title=${p.tile.delay}>${p.time.delay(model.delayMs)}</span>` : nothing}
+        ${!model.replaying && phase === "shown" && delay !== null ? html`<span class="num delay" title=${p.tile.delay}>${p.time.delay(delay)}</span>` : nothing}
         ${model.recording ? html`<span class="rec" title=${p.tile.recording}><span class="dot"></span>REC</span>` : camera.record ? html`<span class="norec" title=${p.tile.notRecording}>${p.tile.notRecordingShort}</span>` : nothing}
         ${model.heard ? html`<span class="heard">${icon(Volume2)}</span>` : nothing}
       </div>
