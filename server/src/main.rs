@@ -13,6 +13,7 @@ mod patrol;
 mod patrol_audit;
 mod patrol_cameras;
 mod patrol_footage;
+mod patrol_health;
 mod patrol_hooks;
 mod patrol_idle;
 mod patrol_live;
@@ -60,6 +61,9 @@ enum Command {
     /// Verifies the audit log of exam patrol.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Measures pictures of cameras; the server starts it for itself.
+    #[command(name = patrol_health::COMMAND, hide = true)]
+    HealthWorker,
     /// Looks after the catalogue.
     #[command(subcommand)]
     Library(LibraryCommand),
@@ -157,6 +161,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Recorder(RecorderCommand::Check { dir, json }) => check_recordings(&dir, json),
         Command::Evidence(command) => evidence::run(command),
         Command::Audit(command) => audit::run(command),
+        Command::HealthWorker => {
+            lectern_health::worker::run(std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Library(LibraryCommand::Rebuild { place, new }) => {
             let (config, data) = place.open()?;
             let archive::Rebuilt { recordings, places, aside } =

@@ -5,6 +5,7 @@ use crate::{
     patrol_audit::AuditLog,
     patrol_cameras::{Archive, Runner, group_word},
     patrol_footage::FootageReader,
+    patrol_health::{KEYFRAMES_MAX, Watch},
     patrol_hooks::Hooks,
     patrol_idle::Idle,
     patrol_live::Live,
@@ -12,7 +13,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use lectern_base::{Config, DataDir};
-use lectern_ingest::{Ingest, IngestConfig, Ports};
+use lectern_ingest::{Ingest, IngestConfig, Keyframe, Ports};
 use lectern_library::{
     Library,
     patrol::{group_to_api, retention_days},
@@ -29,13 +30,17 @@ use lectern_signaling::patrol::{
     ports::{Footage as _, PatrolEvent},
     trail::{Act, What, Who},
 };
+use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc},
+    time::MissedTickBehavior,
+};
 
 /// How often retention looks at the disk.
 const RETAIN_EVERY: Duration = Duration::from_secs(60);
@@ -60,6 +65,8 @@ pub struct Parts {
     archive: Arc<CameraArchive>,
     recordings: Archive,
     footage: Arc<FootageReader>,
+    /// Keyframes for the health worker, until somebody takes them.
+    keyframes: Arc<Mutex<Option<mpsc::Receiver<Keyframe>>>>,
 }
 
 /// Where cameras' recordings lie.
@@ -97,7 +104,13 @@ pub async fn assemble(config: &Config, data: &DataDir, library: &Arc<Library>, s
     if config.patrol.enabled {
         let archive = open_archive(config, data, Arc::clone(&signer)).await?;
         let (live, recordings) = (Live::new(sfu.clone()), Archive::new(Arc::clone(&archive)));
-        let ports = Ports { archive: Arc::new(recordings.clone()), live: Arc::new(live.clone()), keyframes: None };
+        let (tx, rx) = mpsc::channel(KEYFRAMES_MAX);
+        let ports = Ports {
+            archive: Arc::new(recordings.clone()),
+            live: Arc::new(live.clone()),
+            keyframes: config.patrol.health.then_some(tx),
+        };
+        let keyframes = Arc::new(Mutex::new(config.patrol.health.then_some(rx)));
         let ingest = Ingest::start(IngestConfig::default(), ports);
         let zone = library.zone().clone();
         let footage = Arc::new(FootageReader::new(Arc::clone(&archive), ingest.clone(), signer, zone));
@@ -106,7 +119,7 @@ pub async fn assemble(config: &Config, data: &DataDir, library: &Arc<Library>, s
         patrol.cameras = Arc::new(runner);
         patrol.walls = Arc::new(live.clone());
         patrol.footage = footage.clone();
-        parts = Some(Parts { live, ingest, archive, recordings, footage });
+        parts = Some(Parts { live, ingest, archive, recordings, footage, keyframes });
     }
     let patrol = Patrol::new(patrol).context("could not open the exports")?;
     Ok(Running { patrol, parts, audit })
@@ -139,6 +152,10 @@ impl Running {
         if let Some(parts) = &self.parts {
             tokio::spawn(follow(parts.ingest.clone(), self.patrol.clone()));
             tokio::spawn(parts.recordings.clone().keep());
+            if let Some(keyframes) = parts.keyframes.lock().take() {
+                let watch = Watch::new(parts.ingest.clone(), Arc::clone(&parts.archive), self.patrol.clone());
+                tokio::spawn(watch.run(keyframes));
+            }
             sync_holds(parts, &self.patrol).await;
             let keeper = Keeper {
                 parts: parts.clone(),

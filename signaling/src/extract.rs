@@ -14,9 +14,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
-use lectern_auth::{
-    Action, Object, PlaceTree, Rights, TokenHash, TokenText, second_factor_good, session::csrf_token,
-};
+use lectern_auth::{Action, Object, PlaceTree, Rights, TokenHash, TokenText, second_factor_good, session::csrf_token};
 use lectern_base::Network;
 use lectern_library::{Authenticated, Library};
 use lectern_media::{AccountId, UnixMillis};

@@ -9,7 +9,11 @@ use super::{
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
-    extract::{Body, Caller},
+    extract::{Body, Caller, ClientAddr},
+    patrol::{
+        routes,
+        trail::{Act, What},
+    },
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -18,10 +22,10 @@ use axum::{
     http::StatusCode,
     routing::{get, patch, post},
 };
-use lectern_auth::{Action, OneTimeToken, Redacted, Role, RoleAt, TokenPurpose};
+use lectern_auth::{Action, OneTimeToken, Redacted, RoleAt, TokenPurpose};
 use lectern_library::{Account, AccountChange};
 use lectern_media::{AccountId, UnixMillis};
-use lectern_protocol::api;
+use lectern_protocol::api::{self, AuditAction};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -78,7 +82,7 @@ async fn list(
     let wanted = query.q.trim().to_lowercase();
     let fits = |a: &&Account| a.login.to_lowercase().contains(&wanted) || a.name.0.to_lowercase().contains(&wanted);
     let store = app.library.store();
-    if !caller.rights.roles().iter().any(|role| role.role == Role::Administrator) {
+    if !caller.rights.roles().iter().any(|role| caller.may(Action::ViewAccount, role.place)) {
         // Who administers nothing sees nobody else: there is no need to look through all of them.
         let own = store.account(caller.account).await?;
         let own = own.iter().filter(fits).filter(|own| query.after.is_none_or(|after| own.id > after));
@@ -118,7 +122,7 @@ async fn seen(app: &App, caller: &Caller, id: AccountId) -> ApiResult<Account> {
 /// Refuses unless the caller may do this to the account: at every place where it holds a role.
 fn require(caller: &Caller, action: Action, account: &Account) -> ApiResult<()> {
     if caller.rights.may_account(action, &account.roles, &caller.tree) {
-        Ok(())
+        caller.require_factor(action)
     } else {
         tracing::info!(account = %caller.account, ?action, "refused: the right is missing");
         Err(ApiError::forbidden("change an account that holds roles at places you don't administer"))
@@ -136,9 +140,24 @@ fn require_grant<'a>(caller: &Caller, roles: impl Iterator<Item = &'a RoleAt>) -
     Ok(())
 }
 
+/// Writes down that rights changed, and lets walls look again.
+async fn rights_changed(app: &App, caller: &Caller, addr: ClientAddr, detail: String) {
+    let act =
+        Act::new(UnixMillis::now(), routes::who(caller, addr), AuditAction::RightsChanged, What::default(), detail);
+    app.patrol.trail().note(act).await;
+    app.patrol.rights_changed();
+}
+
+/// Roles as the audit log names them.
+fn roles_text(roles: &[RoleAt], caller: &Caller) -> String {
+    let name = |r: &RoleAt| format!("{:?} {}", r.role, caller.tree.get(r.place).map_or("?", |p| &p.name));
+    roles.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 async fn create(
     State(app): State<App>,
     caller: Caller,
+    addr: ClientAddr,
     Body(body): Body<api::NewAccount>,
 ) -> ApiResult<(StatusCode, Json<api::Invitation>)> {
     let roles = words::roles_from(&body.roles);
@@ -146,6 +165,7 @@ async fn create(
     if !caller.rights.may_account(Action::CreateAccount, &roles, &caller.tree) {
         return Err(ApiError::forbidden("make an account there"));
     }
+    caller.require_factor(Action::CreateAccount)?;
     let account = Account {
         id: AccountId::generate(),
         login: words::login(&body.login)?,
@@ -157,6 +177,8 @@ async fn create(
     };
     app.library.store().create_account(account.clone()).await?;
     tracing::info!(by = %caller.account, account = %account.id, "made an account");
+    let detail = format!("made {}: {}", account.login, roles_text(&account.roles, &caller));
+    rights_changed(&app, &caller, addr, detail).await;
     let invitation = link(&app, &caller, account, TokenPurpose::Invite).await?;
     Ok((StatusCode::CREATED, Json(invitation)))
 }
@@ -177,6 +199,7 @@ async fn one(State(app): State<App>, caller: Caller, Id(id): Id<AccountId>) -> A
 async fn change(
     State(app): State<App>,
     caller: Caller,
+    addr: ClientAddr,
     Id(id): Id<AccountId>,
     Body(body): Body<api::AccountChange>,
 ) -> ApiResult<Json<api::Account>> {
@@ -210,6 +233,11 @@ async fn change(
     };
     let changed = app.library.store().change_account(id, change).await?;
     tracing::info!(by = %caller.account, account = %id, "changed an account");
+    if changed.roles != account.roles || changed.disabled != account.disabled {
+        let state = if changed.disabled { "disabled" } else { "enabled" };
+        let detail = format!("changed {} ({state}): {}", changed.login, roles_text(&changed.roles, &caller));
+        rights_changed(&app, &caller, addr, detail).await;
+    }
     Ok(Json(shown(&caller, &changed)))
 }
 

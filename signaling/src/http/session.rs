@@ -9,7 +9,11 @@ use crate::{
     error::{ApiError, ApiResult, Code},
     extract::{Body, COOKIE_PLAIN, COOKIE_TLS, Caller, ClientAddr, session_token},
     limit::network,
-    patrol::{access::Viewer, routes::factor},
+    patrol::{
+        access::Viewer,
+        routes::factor,
+        trail::{Act, What, Who},
+    },
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -22,7 +26,7 @@ use axum::{
 use lectern_auth::{Backoff, BackoffPolicy, PasswordHash, Secret, Session, TokenText, password, session::AGE_MAX};
 use lectern_library::{Account, AccountChange, Authenticated, library};
 use lectern_media::UnixMillis;
-use lectern_protocol::api::{ChangePassword, ChoosePassword, Me, SignIn};
+use lectern_protocol::api::{AuditAction, ChangePassword, ChoosePassword, Me, SignIn};
 use parking_lot::Mutex;
 use std::{
     net::IpAddr,
@@ -134,6 +138,9 @@ async fn sign_in(
     let Some(account) = account.filter(|_| matches) else {
         app.sign_in.failed(addr);
         metrics::counter!("lectern_http_sign_ins_total", "outcome" => "refused").increment(1);
+        let who = Who { login: login.clone(), address: addr.0.to_string(), ..Who::default() };
+        let now = UnixMillis::now();
+        app.patrol.trail().refused(now, who, AuditAction::SignInFailed, What::default(), "wrong name or password");
         return Err(ApiError::new(Code::BadCredentials, "the log-in name or the password is wrong"));
     };
     app.sign_in.succeeded(&login);
@@ -148,6 +155,15 @@ async fn sign_in(
         app.library.store().close_session(old.hash()).await?;
     }
     tracing::info!(account = %account.id, "signed in");
+    let who = Who {
+        account: Some(account.id),
+        name: account.name.0.clone(),
+        login: account.login.clone(),
+        address: addr.0.to_string(),
+        ..Who::default()
+    };
+    let act = Act::new(UnixMillis::now(), who, AuditAction::SignedIn, What::default(), "");
+    app.patrol.trail().note(act).await;
     open_session(&app, &account).await
 }
 
@@ -186,6 +202,7 @@ fn cookie(tls: bool, value: &str, max_age_secs: u64) -> HeaderValue {
 
 async fn sign_out(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
     app.library.store().close_session(caller.session).await?;
+    app.patrol.rights_changed();
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(app.settings.tls, "", 0))]).into_response())
 }
 

@@ -19,6 +19,7 @@ pub mod target;
 pub mod trail;
 pub mod wall;
 
+pub use routes::policy::default_thresholds;
 pub use run::Patrol;
 
 use self::{

@@ -223,6 +223,9 @@ impl Room {
         if mids.iter().any(|m| m.is_empty() || m.len() > MID_CHARS_MAX) {
             return Err((RefusalCode::BadOffer, "a media id has 1 to 32 characters"));
         }
+        if sources.contains(&TrackSource::Substream) {
+            return Err((RefusalCode::BadOffer, "substreams are those of surveillance cameras"));
+        }
         self.offer(id, Direction::Publish, Offer { conn, req, sdp, lines: Some(lines) }, out);
         Ok(())
     }

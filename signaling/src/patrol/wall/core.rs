@@ -253,6 +253,8 @@ impl Wall {
             }
         }
         self.tiles = shown;
+        // What is new on the wall is told with the next tick.
+        self.told_at = None;
         self.assign(now, out);
         out.push(Output::Send(WallMessage::Shown { req, refused: refusals }));
     }

@@ -1,0 +1,341 @@
+//! What people do: adding, importing, holding with two people, exporting, second factors, webhooks, what is written down.
+
+use crate::world::World;
+use axum::http::{Method, StatusCode};
+use lectern_auth::{CameraGroup, Role, SealedFor};
+use lectern_media::UnixMillis;
+use lectern_protocol::api::{AuditAction, HealthFault};
+use lectern_signaling::patrol::{hooks::signature, ports::PatrolEvent};
+use serde_json::{Value, json};
+use std::{future::Future, time::Duration};
+
+fn form(w: &World, name: &str, url: &str) -> Value {
+    json!({
+        "place": w.sites[0], "name": name, "group": "exam_room", "code": "51010000001310000001", "main_url": url,
+        "sub_url": "rtsp://10.2.2.2/sub", "transport": "udp", "username": "", "password": null, "kbps_max": 4000,
+        "record": true
+    })
+}
+
+/// Waits until it is so; a state, not a time.
+async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !so().await {
+        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cameras_password_is_kept_sealed_and_told_to_nobody() {
+    let w = World::new().await;
+    let made = w
+        .post(&w.admin, "/api/v1/patrol/cameras", form(&w, "一号", "rtsp://admin:hunter2hunter2@10.2.2.2:8554/main"))
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let camera = made.json();
+    assert_eq!(camera["source"]["main_url"], "rtsp://10.2.2.2:8554/main");
+    assert_eq!(
+        (camera["source"]["username"].as_str(), camera["source"]["has_password"].as_bool()),
+        (Some("admin"), Some(true))
+    );
+    let id = camera["id"].as_str().unwrap().parse().unwrap();
+    let kept = w.app.library.store().camera(id).await.unwrap().unwrap();
+    assert!(!serde_json::to_string(&kept).unwrap().contains("hunter2"), "it is sealed");
+    {
+        let running = w.site.running.lock().unwrap();
+        assert_eq!(running[&id].0.password.as_ref().unwrap().expose(), "hunter2hunter2", "ingest is told");
+    }
+    for path in [format!("/api/v1/patrol/cameras/{id}"), format!("/api/v1/patrol/places/{}/cameras", w.sites[0])] {
+        assert!(!w.get(&w.admin, &path).await.text().contains("hunter2"));
+    }
+    // Another address with the kept password would hand it to whoever listens there.
+    let mut moved = form(&w, "一号", "rtsp://10.9.9.9/main");
+    moved["username"] = "admin".into();
+    let path = format!("/api/v1/patrol/cameras/{id}");
+    let refused = w.ask(Some(&w.admin), Method::PUT, &path, Some(moved.clone())).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["field"].as_str()),
+        (422, Some("password")),
+        "{}",
+        refused.text()
+    );
+    let test = format!("/api/v1/patrol/cameras/test?camera={id}");
+    assert!(w.post(&w.admin, &test, moved).await.text().contains("no password"));
+    assert!(w.post(&w.admin, &test, form(&w, "x", "rtsp://10.2.2.2:8554/other")).await.text().contains("a password"));
+    // This machine is no camera.
+    let local = w.post(&w.admin, "/api/v1/patrol/cameras", form(&w, "二号", "rtsp://u:hunter3@127.0.0.1/a")).await;
+    assert_eq!(local.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!local.text().contains("hunter3") && local.text().contains("patrol.allow_loopback"), "{}", local.text());
+    let log = w.log().await;
+    assert!(log.iter().any(|a| a.action == AuditAction::CameraChanged && a.what.camera == Some(id)));
+    assert!(!format!("{log:?}").contains("hunter"));
+}
+
+#[tokio::test]
+async fn an_import_is_whole_or_nothing() {
+    let w = World::new().await;
+    let path = |dry| format!("/api/v1/patrol/places/{}/cameras/import?dry_run={dry}", w.sites[0]);
+    let count = || w.app.library.cameras().present().count();
+    let before = count();
+    let wrong = "名称,主码流,地点\n甲,rtsp://10.3.3.1/a,\n乙,http://10.3.3.2/a,\n甲,rtsp://10.3.3.3/a,\n丁,rtsp://127.0.0.1/a,\n戊,rtsp://10.3.3.5/a,九中\n";
+    let answer = w.post(&w.admin, &path(false), Value::String(wrong.into())).await.json();
+    let told: Vec<(u64, &str)> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["line"].as_u64().unwrap(), e["code"].as_str().unwrap()))
+        .collect();
+    let want = [(3, "csv_bad_address"), (4, "csv_camera_name_taken"), (5, "csv_bad_address"), (6, "csv_unknown_place")];
+    assert_eq!(told, want);
+    assert_eq!((answer["created"].as_u64(), count()), (Some(0), before), "nothing half-imported");
+    let good = "名称,主码流,密码\n甲,rtsp://10.3.3.1/a,geheim123\n乙,rtsp://10.3.3.2/a,\n";
+    let dry = w.post(&w.admin, &path(true), Value::String(good.into())).await.json();
+    assert_eq!((dry["created"].as_u64(), count()), (Some(2), before));
+    let done = w.post(&w.admin, &path(false), Value::String(good.into())).await.json();
+    assert_eq!((done["created"].as_u64(), count()), (Some(2), before + 2));
+    assert_eq!(w.site.running.lock().unwrap().len(), before + 2, "they run");
+    let again = w.post(&w.admin, &path(false), Value::String(good.into())).await.json();
+    assert_eq!(again["errors"][0]["code"], "csv_camera_name_taken");
+}
+
+#[tokio::test]
+async fn a_removal_can_be_taken_back_and_then_is_final() {
+    let w = World::new().await;
+    let id = w.camera(0, CameraGroup::Gate);
+    let path = format!("/api/v1/patrol/cameras/{id}");
+    assert_eq!(w.ask(Some(&w.admin), Method::DELETE, &path, None).await.status, StatusCode::NO_CONTENT);
+    assert!(!w.site.running.lock().unwrap().contains_key(&id), "it stops at once");
+    let list = format!("/api/v1/patrol/places/{}/cameras", w.sites[0]);
+    assert!(!w.get(&w.admin, &list).await.text().contains(&id.to_string()));
+    let restored = w.ask(Some(&w.admin), Method::POST, &format!("{path}/restore"), None).await;
+    assert_eq!(restored.status, StatusCode::OK, "{}", restored.text());
+    assert!(w.site.running.lock().unwrap().contains_key(&id), "it runs again");
+    w.ask(Some(&w.admin), Method::DELETE, &path, None).await;
+    w.app.patrol.end_removals(UnixMillis::now()).await;
+    assert!(w.app.library.cameras().get(id).unwrap().removed.is_none(), "not yet");
+    w.app.patrol.end_removals(UnixMillis::now().plus(Duration::from_secs(11))).await;
+    assert!(w.app.library.cameras().get(id).unwrap().removed.is_some());
+    let day = w.get(&w.admin, &format!("{path}/day?from=1000&to=2000")).await;
+    assert_eq!(day.status, StatusCode::OK, "its footage stays");
+}
+
+#[tokio::test]
+async fn it_takes_two_to_release_a_hold() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let one = w.person("one", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "why": "复核"});
+    let held = w.post(&one, "/api/v1/patrol/holds", body).await.json();
+    let id = held[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(w.site.held.lock().unwrap().len(), 1, "retention knows");
+    let release = format!("/api/v1/patrol/holds/{id}/release");
+    let asked = w.ask(Some(&one), Method::POST, &release, None).await;
+    assert_eq!(asked.json()["release_asked_by"], "ONE", "{}", asked.text());
+    let alone = w.ask(Some(&one), Method::POST, &release, None).await;
+    assert_eq!(alone.status, StatusCode::CONFLICT, "{}", alone.text());
+    assert_eq!(w.site.held.lock().unwrap().len(), 1);
+    assert_eq!(w.ask(Some(&two), Method::DELETE, &release, None).await.json()["release_asked_by"], Value::Null);
+    w.ask(Some(&one), Method::POST, &release, None).await;
+    assert_eq!(w.ask(Some(&two), Method::POST, &release, None).await.status, StatusCode::OK);
+    assert!(w.site.held.lock().unwrap().is_empty());
+    let log = w.log().await;
+    for action in [AuditAction::HoldSet, AuditAction::HoldReleaseAsked, AuditAction::HoldReleased] {
+        assert!(log.iter().any(|a| a.action == action && a.what.camera == Some(camera)), "{action:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_fetched_by_its_maker_only() {
+    let w = World::new().await;
+    let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let patrol = w.app.patrol.clone();
+    tokio::spawn(async move { patrol.keep(async move { drop(stopped.await) }).await });
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let one = w.person("one", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "main": true, "reason": "复核"});
+    let id = w.post(&one, "/api/v1/patrol/exports", body).await.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/patrol/exports/{id}");
+    until("ready", async || w.get(&one, &path).await.json()["state"] == "ready").await;
+    assert_eq!(w.get(&two, &path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(w.ask(Some(&two), Method::POST, &format!("{path}/grants"), None).await.status, StatusCode::NOT_FOUND);
+    let token = w.ask(Some(&one), Method::POST, &format!("{path}/grants"), None).await.json()["token"].clone();
+    let fetch = format!("/api/v1/patrol/media/{}/export", token.as_str().unwrap());
+    assert_eq!(w.get(&two, &fetch).await.code(), "grant_foreign");
+    let got = w.get(&one, &fetch).await;
+    assert_eq!((got.status, &got.bytes[..]), (StatusCode::OK, &b"evidence"[..]));
+    let log = w.log().await;
+    for action in [AuditAction::ExportAsked, AuditAction::ExportFetched] {
+        assert_eq!(log.iter().filter(|a| a.action == action).count(), 1, "{action:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_played_is_written_down_as_a_stretch() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let grant = json!({"purpose": "play", "from": 1_000_000, "to": 1_100_000});
+    let grant = w.post(&w.admin, &format!("/api/v1/patrol/cameras/{camera}/grants"), grant).await.json();
+    let token = grant["token"].as_str().unwrap();
+    for second in (0..40).step_by(2) {
+        let (from, to) = (1_000_000 + second * 1_000, 1_002_000 + second * 1_000);
+        let answer = w.get(&w.admin, &format!("/api/v1/patrol/media/{token}/{from}-{to}.mp4")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    w.app.patrol.close().await;
+    let log = w.log().await;
+    let played: Vec<_> = log.iter().filter(|a| a.action == AuditAction::Played).collect();
+    assert_eq!(played.len(), 1, "one stretch, not twenty");
+    assert_eq!((played[0].range, played[0].seconds), (Some((UnixMillis(1_000_000), UnixMillis(1_040_000))), Some(40)));
+}
+
+#[tokio::test]
+async fn webhooks_tell_of_alarms_signed_until_they_arrive() {
+    let w = World::new().await;
+    let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let patrol = w.app.patrol.clone();
+    tokio::spawn(async move { patrol.keep(async move { drop(stopped.await) }).await });
+    let hook = json!({"url": "https://alarm.example/x", "place": w.city});
+    let made = w.post(&w.admin, "/api/v1/patrol/webhooks", hook).await.json();
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    let id = made["webhook"]["id"].as_str().unwrap().parse().unwrap();
+    let kept = w.app.library.store().webhooks().await.unwrap().remove(0);
+    assert!(!serde_json::to_string(&kept).unwrap().contains(&secret), "it is sealed");
+    assert!(!w.get(&w.admin, "/api/v1/patrol/webhooks").await.text().contains(&secret), "and told once");
+    let _ = SealedFor::Webhook(id);
+
+    *w.site.deaf.lock().unwrap() = true;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let fault = PatrolEvent::Fault { camera, fault: HealthFault::Covered, since: UnixMillis(5) };
+    w.app.patrol.event(fault.clone()).await;
+    w.app.patrol.event(fault).await;
+    until("a try", async || !w.site.calls.lock().unwrap().is_empty()).await;
+    *w.site.deaf.lock().unwrap() = false;
+    until("it arrives", async || w.get(&w.admin, "/api/v1/patrol/webhooks").await.json()[0]["delivered"].is_number())
+        .await;
+    let calls = w.site.calls.lock().unwrap().clone();
+    assert_eq!(calls.len(), 2, "the same alarm is told once, and tried again");
+    let header = |n: usize, name: &str| calls[n].1.iter().find(|(k, _)| *k == name).unwrap().1.clone();
+    assert_eq!(header(0, "x-lectern-delivery"), header(1, "x-lectern-delivery"));
+    let given = header(1, "x-lectern-signature");
+    let at: i64 = given.split(',').next().unwrap().strip_prefix("t=").unwrap().parse().unwrap();
+    assert_eq!(given, signature(secret.as_bytes(), UnixMillis(at * 1_000), &calls[1].2));
+    let body: Value = serde_json::from_slice(&calls[1].2).unwrap();
+    assert_eq!((&body["event"], &body["alarm"]["fault"]), (&json!("raised"), &json!("covered")));
+
+    // Handled by people.
+    let list = w.get(&w.admin, &format!("/api/v1/patrol/alarms?place={}&open=true", w.sites[0])).await.json();
+    assert_eq!(list["open"], 1);
+    let alarm = list["items"][0]["id"].as_str().unwrap();
+    let done = json!({"acknowledge": true, "note": "镜头被遮挡", "hand_to": "王工"});
+    let changed = w.ask(Some(&w.admin), Method::PATCH, &format!("/api/v1/patrol/alarms/{alarm}"), Some(done)).await;
+    assert_eq!(changed.json()["handed_to"], "王工", "{}", changed.text());
+    assert_eq!(w.get(&w.admin, "/api/v1/patrol/alarms").await.json()["open"], 0);
+}
+
+#[tokio::test]
+async fn a_second_factor_from_set_up_to_reset() {
+    let w = World::new().await;
+    let shown = w.person("officer", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let officer = w.again(&shown, false).await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let day = format!("/api/v1/patrol/cameras/{camera}/day?from=1000&to=2000");
+    assert_eq!(w.get(&officer, &day).await.code(), "needs_second_factor");
+    let me = w.get(&officer, "/api/v1/me").await.json();
+    assert_eq!(
+        (&me["patrol"], &me["factor"]["needed"], &me["factor"]["totp"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
+
+    let setup = w.ask(Some(&officer), Method::POST, "/api/v1/session/factor/totp", None).await.json();
+    assert!(setup["qr_svg"].as_str().unwrap().contains("<svg"));
+    let secret = base32(setup["secret"].as_str().unwrap());
+    let code = |offset: i64| {
+        let step = lectern_auth::totp::step(UnixMillis::now()).unwrap() as i64 + offset;
+        json!({"code": format!("{:06}", lectern_auth::totp::code(&secret, step as u64))})
+    };
+    let confirmed = w.ask(Some(&officer), Method::PUT, "/api/v1/session/factor/totp", Some(code(0))).await;
+    let codes = confirmed.json()["codes"].as_array().unwrap().clone();
+    assert_eq!(codes.len(), 10, "{}", confirmed.text());
+    assert_eq!(w.get(&officer, &day).await.status, StatusCode::OK, "this session has shown it");
+
+    // Another session has not; a code is good once.
+    let other = w.again(&officer, false).await;
+    assert_eq!(w.get(&other, &day).await.code(), "needs_second_factor");
+    let removal = w.ask(Some(&other), Method::DELETE, "/api/v1/session/factor/totp", None).await;
+    assert_eq!(removal.code(), "needs_second_factor", "nor does it take the factor away");
+    let again = w.ask(Some(&other), Method::POST, "/api/v1/session/factor/totp", None).await;
+    assert_eq!(again.code(), "needs_second_factor", "nor replace it");
+    assert_eq!(w.post(&other, "/api/v1/session/factor", code(0)).await.code(), "wrong_code", "used before");
+    let recovered = w.post(&other, "/api/v1/session/factor", json!({"code": codes[0]})).await.json();
+    assert_eq!(recovered["recovery_left"], 9);
+    assert_eq!(w.get(&other, &day).await.status, StatusCode::OK);
+    assert_eq!(w.post(&other, "/api/v1/session/factor", json!({"code": codes[0]})).await.code(), "wrong_code");
+
+    // Guessing is slowed down.
+    let mut told = String::new();
+    for _ in 0..8 {
+        told = w.post(&other, "/api/v1/session/factor", json!({"code": "000000"})).await.code();
+    }
+    assert_eq!(told, "too_often");
+
+    // An administrator takes it away; the sessions end with it.
+    let reset = format!("/api/v1/accounts/{}/factor", officer.account.id);
+    assert_eq!(w.ask(Some(&w.admin), Method::DELETE, &reset, None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(w.get(&other, &day).await.code(), "not_signed_in");
+    let log = w.log().await;
+    for action in [AuditAction::FactorChanged, AuditAction::FactorShown, AuditAction::FactorFailed] {
+        assert!(log.iter().any(|a| a.action == action), "{action:?}");
+    }
+}
+
+fn base32(text: &str) -> Vec<u8> {
+    let (mut bits, mut count, mut out) = (0_u32, 0, vec![]);
+    for c in text.bytes() {
+        let value = match c {
+            b'A'..=b'Z' => c - b'A',
+            _ => c - b'2' + 26,
+        };
+        bits = bits << 5 | u32::from(value);
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    out
+}
+
+#[tokio::test]
+async fn the_separation_ends_the_one_administrator() {
+    let w = World::new().await;
+    for login in ["sys", "sec", "aud"] {
+        let account = w.person(login, &[]).await.account;
+        let hash = lectern_library::library::hash_password("seven-horses-graze".to_owned().into()).await.unwrap();
+        let change = lectern_library::AccountChange { password: Some(hash), ..Default::default() };
+        w.app.library.store().change_account(account.id, change).await.unwrap();
+    }
+    let body = json!({"system": "sys", "security": "sec", "audit": "aud"});
+    let done = w.post(&w.admin, "/api/v1/patrol/separation", body).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{}", done.text());
+    assert_eq!(w.get(&w.admin, "/api/v1/me").await.code(), "not_signed_in", "it handed over and ended");
+    let store = w.app.library.store();
+    let of = async |login: &str| store.account_by_login(login).await.unwrap().unwrap();
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    // Each does its own, and none looks.
+    for (login, see, audit) in [("sys", 200, 403), ("sec", 200, 403), ("aud", 404, 200)] {
+        let fresh = crate::world::Person { account: of(login).await, ..w.admin.clone() };
+        let who = w.again(&fresh, true).await;
+        let told = |what: &str| format!("{login} {what}");
+        let seen = w.get(&who, &format!("/api/v1/patrol/cameras/{camera}")).await;
+        assert_eq!(seen.status.as_u16(), see, "{}: {}", told("sees"), seen.text());
+        let day = w.get(&who, &format!("/api/v1/patrol/cameras/{camera}/day?from=1000&to=2000")).await;
+        assert!(day.status.is_client_error(), "{}", told("plays"));
+        let read = w.get(&who, &format!("/api/v1/patrol/places/{}/audit/sum", w.root)).await;
+        assert_eq!(read.status.as_u16(), audit, "{}: {}", told("audits"), read.text());
+        assert_eq!(w.get(&who, "/api/v1/patrol/separation").await.json()["on"], true);
+    }
+}

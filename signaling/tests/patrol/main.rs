@@ -1,0 +1,10 @@
+//! Exam patrol from outside: who may do what over the real routes, what is forbidden however it is asked, walls, and what
+//! people do, against parts that take notes.
+
+#[path = "../common/patrol.rs"]
+mod common;
+mod flow;
+mod forbidden;
+mod matrix;
+mod wall;
+mod world;
