@@ -4,6 +4,8 @@
 //! length, and readers extend it (invariant 7). Sound is kept without a hole from its first packet on: what is missing
 //! becomes silence, and an entry if it is more than the pauses an encoder makes of silence by itself (DTX).
 
+mod camera;
+
 use crate::{
     Limits,
     camera::raw::RawUnit,
@@ -64,15 +66,6 @@ const SILENT_ENTRY_MS: u64 = 10_000;
 const FILL_PACKETS_MAX: u64 = 30_000;
 /// A sample that stands alone gets this length: one frame at 30 fps.
 const USUAL_MS: u64 = 33;
-/// A camera's picture that is followed by none for longer is followed by a gap, if it usually comes more often than this.
-const QUIET_MS: u64 = 500;
-/// … and if it comes as rarely: after this many times its usual distance.
-const QUIET_TIMES: u64 = 4;
-/// A camera's sound that is later than it should be by more than this has a hole before it.
-const SOUND_HOLE_MS: u64 = 60;
-/// Bytes of units that do not decode which wait for being handed over together.
-const RAW_BYTES: usize = 64 << 10;
-
 /// A picture whose length is not known yet.
 #[derive(Debug)]
 struct Pending {
@@ -110,22 +103,7 @@ pub(crate) struct Track {
     newest: Option<(u64, UnixMillis)>,
     units: Vec<Unit>,
     /// A camera's.
-    camera: Option<Camera>,
-}
-
-/// What only a camera's track has.
-#[derive(Debug, Default)]
-struct Camera {
-    /// Units that do not decode, not handed over yet, their bytes, and when the first of them came.
-    raw: Vec<RawUnit>,
-    raw_bytes: usize,
-    raw_since: UnixMillis,
-    /// The distance of the last two pictures, if it was more than is usual.
-    last_distance: u64,
-    /// The newest picture, in ticks.
-    last_dts: Option<u64>,
-    /// Something came out since the start; before that, what is missing is no news.
-    begun: bool,
+    camera: Option<camera::Camera>,
 }
 
 impl Track {
@@ -157,45 +135,6 @@ impl Track {
             units: Vec::new(),
             camera: None,
         })
-    }
-
-    /// A camera's track: keeps what does not decode, fills no hole in sound, and is placed by arrival. Its gaps
-    /// ([`Output::Gap`]) tell where packets were lost; what is missing otherwise shows between fragments. `rate` is the track's clock.
-    pub(crate) fn camera(
-        info: TrackInfo,
-        rate: ClockRate,
-        started: UnixMillis,
-        end: Option<u64>,
-        limits: &Limits,
-    ) -> Option<Self> {
-        let depay = Depacketizer::keeping_all(info.codec, limits.reorder)?;
-        let clock = TrackClock::camera(rate, info.codec.kind() == TrackKind::Audio);
-        let track = Self::new(info, started, end, limits)?;
-        let (fragment_ticks, usual) = (rate.ticks(limits.fragment), u64::from(rate.hz()) * USUAL_MS / 1000);
-        Some(Self { depay, clock, rate, fragment_ticks, usual, camera: Some(Camera::default()), ..track })
-    }
-
-    /// What was told of the track beside its packets.
-    pub(crate) fn parameters(&mut self, config: &[u8]) {
-        self.depay.set_parameters(config);
-    }
-
-    /// Hands over what is whole.
-    pub(crate) fn hand_over(&mut self, _: &mut SenderClock, out: &mut Vec<Output>) {
-        self.close_pending(None);
-        self.cut(out);
-        self.cut_raw(out);
-    }
-
-    /// Hands over everything and goes on at the next keyframe.
-    pub(crate) fn restart(&mut self, sender: &mut SenderClock, out: &mut Vec<Output>) {
-        self.flush_depacketizer(sender, out);
-        self.hand_over(sender, out);
-    }
-
-    /// Ticks per second.
-    pub(crate) fn hz(&self) -> u32 {
-        self.rate.hz()
     }
 
     pub(crate) fn info(&self) -> &TrackInfo {
@@ -254,7 +193,7 @@ impl Track {
             self.close_pending(None);
             self.cut(out);
         }
-        let raw_waits = |c: &Camera| !c.raw.is_empty() && now.0 - c.raw_since.0 >= self.fragment_ms;
+        let raw_waits = |c: &camera::Camera| !c.raw.is_empty() && now.0 - c.raw_since.0 >= self.fragment_ms;
         if self.camera.as_ref().is_some_and(raw_waits) {
             self.cut_raw(out);
         }
@@ -418,66 +357,6 @@ impl Track {
         let duration = until.map_or(self.usual, |u| u - p.dts).clamp(1, u64::from(u32::MAX));
         self.end = Some(p.dts + duration);
         self.samples.push(Sample { duration: duration as u32, keyframe: p.unit.keyframe, data: p.unit.data });
-    }
-
-    /// Whether a camera that sends its next picture this much later was silent. A camera with few pictures is known by two equal distances.
-    fn is_quiet(&mut self, distance: u64) -> bool {
-        let Some(camera) = &mut self.camera else { return false };
-        let quiet = (u64::from(self.rate.hz()) * QUIET_MS / 1000).max(self.usual * QUIET_TIMES);
-        if distance <= quiet {
-            camera.last_distance = 0;
-            return false;
-        }
-        let last = std::mem::replace(&mut camera.last_distance, distance);
-        distance.abs_diff(last) > distance / 4
-    }
-
-    /// A unit that does not decode.
-    fn broken(&mut self, unit: AccessUnit, out: &mut Vec<Output>) {
-        self.hole.get_or_insert((GapCause::Loss, 0));
-        let (Some(broken), Some(camera)) = (unit.broken, &mut self.camera) else { return };
-        if !camera.raw.is_empty() && camera.raw_bytes + unit.data.len() > RAW_BYTES {
-            out.push(Output::Raw(std::mem::take(&mut camera.raw)));
-            camera.raw_bytes = 0;
-        }
-        if camera.raw.is_empty() {
-            camera.raw_since = unit.arrival;
-        }
-        camera.raw_bytes += unit.data.len();
-        camera.raw.push(RawUnit::new(unit, broken));
-    }
-
-    /// Hands over the units that do not decode.
-    fn cut_raw(&mut self, out: &mut Vec<Output>) {
-        if let Some(camera) = self.camera.as_mut().filter(|c| !c.raw.is_empty()) {
-            out.push(Output::Raw(std::mem::take(&mut camera.raw)));
-            camera.raw_bytes = 0;
-        }
-    }
-
-    /// Sound of a camera: what is missing stays a hole between fragments.
-    fn camera_sound(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
-        let hz = u64::from(self.rate.hz());
-        let nominal = u64::from(unit.duration.unwrap_or(0)).max(1);
-        let hole = self.hole.take();
-        if unit.config.is_some() && unit.config != self.config {
-            self.cut(out);
-            out.extend(unit.config.as_ref().map(|c| Output::Part(init_segment(c))));
-            self.config = unit.config.clone();
-            self.end = Some(dts.max(self.end.unwrap_or(0)));
-        }
-        let end = self.end.unwrap_or(dts);
-        let late = dts.saturating_sub(end);
-        if late > hz * SOUND_HOLE_MS / 1000 || (hole.is_some() && late > nominal / 2) {
-            self.cut(out);
-            if let Some((cause, packets)) = hole {
-                self.gap(dts, cause, packets, out);
-            }
-            self.end = Some(dts);
-        }
-        let start = self.end.unwrap_or(dts);
-        let until = (dts + nominal).clamp(start + nominal * 9 / 10, start + nominal * 11 / 10).max(start + 1);
-        self.sample((until - start) as u32, unit.data, unit.arrival, out);
     }
 
     fn sound(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {

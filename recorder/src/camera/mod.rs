@@ -17,6 +17,7 @@ mod engine;
 mod holds;
 mod hour;
 mod index;
+mod lane;
 mod limits;
 mod meta;
 mod open;
@@ -30,12 +31,13 @@ mod timeline;
 pub use archive::{CameraArchive, CameraStartError, CameraTap, RetentionReport, camera_recordings};
 pub use holds::{HOLDS_MAX, Hold, HoldError};
 pub use index::raw_units;
+pub use lane::{CameraRecordingState, CameraRecordingStatus};
 pub use limits::CameraLimits;
 pub use meta::{CameraKind, CameraMeta, CameraRecording, Previous, camera_day_dir, camera_recording_dir};
 pub use playback::{Footage, Pace, PlaybackSegment, Snapshot};
 pub use removal::{REMOVED_FILE, Removed};
 pub use retention::{Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, plan};
-pub use session::{CameraRecordingState, CameraRecordingStatus};
+
 pub use timeline::{CameraTimeline, ClockOffsetAt, StreamTimeline, TimeSpan, TimelineGap, TimelineRecording};
 
 pub(crate) use open::is_recording_dir;

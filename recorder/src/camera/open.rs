@@ -5,8 +5,9 @@ use super::{
     coverage::Coverage,
     engine::Shared,
     hour::{Hour, hour_dir},
+    lane::CameraRecordingState,
     meta::{camera_recording_dir, parse_dir_name},
-    session::{CameraRecordingState, Session},
+    session::Session,
 };
 use crate::{
     Entry, Header, Line, Seal,

@@ -8,6 +8,7 @@ use super::{
     CameraLimits, CameraMeta,
     coverage::{Coverage, Missing},
     hour::{Hour, hour_dir},
+    lane::{CameraRecordingState, CameraRecordingStatus, Lane},
 };
 use crate::{
     Entry, FailReason,
@@ -37,77 +38,6 @@ const GONE_MS: i64 = 60_000;
 const OFFSET_STEP_MS: i64 = 20;
 /// … or after this time.
 const OFFSET_EVERY_MS: i64 = 60_000;
-
-/// Where a camera's recording stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CameraRecordingState {
-    /// It is being recorded.
-    On,
-    /// The disk does not take it; it goes on by itself.
-    Failed {
-        /// Why.
-        reason: FailReason,
-    },
-    /// It was stopped.
-    Ended,
-}
-
-/// … for those who show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CameraRecordingStatus {
-    /// Where it stands.
-    pub state: CameraRecordingState,
-    /// Since when.
-    pub since: UnixMillis,
-    /// Everything received before this survives a power cut.
-    pub durable: UnixMillis,
-    /// Bytes of the recording of this hour.
-    pub bytes: u64,
-}
-
-/// One stream.
-pub(super) struct Lane {
-    pub(super) info: Option<TrackInfo>,
-    rate: Option<ClockRate>,
-    parameters: Bytes,
-    /// `None` between two starts, and while the recording has failed.
-    track: Option<Track>,
-    /// Its end in ticks, for the next one.
-    end: Option<(u64, u32)>,
-    pub(super) coverage: Coverage,
-    init: Vec<u8>,
-    /// The next fragment opens a part.
-    new_part: bool,
-    /// It was moved to the newer recording.
-    moved: bool,
-    ended: Option<UnixMillis>,
-    offset: Option<(UnixMillis, i64)>,
-}
-
-impl Lane {
-    pub(super) fn new(info: Option<TrackInfo>, coverage: Coverage) -> Self {
-        Self {
-            info,
-            rate: None,
-            parameters: Bytes::new(),
-            track: None,
-            end: None,
-            coverage,
-            init: Vec::new(),
-            new_part: true,
-            moved: true,
-            ended: None,
-            offset: None,
-        }
-    }
-
-    /// Where its next track begins at the earliest, in ticks of a clock.
-    pub(super) fn set_end(&mut self, end: Option<(u64, u32)>) {
-        self.end = end;
-        self.track = None;
-    }
-}
 
 pub(crate) struct Session {
     pub(super) storage: Arc<dyn Storage>,
