@@ -221,6 +221,14 @@ impl Line {
     }
 }
 
+/// Number and moment of a line, which stand first in it, without reading the rest.
+pub(crate) fn number_and_time(line: &[u8]) -> Option<(u64, UnixMillis)> {
+    let text = std::str::from_utf8(line.get(..line.len().min(64))?).ok()?;
+    let (n, behind) = text.strip_prefix("{\"n\":")?.split_once(",\"at\":")?;
+    let (at, _) = behind.split_once(',')?;
+    Some((n.parse().ok()?, UnixMillis(at.parse().ok()?)))
+}
+
 /// The entry in a line; none if it is a signature, or an action that this version does not know.
 pub(crate) fn entry_in(line: &[u8]) -> Option<Stored> {
     #[derive(Deserialize)]
@@ -278,6 +286,7 @@ mod tests {
             assert_eq!(read, want);
             assert_eq!(entry_in(line), Some(Stored { n: 7, entry }));
             assert_eq!(signature_in(line), None);
+            assert_eq!(number_and_time(line), Some((7, entry_in(line).unwrap().entry.at)));
         }
     }
 

@@ -3,11 +3,19 @@
 
 use crate::{
     chain::Head,
-    scan::{Cursor, Month, lines},
+    entry::{LINE_LEN_MAX, number_and_time},
+    scan::Month,
 };
 use lectern_media::UnixMillis;
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, fs::File, io, io::BufReader, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    sync::Arc,
+};
 
 /// A stretch is closed once it has this many bytes.
 const BLOCK_BYTES: u64 = 64 * 1024;
@@ -48,17 +56,21 @@ impl MonthIndex {
     /// Reads a whole file. Lines that are none are in the stretch of those before them.
     fn read(path: &Path) -> io::Result<Self> {
         let mut index = Self::default();
-        let mut cursor = Cursor::default();
-        lines(BufReader::with_capacity(256 * 1024, File::open(path)?), &mut cursor, |read| {
+        let mut from = BufReader::with_capacity(256 * 1024, File::open(path)?);
+        let (mut line, mut offset) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            let len = (&mut from).take(LINE_LEN_MAX as u64).read_until(b'\n', &mut line)? as u64;
+            if len == 0 {
+                return Ok(index);
+            }
             // Whether the chain is whole is for `verify` to say.
-            let parsed = crate::entry::Line::parse(read.bytes);
             let last = index.0.last();
-            let (n, at) = parsed
-                .map_or_else(|| last.map_or((1, UnixMillis(0)), |b| (b.first_n, b.latest)), |line| (line.n, line.at));
-            index.push(read.offset, read.len, n, at);
-            true
-        })?;
-        Ok(index)
+            let before = || last.map_or((1, UnixMillis(0)), |block| (block.first_n, block.latest));
+            let (n, at) = number_and_time(&line).unwrap_or_else(before);
+            index.push(offset, len, n, at);
+            offset += len;
+        }
     }
 }
 

@@ -130,6 +130,14 @@ impl Query {
             && self.places.as_ref().is_none_or(|places| entry.place.is_some_and(|p| places.contains(&p)))
     }
 
+    /// Whether the line's log-in name, as it stands there, is the one asked for; yes if in doubt.
+    fn login_fits(&self, line: &[u8]) -> bool {
+        let (Some(login), Ok(text)) = (&self.login, std::str::from_utf8(line)) else { return true };
+        let Some((_, behind)) = text.split_once("\"login\":\"") else { return login.is_empty() };
+        let name = behind.split('"').next().unwrap_or_default();
+        name.contains('\\') || name.to_lowercase() == login.to_lowercase()
+    }
+
     /// Whether the line's place, as it stands there, is one of those asked for; yes if in doubt.
     fn place_fits(&self, line: &[u8]) -> bool {
         let (Some(places), Ok(text)) = (&self.places, std::str::from_utf8(line)) else { return true };
@@ -295,7 +303,7 @@ fn show(
         lines.reverse();
     }
     for line in lines {
-        if !holds(line) || !query.place_fits(line) {
+        if !holds(line) || !query.place_fits(line) || !query.login_fits(line) {
             continue;
         }
         if let Some(stored) = entry_in(line).filter(|stored| query.fits(stored))

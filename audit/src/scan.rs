@@ -67,17 +67,19 @@ pub(crate) fn lines(
         line_no += 1;
         let whole = bytes.last() == Some(&b'\n');
         let content = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let line = match Line::parse(content) {
-            _ if !whole && len < LINE_LEN_MAX as u64 => Err(LineFault::Torn),
-            None => Err(LineFault::NotALine),
-            Some(line) => check(&line, cursor).map(|()| line),
-        };
+        let parsed = Line::parse(content);
+        let before = *cursor;
         // Go on from what is there.
-        match Line::parse(content) {
+        match &parsed {
             Some(line) => *cursor = Cursor { n: line.n, hash: line.hash },
             None if whole => cursor.n += 1,
             None => {}
         }
+        let line = match parsed {
+            _ if !whole && len < LINE_LEN_MAX as u64 => Err(LineFault::Torn),
+            None => Err(LineFault::NotALine),
+            Some(line) => check(&line, &before).map(|()| line),
+        };
         if !each(Read { line_no, offset, bytes: content, len, line }) {
             return Ok(());
         }
