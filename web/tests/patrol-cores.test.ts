@@ -2,10 +2,11 @@
 import { describe, expect, test } from "vitest";
 import type { AlarmItem, Camera, CameraDay, CameraGap, Place } from "../src/protocol/generated/index";
 import { camerasOf, growCatalogue, search } from "../src/state/patrol/catalogue";
-import { gapAt, joined, landmark, pieces, seenAt, withTail } from "../src/state/patrol/day";
+import { gapAt, joined, landmark, nextSeen, pieces, seenAt, withTail } from "../src/state/patrol/day";
 import { FrameWatch } from "../src/state/patrol/frames";
 import { gridFor, moveSelection, pageOf, pictureHeight, resized, sizeFor } from "../src/state/patrol/grid";
 import { readKept, screenOf } from "../src/state/patrol/keep";
+import { homePlace, ownPlaces } from "../src/state/patrol/load";
 import { keepStep, MasterClock, nextRecorded, playerTime } from "../src/state/patrol/step";
 import { ALARM_MS_MIN, alarmTour, calmTour, holdTour, pageUp, renewTour, resumeTour, startTour, tickTour, tourDue, tourProgress, tourView, turnTour, WAITING_MAX } from "../src/state/patrol/tour";
 import { contentOf, EMPTY_WALL, reduce, tilesOf, viewOf, type WallEvent, type WallState } from "../src/state/patrol/wall";
@@ -262,6 +263,7 @@ describe("timeline", () => {
     expect(landmark([day], "gap", 5_000, 1)).toBe(20_000);
     expect(landmark([day], "alarm", 50_000, -1)).toBe(40_000);
     expect(landmark([day], "bookmark", 0, 1)).toBeNull();
+    expect([nextSeen([day], 6_000), nextSeen([day], 95_000)]).toEqual([8_000, null]);
   });
 });
 
@@ -324,6 +326,15 @@ describe("catalogue", () => {
   test("places with cameras only, numbers in their order", () => {
     expect(new Map(tree.map((n) => [n.place.id, n.total]))).toEqual(new Map([["city", 4], ["zz", 1]]));
     expect(camerasOf(tree, "s1")).toEqual(["a", "b"]);
+  });
+  test("lists begin where one holds a role about cameras", () => {
+    const places = [place("n", null, "全国"), place("city", "n", "成都"), place("s1", "city", "第一考点"), place("s2", "city", "第二考点")];
+    const holds = (role: string, at: string) => ({ roles: [{ role: "teacher", place: "n" }, { role, place: at }] }) as never;
+    expect(homePlace(places, holds("site_administrator", "s1"))?.id).toBe("s1");
+    expect(homePlace(places, holds("administrator", "city"))?.id).toBe("city");
+    expect(ownPlaces(places, holds("patrol_officer", "city")).map((p) => p.id)).toEqual(["city", "s1", "s2"]);
+    expect(ownPlaces(places, null)).toHaveLength(4);
+    expect(homePlace([], null)).toBeNull();
   });
   test("only what may be seen, only the wished groups", () => {
     expect(camerasOf(tree, "s2")).toEqual(["g"]);

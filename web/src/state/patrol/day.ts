@@ -83,6 +83,12 @@ export function seenAt(day: CameraDay, at: number): boolean {
   return day.main.some((s) => at >= s.from && at < s.to) || day.sub.some((s) => at >= s.from && at < s.to);
 }
 
+/** When any of the cameras has a picture again after a moment. */
+export function nextSeen(days: readonly CameraDay[], at: number): number | null {
+  const ahead = days.flatMap((d) => [...d.main, ...d.sub].map((s) => s.from)).filter((from) => from > at);
+  return ahead.length === 0 ? null : Math.min(...ahead);
+}
+
 export type Landmark = "alarm" | "gap" | "bookmark";
 
 /** The next (or last) moment of a kind on any of the cameras; a second aside counts as being there. */

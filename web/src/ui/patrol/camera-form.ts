@@ -6,7 +6,8 @@ import { p } from "../../i18n/patrol";
 import { ApiError } from "../../protocol/http";
 import type { Camera, CameraForm, CameraGroup, CameraReport, CameraTransport, PlaceId } from "../../protocol/generated/index";
 import * as patrol from "../../protocol/patrol";
-import type { Catalogue } from "../../state/patrol/load";
+import { ownPlaces, type Catalogue } from "../../state/patrol/load";
+import { session } from "../../state/session";
 import { openDialog } from "../dialog";
 import { icon } from "../icon";
 import { wordsNote } from "../words";
@@ -31,6 +32,7 @@ export function editCamera(catalogue: Catalogue, existing: Camera | null, place:
   let report: CameraReport | null = null;
   let busy: "test" | "save" | null = null;
   let testing: AbortController | null = null;
+  const own = ownPlaces(catalogue.places, session.get().account);
   const model = existing ?? like;
   const source = model?.source;
   const done = openDialog<Camera>((close, update) => {
@@ -65,13 +67,13 @@ export function editCamera(catalogue: Catalogue, existing: Camera | null, place:
         autocomplete=${more.type === "password" ? "new-password" : "off"} spellcheck="false" autocapitalize="none" aria-invalid=${bad === name ? "true" : nothing} ?autofocus=${more.focus ?? false} />`;
     const select = (name: string, value: string, options: readonly (readonly [string, string])[]): TemplateResult =>
       html`<select class="input" id="cf-${name}" name=${name}>${options.map(([v, label]) => html`<option value=${v} .selected=${v === value}>${label}</option>`)}</select>`;
-    const places = catalogue.places.map((pl) => [pl.id, `${pl.name} (${t.levels[pl.level]})`] as const);
+    const places = own.map((pl) => [pl.id, `${pl.name} (${t.levels[pl.level]})`] as const);
     const noSub = report?.faults.some((f) => f.fault === "no_substream") ?? false;
     return html`<form class="dialog-body camera-form" @submit=${(e: Event) => { e.preventDefault(); void send("save", e.target as HTMLFormElement); }}>
       <h2>${existing ? p.cameras.edit : p.cameras.add}</h2>
       <div class="two">
         ${field("name", p.cameras.name, input("name", existing?.name ?? "", { required: true, max: 60, placeholder: p.cameras.namePlaceholder, focus: true }))}
-        ${field("place", p.cameras.place, select("place", existing?.place ?? place ?? like?.place ?? (catalogue.places.find((pl) => pl.level === "exam_site") ?? catalogue.roots[0])?.id ?? "", places))}
+        ${field("place", p.cameras.place, select("place", existing?.place ?? place ?? like?.place ?? (own.find((pl) => pl.level === "exam_site") ?? own[0])?.id ?? "", places))}
         ${field("group", p.cameras.group, select("group", model?.group ?? "exam_room", GROUPS.map((g) => [g, p.groups[g]] as const)))}
         ${field("code", p.cameras.code, input("code", existing?.code ?? "", { max: 20, pattern: "[0-9]{20}" }), p.cameras.codeHint)}
       </div>

@@ -7,7 +7,8 @@ import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
 import type { AlarmItem, HealthFault, PlaceId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
-import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
+import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
+import { session } from "../../../state/session";
 import { isUrgent } from "../../../state/patrol/wall";
 import { icon } from "../../icon";
 import { Page } from "../../page";
@@ -93,10 +94,10 @@ class PageAlarms extends Page {
   protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     const items = this.#items?.filter((a) => this.#fault === "" || a.fault === this.#fault) ?? null;
-    const place = this.#catalogue.places.find((pl) => pl.id === this.#place) ?? this.#catalogue.roots[0];
+    const place = this.#catalogue.places.find((pl) => pl.id === this.#place) ?? homePlace(this.#catalogue.places, session.get().account);
     return shell("patrol", html`${patrolTabs("alarms")}
       <div class="page-head"><h1>${p.alarms.title} ${this.#open > 0 ? html`<span class="badge live num">${p.alarms.openCount(this.#open)}</span>` : nothing}</h1>
-        ${place ? html`<button class="btn" @click=${() => void editThresholds(place)}>${icon(SlidersHorizontal)}${p.thresholds.button}</button><button class="btn" @click=${() => void editWebhooks(this.#catalogue.places)}>${icon(Webhook)}${p.webhooks.title}</button>` : nothing}</div>
+        ${place ? html`<button class="btn" @click=${() => void editThresholds(place)}>${icon(SlidersHorizontal)}${p.thresholds.button}</button><button class="btn" @click=${() => void editWebhooks(ownPlaces(this.#catalogue.places, session.get().account))}>${icon(Webhook)}${p.webhooks.title}</button>` : nothing}</div>
       <div class="filters">
         <div class="segments"><label><input type="radio" name="open" .checked=${this.#onlyOpen} @change=${() => this.#filter(() => { this.#onlyOpen = true; })} />${p.alarms.onlyOpen}</label><label><input type="radio" name="open" .checked=${!this.#onlyOpen} @change=${() => this.#filter(() => { this.#onlyOpen = false; })} />${p.alarms.all}</label></div>
         <select class="input" aria-label=${p.cameras.place} @change=${(e: Event) => this.#filter(() => { this.#place = (e.target as HTMLSelectElement).value; })}><option value="">${p.audit.allPlaces}</option>${placeOptions(this.#catalogue.nodes).map((o) => html`<option value=${o.id} .selected=${o.id === this.#place}>${o.label}</option>`)}</select>

@@ -7,7 +7,8 @@ import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
 import type { AuditAction, AuditEntry, AuditPage, AuditSum, PlaceId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
-import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
+import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
+import { session } from "../../../state/session";
 import * as api from "../../../protocol/api";
 import { copyText } from "../../clipboard";
 import { icon } from "../../icon";
@@ -53,7 +54,7 @@ class PageAudit extends Page {
         return this.requestUpdate();
       }
     }
-    this.#place ||= this.#catalogue.roots[0]?.id ?? "";
+    this.#place ||= homePlace(this.#catalogue.places, session.get().account)?.id ?? "";
     this.requestUpdate();
     await this.#ask();
   }
@@ -100,7 +101,7 @@ class PageAudit extends Page {
     return shell("patrol", html`${patrolTabs("audit")}
       <div class="page-head"><h1>${p.audit.title}</h1><a class="btn" href=${patrol.auditExportUrl(from, to)} download>${icon(Download)}${p.audit.export}</a></div>
       <div class="filters">
-        <select class="input" aria-label=${p.cameras.place} @change=${(e: Event) => this.#filter(() => { this.#place = value(e); this.#sums = null; })}>${this.#catalogue.places.map((pl) => html`<option value=${pl.id} .selected=${pl.id === this.#place}>${pl.name} (${t.levels[pl.level]})</option>`)}</select>
+        <select class="input" aria-label=${p.cameras.place} @change=${(e: Event) => this.#filter(() => { this.#place = value(e); this.#sums = null; })}>${ownPlaces(this.#catalogue.places, session.get().account).map((pl) => html`<option value=${pl.id} .selected=${pl.id === this.#place}>${pl.name} (${t.levels[pl.level]})</option>`)}</select>
         <span class="dates"><input class="input" type="date" aria-label=${p.audit.from} .value=${this.#from} @change=${(e: Event) => this.#filter(() => { this.#from = value(e) || this.#from; if (this.#to < this.#from) this.#to = this.#from; this.#sums = null; })} /> – <input class="input" type="date" aria-label=${p.audit.to} .value=${this.#to} @change=${(e: Event) => this.#filter(() => { this.#to = value(e) || this.#to; this.#sums = null; })} /></span>
         <select class="input" aria-label=${p.audit.camera} @change=${(e: Event) => this.#filter(() => { this.#camera = value(e); })}><option value="">${p.audit.allCameras}</option>${this.#catalogue.cameras.map((c) => html`<option value=${c.id} .selected=${c.id === this.#camera}>${c.place_name} ${c.name}</option>`)}</select>
         <select class="input" aria-label=${p.audit.action} @change=${(e: Event) => this.#filter(() => { this.#action = value(e) as AuditAction; })}><option value="">${p.audit.allActions}</option>${(Object.keys(p.auditActions) as AuditAction[]).map((a) => html`<option value=${a} .selected=${a === this.#action}>${p.auditActions[a]}</option>`)}</select>

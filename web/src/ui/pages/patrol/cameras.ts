@@ -7,7 +7,7 @@ import { p } from "../../../i18n/patrol";
 import type { Camera, CameraState, CameraSwitch } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { matches } from "../../../state/patrol/catalogue";
-import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
+import { EMPTY_CATALOGUE, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
 import { session } from "../../../state/session";
 import { notify } from "../../announce";
 import { icon } from "../../icon";
@@ -89,8 +89,8 @@ class PageCameras extends Page {
   }
 
   async #import(): Promise<void> {
-    const { roots, places } = this.#catalogue;
-    const site = places.find((pl) => pl.level === "exam_site") ?? roots[0];
+    const places = ownPlaces(this.#catalogue.places, session.get().account);
+    const site = places.find((pl) => pl.level === "exam_site") ?? places[0];
     if (site && (await importCameras(places, site.id))) await this.load();
   }
 

@@ -6,7 +6,8 @@ import { size } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
 import type { CameraGroup, Hold, PlaceId, Retention } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
-import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
+import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
+import { session } from "../../../state/session";
 import { notify } from "../../announce";
 import { confirmDialog } from "../../dialog";
 import { icon } from "../../icon";
@@ -34,7 +35,7 @@ class PageRetention extends Page {
   protected override async load(): Promise<void> {
     try {
       if (this.#catalogue === EMPTY_CATALOGUE) this.#catalogue = await loadCatalogue();
-      this.#place ||= this.#catalogue.roots[0]?.id ?? "";
+      this.#place ||= homePlace(this.#catalogue.places, session.get().account)?.id ?? "";
       if (this.#place) [this.#retention, this.#holds] = await Promise.all([patrol.retention(this.#place), patrol.holds(this.#place)]);
       this.#error = null;
     } catch (error) {
@@ -81,7 +82,7 @@ class PageRetention extends Page {
     const full = r !== null && r.full_in_days !== null && r.full_in_days < r.default_days;
     return shell("patrol", html`${patrolTabs("retention")}
       <div class="page-head"><h1>${p.retention.title}</h1>
-        <select class="input place-pick" aria-label=${p.cameras.place} @change=${(e: Event) => { this.#place = (e.target as HTMLSelectElement).value; this.#retention = this.#holds = null; this.requestUpdate(); void this.load(); }}>${this.#catalogue.places.map((pl) => html`<option value=${pl.id} .selected=${pl.id === this.#place}>${pl.name} (${t.levels[pl.level]})</option>`)}</select></div>
+        <select class="input place-pick" aria-label=${p.cameras.place} @change=${(e: Event) => { this.#place = (e.target as HTMLSelectElement).value; this.#retention = this.#holds = null; this.requestUpdate(); void this.load(); }}>${ownPlaces(this.#catalogue.places, session.get().account).map((pl) => html`<option value=${pl.id} .selected=${pl.id === this.#place}>${pl.name} (${t.levels[pl.level]})</option>`)}</select></div>
       ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
       ${r === null ? (words ? nothing : html`<div class="skeleton line-skeleton" aria-hidden="true"></div>`) : html`
         <section class="place-section disk ${full ? "tight" : ""}"><h2>${p.retention.disk}</h2>

@@ -8,7 +8,7 @@ import { p } from "../../../i18n/patrol";
 import { ReplayPlayer } from "../../../media/replay";
 import type { Bookmark, Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
-import { landmark, withTail, type Landmark } from "../../../state/patrol/day";
+import { landmark, nextSeen, seenAt, withTail, type Landmark } from "../../../state/patrol/day";
 import { gridFor } from "../../../state/patrol/grid";
 import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
 import { MasterClock, RATES } from "../../../state/patrol/step";
@@ -236,10 +236,13 @@ class PageTimeline extends Page {
   /** Where no camera has anything, playing goes on where one has again. */
   #skipGap(now: number, tiles: readonly LecStepTile[]): void {
     if (tiles.length === 0 || !tiles.every((tile) => tile.player?.phase === "gap")) return;
-    const next = tiles.flatMap((tile) => tile.player?.next ?? []).filter((n) => n > this.#clock.position(now));
-    if (next.length === 0) return;
-    const to = Math.min(...next);
-    notify({ text: p.timeline.skipped(lasting(to - this.#clock.position(now))) });
+    const at = this.#clock.position(now);
+    // A playlist knows its own stretch only, the day knows all.
+    const told = tiles.flatMap((tile) => tile.player?.next ?? []).filter((n) => n > at);
+    const days = tiles.flatMap((tile) => tile.day ?? []);
+    const to = told.length > 0 ? Math.min(...told) : days.some((d) => seenAt(d, at)) ? null : nextSeen(days, at);
+    if (to === null) return;
+    notify({ text: p.timeline.skipped(lasting(to - at)) });
     this.#clock.seek(now, to);
   }
 
