@@ -55,7 +55,7 @@ fn assert_sound(root: &Path) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
     #[test]
     fn what_arrived_is_kept_once_and_what_is_missing_is_listed(
         gop in 5u64..90,
