@@ -129,6 +129,13 @@ export class ReplayPlayer {
     }
   }
 
+  /** Nothing is recorded anywhere near: nothing is asked for. */
+  rest(): void {
+    if (!this.element.paused) this.element.pause();
+    this.next = null;
+    if (this.phase === "loading" || this.phase === "playing") this.#become("gap");
+  }
+
   /** After a failure: from the beginning at the next `follow`. */
   retry(): void {
     this.#drop();

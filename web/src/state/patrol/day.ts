@@ -83,6 +83,12 @@ export function seenAt(day: CameraDay, at: number): boolean {
   return day.main.some((s) => at >= s.from && at < s.to) || day.sub.some((s) => at >= s.from && at < s.to);
 }
 
+/** Whether anything to see is recorded between two moments. */
+export function touches(day: CameraDay, from: number, to: number): boolean {
+  const overlaps = (s: Span): boolean => s.from < to && s.to > from;
+  return day.main.some(overlaps) || day.sub.some(overlaps);
+}
+
 /** When any of the cameras has a picture again after a moment. */
 export function nextSeen(days: readonly CameraDay[], at: number): number | null {
   const ahead = days.flatMap((d) => [...d.main, ...d.sub].map((s) => s.from)).filter((from) => from > at);

@@ -4,13 +4,15 @@ import { p } from "../../i18n/patrol";
 import { canPlay, ReplayPlayer } from "../../media/replay";
 import type { MediaVariant } from "../../protocol/patrol";
 import type { Camera, CameraDay } from "../../protocol/generated/index";
-import { gapAt } from "../../state/patrol/day";
+import { gapAt, touches } from "../../state/patrol/day";
 import { KEYFRAMES_FROM_RATE } from "../../state/patrol/step";
 import { define, View } from "../view";
 import { gapWords } from "./words-of";
 
 /** More pictures at once are played small: what an office PC without a GPU decodes. */
 const LARGE_MAX = 4;
+/** A recording that begins or ends as near as this is opened. */
+const NEAR_MS = 20_000;
 
 /** Which stream is played, and whether that is less than the day has. Pure. */
 export function chooseVariant(day: Pick<CameraDay, "main" | "sub" | "main_codec">, rate: number, playing: number, large: boolean, playable: (codec: string) => boolean): { variant: MediaVariant; notPlayable: boolean } {
@@ -72,7 +74,9 @@ export class LecStepTile extends View {
 
   step(at: number, running: boolean, rate: number): void {
     this.#at = at;
-    this.#player?.follow(at, running, rate);
+    // The day is known: what was never recorded is not asked for, or the audit log would tell of refusals.
+    if (this.day && !touches(this.day, at - NEAR_MS, at + NEAR_MS)) this.#player?.rest();
+    else this.#player?.follow(at, running, rate);
     const words = this.#gapNow();
     if (words !== this.#words) {
       this.#words = words;

@@ -139,5 +139,11 @@ function entry(e: AuditEntry): TemplateResult {
     <td>${e.who || p.audit.server} <span class="muted tiny">${e.login} ${e.from_address}</span></td>
     <td>${p.auditActions[e.action]}${e.count > 1 ? html` <span class="badge warn num">×${e.count}</span>` : nothing}</td>
     <td>${e.camera_name} <span class="muted small">${e.place_name}</span></td>
-    <td class="small num">${e.seconds !== null ? lasting(e.seconds * 1_000) : ""} ${range} ${e.detail ? html`<span class="muted">${p.auditDetails[e.detail] ?? e.detail}</span>` : nothing}</td></tr>`;
+    <td class="small num">${e.seconds !== null ? lasting(e.seconds * 1_000) : ""} ${range} ${e.detail ? html`<span class="muted" title=${e.detail}>${detailWords(e)}</span>` : nothing}</td></tr>`;
+}
+
+/** The reason of a refusal stands after what was asked for; that is for the title. */
+function detailWords({ action, detail }: AuditEntry): string {
+  const code = action === "refused" ? (detail.split(": ").at(-1) ?? detail) : detail;
+  return p.auditDetails[code] ?? code;
 }

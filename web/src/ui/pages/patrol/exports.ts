@@ -83,7 +83,7 @@ class PageExports extends Page {
           ? html`<div class="empty">${icon(FileCheck2)}<h2>${p.exports.none}</h2><p>${p.exports.noneLead}</p></div>`
           : html`<ul class="jobs">${repeat(this.#jobs, (j) => j.id, (j) => this.#row(j))}</ul>`}
       <section class="verify-hint note"><div><p><strong>${p.exports.verifyTitle}</strong></p><p>${p.exports.verifyLead}</p>
-        <p class="with-copy"><code class="command">lectern evidence verify evidence.mp4</code><button class="btn small icon-only" aria-label=${t.common.copy} title=${t.common.copy} @click=${() => void copyText("lectern evidence verify evidence.mp4")}>${icon(Copy)}</button></p></div></section>`, true);
+        <p class="with-copy"><code class="command">lectern evidence verify evidence.zip</code><button class="btn small icon-only" aria-label=${t.common.copy} title=${t.common.copy} @click=${() => void copyText("lectern evidence verify evidence.zip")}>${icon(Copy)}</button></p></div></section>`, true);
   }
 
   #row(j: ExportJob): TemplateResult {
