@@ -167,7 +167,8 @@ impl Watch {
                 if told.remove(&word).is_none() {
                     return;
                 }
-                PatrolEvent::FaultOver { camera, fault: word, until: verdict.since }
+                // `since` is when it began.
+                PatrolEvent::FaultOver { camera, fault: word, until: UnixMillis::now() }
             }
         };
         self.patrol.event(event).await;
