@@ -168,7 +168,7 @@ impl Shard {
                 line.wish.tile_height > 0 && !(viewer.audio_only && line.kind == lectern_media::TrackKind::Video);
             let limited = match track {
                 Some(track) if shown && line.kind == lectern_media::TrackKind::Video => {
-                    let stills = viewer.subscriber.is_thinned(line.id);
+                    let stills = viewer.subscriber.is_meant_thin(line.id);
                     let wished =
                         if line.wish.thumbnail { Some(Layer(0)) } else { track.layer_for(line.wish.tile_height) };
                     viewer.subscriber.target(line.id) < wished || (stills && !line.wish.thumbnail)

@@ -432,6 +432,12 @@ impl Subscriber {
         self.line(line).is_some_and(selector)
     }
 
+    /// Whether a line is meant to carry keyframes alone. One that is not may still, until the next keyframe.
+    #[must_use]
+    pub fn is_meant_thin(&self, line: LineId) -> bool {
+        self.line(line).is_some_and(|l| l.track.selector().target().is_keyframes())
+    }
+
     /// Whether a line is paused because the subscriber's line is too thin.
     #[must_use]
     pub fn is_paused(&self, line: LineId) -> bool {
