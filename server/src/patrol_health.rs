@@ -11,7 +11,7 @@ use lectern_protocol::api::{self, HealthFault};
 use lectern_recorder::camera::{CameraArchive, CameraRecordingState};
 use lectern_signaling::patrol::{Patrol, ports::PatrolEvent};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     ffi::OsString,
     sync::Arc,
     time::Duration,
@@ -205,15 +205,15 @@ impl Watch {
         let cameras = self.patrol.library().cameras();
         let mut of_place: HashMap<_, Vec<api::Thresholds>> = HashMap::new();
         for camera in cameras.present() {
-            if !of_place.contains_key(&camera.place) {
-                match self.patrol.thresholds(camera.place).await {
-                    Ok(set) => drop(of_place.insert(camera.place, set)),
+            let sets = match of_place.entry(camera.place) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => match self.patrol.thresholds(camera.place).await {
+                    Ok(sets) => place.insert(sets),
                     Err(error) => return tracing::error!(%error, "thresholds could not be read"),
-                }
-            }
+                },
+            };
             let group = lectern_library::patrol::group_to_api(camera.group);
-            let set = of_place.get(&camera.place).and_then(|set| set.iter().find(|t| t.group == group));
-            let Some(set) = set else { continue };
+            let Some(set) = sets.iter().find(|t| t.group == group) else { continue };
             self.core.set_thresholds(camera.id, thresholds(set));
             self.watched.insert(camera.id, set.watched.iter().copied().collect());
         }
