@@ -138,7 +138,7 @@ pub struct ApiError {
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
     /// What the audit log writes down of it; the client is not told.
-    pub refusal: Refusal,
+    pub refusal: Option<Box<Refusal>>,
 }
 
 /// What the audit log writes down of a refusal.
@@ -157,7 +157,7 @@ impl ApiError {
     /// A refusal with its detail.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, retry_after: None, refusal: Refusal::default() }
+        Self { code, detail: detail.into(), field: None, retry_after: None, refusal: None }
     }
 
     /// A field that cannot be taken.
@@ -187,14 +187,14 @@ impl ApiError {
     /// The reason that the audit log writes down.
     #[must_use]
     pub fn because(mut self, reason: &'static str) -> Self {
-        self.refusal.reason = Some(reason);
+        self.refusal.get_or_insert_default().reason = Some(reason);
         self
     }
 
     /// The camera that it was about, for the audit log.
     #[must_use]
     pub fn camera(mut self, camera: CameraId) -> Self {
-        self.refusal.camera = Some(camera);
+        self.refusal.get_or_insert_default().camera = Some(camera);
         self
     }
 
@@ -281,7 +281,9 @@ impl IntoResponse for ApiError {
             field: self.field,
         };
         let mut response = (status, Json(problem)).into_response();
-        response.extensions_mut().insert(Refused { code: self.code, refusal: self.refusal });
+        response
+            .extensions_mut()
+            .insert(Refused { code: self.code, refusal: self.refusal.map(|r| *r).unwrap_or_default() });
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

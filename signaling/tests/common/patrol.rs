@@ -30,6 +30,9 @@ use ulid::Ulid;
 /// What a segment of footage holds.
 pub const FOOTAGE: &[u8] = b"footage-footage-footage";
 
+/// A call of a webhook: URL, headers, body.
+pub type Call = (String, Vec<(&'static str, String)>, Vec<u8>);
+
 /// All parts at once.
 #[derive(Default)]
 pub struct Site {
@@ -41,8 +44,8 @@ pub struct Site {
     pub closed: Mutex<Vec<PeerId>>,
     /// The audit log.
     pub book: Mutex<Vec<Act>>,
-    /// Calls of webhooks: URL, headers, body.
-    pub calls: Mutex<Vec<(String, Vec<(&'static str, String)>, Vec<u8>)>>,
+    /// Calls of webhooks.
+    pub calls: Mutex<Vec<Call>>,
     /// Holds that retention knows.
     pub held: Mutex<Vec<Ulid>>,
     /// What webhooks answer.
@@ -55,12 +58,6 @@ impl Site {
     /// What was written down, oldest first.
     pub fn acts(&self) -> Vec<Act> {
         self.book.lock().unwrap().clone()
-    }
-
-    /// The newest lines of a wall.
-    pub fn lines(&self, peer: PeerId) -> Vec<WallLine> {
-        let assigned = self.assigned.lock().unwrap();
-        assigned.iter().rev().find(|(p, _)| *p == peer).map(|(_, lines)| lines.clone()).unwrap_or_default()
     }
 }
 

@@ -459,10 +459,10 @@ impl Wall {
             }
         }
         for camera in visible {
-            if !self.seen.contains_key(&camera) {
-                self.seen.insert(camera, Seen { since: now, gone: None });
+            self.seen.entry(camera).or_insert_with(|| {
                 out.push(Output::Note { camera, look: Look::Opened });
-            }
+                Seen { since: now, gone: None }
+            });
         }
         let wish = self.sound.as_ref().map(|s| s.1).filter(|_| up);
         if self.heard.map(|h| h.0) != wish {

@@ -238,7 +238,7 @@ fn a_right_that_ends_stops_the_tile_and_its_sound() {
 #[test]
 fn one_offer_at_a_time() {
     let (mut wall, eyes) = (Wall::default(), Eyes::default());
-    let offer = |req| WallRequest::Offer { req: req, sdp: OFFER.into() };
+    let offer = |req| WallRequest::Offer { req, sdp: OFFER.into() };
     let mut out = vec![];
     for req in 1..=3 {
         wall.request(T0, offer(req), &eyes, &mut out);
