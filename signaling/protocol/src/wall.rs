@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// The longest message that the server takes, in bytes: an offer with 66 media lines.
-pub const MESSAGE_LEN_BYTES_MAX: usize = 256 * 1024;
+pub const MESSAGE_LEN_BYTES_MAX: usize = 512 * 1024;
 
 /// The most tiles of one wall.
 pub const TILES_MAX: usize = 64;
