@@ -20,6 +20,10 @@ const LINES = {
   network: "an address that changes in class, and blocked UDP",
   disk: "a full disk in class",
   screenshots: "every page, both languages, phone to screen, light and dark",
+  archive: "twenty cameras for half an hour against their own ledger; kill -9 twenty times",
+  wall: "36 live tiles for five minutes: delay, drops, pages, main stream, replay, evidence, rights",
+  health: "faults by script on twenty cameras for twenty minutes: a confusion matrix",
+  "patrol-pages": "every page of exam patrol, both languages",
 };
 
 const git = (...words) => spawnSync("git", words, { cwd: ROOT, encoding: "utf8" }).stdout.trim();
