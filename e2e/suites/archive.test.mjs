@@ -61,7 +61,10 @@ async function missing(number, stream, from, to) {
   return { sent: sent.length, whole: whole.length, missing: whole.filter(({ sha256 }) => !held.units.has(sha256)), held };
 }
 
-test(`${COUNT} cameras for ${SECONDS} s: every access unit that arrived whole is kept`, async () => {
+/** Far above what each test waits for. */
+const timeout = 300_000 + 2_000 * SECONDS + 60_000 * KILLS;
+
+test(`${COUNT} cameras for ${SECONDS} s: every access unit that arrived whole is kept`, { timeout }, async () => {
   await measureFor(SECONDS * 1000);
   const to = Date.now() - 2000;
   const from = figures.began;
@@ -107,7 +110,7 @@ test("every absence is listed with its cause, where it was", async () => {
   assert.deepEqual(gaps, [], "a healthy camera has no gap");
 });
 
-test(`kill -9, ${KILLS} times: what was received a second before is kept, the downtime is an entry`, async () => {
+test(`kill -9, ${KILLS} times: what was received a second before is kept, the downtime is an entry`, { timeout }, async () => {
   figures.kills = [];
   for (let kill = 0; kill < KILLS; kill += 1) {
     const from = Date.now();
@@ -130,7 +133,7 @@ test(`kill -9, ${KILLS} times: what was received a second before is kept, the do
   aims.backWithinMsWorst = [Math.max(...figures.kills.map(({ backMs }) => backMs)), "<=", 5000];
 });
 
-test("chain and signatures verify across it all, and the playable view decodes without an error", async () => {
+test("chain and signatures verify across it all, and the playable view decodes without an error", { timeout }, async () => {
   await until("every camera was recorded for a while again", async () => {
     const { cameras: all } = await site.manager.get(`/patrol/places/${site.site.id}/cameras`);
     return all.every(({ status }) => status.durable > server.readyAt + 5000);
