@@ -164,6 +164,11 @@ describe("wall", () => {
       { mid: "3", camera: "b", height_px: 0, thumbnail: false },
     ]);
   });
+  test("what is enlarged asks for the main stream, also on a small screen", () => {
+    const s = run([{ type: "size", tiles: 4 }, { type: "put", slot: 0, cameras: ["a", "b"] }, { type: "enlarge", slot: 0 }]);
+    expect(tilesOf(s, ["0", "1"], [470, 0]).map((tile) => tile.height_px)).toEqual([720, 0]);
+    expect(tilesOf(s, ["0", "1"], [0, 0])[0]?.height_px, "not while it is hidden").toBe(0);
+  });
   test("a short word about a camera's state leaves its figures", () => {
     const status = { state: "live", since: 1, streams: [], clock_offset_ms: 3, recording: true, durable: 5 } as const;
     let s = run([{ type: "known", cameras: [["a", { state: "live", since: 1, status: { ...status, streams: [] } }]] }, { type: "known", cameras: [["a", { state: "live", since: 1, status: null }]] }]);

@@ -204,12 +204,16 @@ export function contentOf(s: WallState): WallContent {
   return { tiles: s.own.length, cameras: [...s.own], tour: s.tourWish };
 }
 
+/** What is enlarged gets the main stream, also on a small screen: from this height on a substream is not enough. */
+const MAIN_HEIGHT = 720;
+
 /** The message of what all tiles show. `heights`: by tile, in device pixels; a tile that is hidden has 0. */
 export function tilesOf(s: WallState, mids: readonly string[], heights: readonly number[]): Tile[] {
   const thumbnail = s.overview !== null;
   return viewOf(s).flatMap((camera, i) => {
     const mid = mids[i];
     if (camera === null || mid === undefined) return [];
-    return [{ mid, camera, height_px: stepHeight(heights[i] ?? 0), thumbnail: thumbnail && s.enlarged !== i }];
+    const [height, large] = [stepHeight(heights[i] ?? 0), s.enlarged === i];
+    return [{ mid, camera, height_px: large && height > 0 ? Math.max(height, MAIN_HEIGHT) : height, thumbnail: thumbnail && !large }];
   });
 }

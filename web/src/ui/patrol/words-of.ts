@@ -37,11 +37,15 @@ export function gapWords(gap: CameraGap): string {
   return gap.stream === null ? p.timeline.gap(gapCause(gap), range) : p.timeline.gapOf(p.streams[gap.stream], gapCause(gap), range);
 }
 
+/** H.264, as standards and boxes write it. */
+export const codecWords = (codec: string): string => codec.toUpperCase().replace(/^H(26\d)$/, "H.$1");
+
 export const alarmWords = (a: AlarmItem): string => p.faults[a.fault];
 
 export function findingWords(f: CheckFinding): string {
   const what = f.fault ? p.faults[f.fault] : p.checkItems[f.item];
   if (f.measure === null) return what;
+  if (f.item === "continuous" || f.item === "recorded") return `${what} (${f.measure < 10_000 ? p.time.delay(f.measure) : lasting(f.measure)})`;
   const unit = f.fault === "wrong_clock" || f.item === "clock" ? " ms" : f.item === "picture" ? " %" : "";
   return `${what} (${f.measure}${unit})`;
 }

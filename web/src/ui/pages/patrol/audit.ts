@@ -144,6 +144,11 @@ function entry(e: AuditEntry): TemplateResult {
 
 /** The reason of a refusal stands after what was asked for; that is for the title. */
 function detailWords({ action, detail }: AuditEntry): string {
-  const code = action === "refused" ? (detail.split(": ").at(-1) ?? detail) : detail;
-  return p.auditDetails[code] ?? code;
+  const code = action === "refused" ? (detail.split(/:\s*/).at(-1) ?? detail) : detail;
+  const [, rule, group = "", rest = ""] = /^(retention|thresholds) (\w+) ?(.*)$/.exec(code) ?? [];
+  const groups: Record<string, string> = p.groups;
+  if (rule === "retention") return p.auditRules.retention(groups[group] ?? group, rest === "removed" ? null : Number.parseInt(rest, 10));
+  if (rule === "thresholds") return p.auditRules.thresholds(groups[group] ?? group, rest === "removed");
+  const imported = /^imported (\d+)$/.exec(code)?.[1];
+  return imported ? p.auditRules.imported(Number(imported)) : (p.auditDetails[code] ?? code);
 }
