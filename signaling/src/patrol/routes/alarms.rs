@@ -66,6 +66,8 @@ const OPEN_MAX: usize = 10_000;
 const CHECKS_AT_ONCE: usize = 4;
 /// The stretch of the recording in which there must be no gap.
 const CONTINUOUS: Duration = Duration::from_secs(600);
+/// A camera that was just added may take so long to be reached.
+const FIRST_REACHED: Duration = Duration::from_secs(20);
 /// The stretch whose chain and signatures are verified.
 const SIGNED: Duration = Duration::from_secs(60);
 /// A recording whose last durable moment is older is not running.
@@ -234,7 +236,8 @@ async fn check_camera(
             let behind = status.durable.map(|d| now.since(d).as_millis() as i64);
             find(CheckItem::Recorded, Some(HealthFault::NotRecorded), behind);
         }
-        let from = back(CONTINUOUS).max(camera.created);
+        // Until it was first reached, a new camera had nothing to miss.
+        let from = back(CONTINUOUS).max(UnixMillis(camera.created.0 + FIRST_REACHED.as_millis() as i64)).min(now);
         match p.0.footage.day(camera.id, Span { from, to: now }).await {
             Ok(day) => {
                 let missing = missing_ms(&day, from, now);
