@@ -2,11 +2,12 @@
 // a machine can say about using them: every button has a name, nothing is wider than the window, the keyboard gets through.
 
 import assert from "node:assert/strict";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { Browser } from "../lib/browser.mjs";
 import { endClass, enter, openClass, saysRecording, seesCamera, signedIn, sourceOf } from "../lib/classroom.mjs";
+import { inspect } from "../lib/inspect.mjs";
 import { pick, record } from "../lib/report.mjs";
 import { ROOT, Server } from "../lib/server.mjs";
 import { failed, test } from "../lib/test.mjs";
@@ -31,8 +32,9 @@ const shots = [];
 const findings = [];
 
 before(async () => {
-  await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
+  // The pages of exam patrol are another suite's.
+  for (const file of await readdir(FOLDER)) if (!file.startsWith("patrol-")) await rm(join(FOLDER, file));
   server = await Server.start("screenshots");
   browser = await Browser.launch();
   world = await makeWorld(server);
@@ -55,24 +57,6 @@ after(async () => {
   await record("screenshots", { shots, findings });
   await browser?.close({ failed: failed(), suite: "screenshots" });
   await server?.close({ keep: failed() });
-});
-
-/** What a machine can see of a page's usability; each finding is a sentence. */
-const inspect = (page) => page.evaluate(() => {
-  const found = [];
-  // What a closed menu holds is skipped by the layout: it has a size, but no text yet.
-  const visible = (element) => element.checkVisibility({ visibilityProperty: true }) && element.getBoundingClientRect().width > 0;
-  const nameOf = (element) => (element.getAttribute("aria-label") ?? "").trim() || element.innerText?.trim() || element.title?.trim()
-    || (element.getAttribute("aria-labelledby") ?? "").split(" ").map((id) => document.getElementById(id)?.innerText ?? "").join(" ").trim()
-    || [...(element.labels ?? [])].map((label) => label.innerText).join(" ").trim() || element.querySelector("img[alt], svg title")?.alt || "";
-  for (const element of document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea, [role=button], [role=slider]")) {
-    if (visible(element) && !nameOf(element) && !element.placeholder) found.push(`no name: ${element.outerHTML.slice(0, 120)}`);
-  }
-  for (const image of document.querySelectorAll("img:not([alt])")) found.push(`no alt: ${image.outerHTML.slice(0, 120)}`);
-  if (document.documentElement.scrollWidth > innerWidth + 1) found.push(`wider than the window: ${document.documentElement.scrollWidth} > ${innerWidth}`);
-  if (!document.documentElement.lang) found.push("the page names no language");
-  if (!document.title) found.push("the page has no title");
-  return found;
 });
 
 async function shoot(page, name, look) {
