@@ -11,7 +11,7 @@ use crate::{
     route::Route,
 };
 use axum::{http::StatusCode, response::Response};
-use lectern_auth::{Action, Decision, Denial, PlaceNode, PlaceTree, Rights};
+use lectern_auth::{Action, Decision, Denial, Looker, PlaceNode, PlaceTree, Rights, may_look};
 use lectern_library::{Camera, library::CameraSet, patrol::group_to_api};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::{
@@ -54,6 +54,14 @@ impl Viewer {
     #[must_use]
     pub fn decide(&self, camera: &Camera, action: Action) -> Decision {
         self.cameras.may_look(&self.rights, self.second_factor, camera.id, action, &self.tree, self.now)
+    }
+
+    /// The answer for a camera that need not be in the catalogue: one that somebody is about to add.
+    #[must_use]
+    pub fn would(&self, camera: &Camera, action: Action) -> Decision {
+        let rules = self.rights.account().map_or(&[][..], |account| self.cameras.rules_of(account));
+        let who = Looker { rights: &self.rights, rules, second_factor: self.second_factor };
+        may_look(&who, &camera.object(), action, &self.tree, self.now)
     }
 
     /// Whether the camera is there for them: to be seen in the tree.

@@ -20,7 +20,7 @@ use axum::{
     routing::{delete, get, patch, post, put},
 };
 use bytes::Bytes;
-use lectern_auth::{Action, SealedFor, Secret};
+use lectern_auth::{Action, CameraGroup, SealedFor, Secret};
 use lectern_library::{
     Camera, CameraChange,
     import::{FaultCode, cameras as csv},
@@ -31,7 +31,10 @@ use lectern_protocol::api::{
     self, AuditAction, CameraForm, CameraList, CameraReport, CameraSwitch, ImportError, ImportResult,
 };
 use serde::Deserialize;
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// The routes.
 pub const ROUTES: &[Route] = &[
@@ -232,11 +235,21 @@ async fn replace(
     if new.place != old.place {
         may_place(&v, &new)?;
     }
-    let asked_host = |url: &str| url::Url::parse(url).ok().and_then(|u| Some((u.host_str()?.to_owned(), u.port())));
-    if password.is_none() && old.password.is_some() && asked_host(&new.main_url) != asked_host(&old.main_url) {
+    if password.is_none() && old.password.is_some() && !hosts(&new).is_subset(&hosts(&old)) {
         // Else whoever may change a camera could have its password sent to a machine of their own.
         return Err(ApiError::field("password", "type the password again when the address changes"));
     }
+    if old.group == CameraGroup::SealedRoom && new.group != CameraGroup::SealedRoom {
+        // Else whoever may change the camera opens the sealed room to themselves and others.
+        let looks = v.decide(&old, Action::LiveCamera).is_allowed();
+        if !looks && v.place(old.place, Action::SetCameraRules).is_err() {
+            return Err(ApiError::forbidden("say that this is no sealed-paper room").because("sealed_room").camera(id));
+        }
+    }
+    let detail = match old.group == new.group {
+        true => "changed".to_owned(),
+        false => format!("changed, group {:?} to {:?}", old.group, new.group),
+    };
     let password = password.map(|password| seal(p, id, &password)).transpose()?.map(Some);
     let change = CameraChange {
         place: Some(new.place),
@@ -252,10 +265,19 @@ async fn replace(
         enabled: None,
         record: Some(new.record),
     };
-    let changed = change_camera(&app, &caller, addr, id, change, "changed").await?;
+    let changed = change_camera(&app, &caller, addr, id, change, &detail).await?;
     // Another place or group: other people may look.
     p.rights_changed();
     Ok(Json(viewer(p, &caller).shown(p, &changed)))
+}
+
+/// The machines that a camera's password is sent to: of both its streams.
+fn hosts(camera: &Camera) -> HashSet<(String, u16)> {
+    let host = |url: &str| {
+        let url = url::Url::parse(url).ok()?;
+        Some((url.host_str()?.to_ascii_lowercase(), url.port().unwrap_or(554)))
+    };
+    [Some(&camera.main_url), camera.sub_url.as_ref()].into_iter().flatten().filter_map(|url| host(url)).collect()
 }
 
 async fn change_camera(
@@ -341,30 +363,30 @@ async fn test(
     may_place(&v, &camera)?;
     let mut feed = p.feed(&camera)?;
     feed.password = password;
-    if let Some(id) = query.camera {
-        let kept = v.living(id, Action::ManageCamera)?;
-        let same = |a: &str, b: &str| {
-            let host = |u: &str| url::Url::parse(u).ok().and_then(|u| Some((u.host_str()?.to_owned(), u.port())));
-            host(a) == host(b)
-        };
-        // A kept password goes to the camera that it belongs to only.
-        if feed.password.is_none() && same(&kept.main_url, &feed.main_url) {
-            feed.password = p.feed(&kept)?.password;
-        }
+    let kept = query.camera.map(|id| v.living(id, Action::ManageCamera)).transpose()?;
+    // A kept password goes to the camera that it belongs to only.
+    if let Some(kept) = kept.as_ref().filter(|kept| feed.password.is_none() && hosts(&camera).is_subset(&hosts(kept))) {
+        feed.password = p.feed(kept)?.password;
     }
+    // To run a camera is not to look through it: the picture is for those who may see it live.
+    let urls = |c: &Camera| [Some(c.main_url.clone()), c.sub_url.clone()].into_iter().flatten().collect::<HashSet<_>>();
+    let known = v.cameras.present().filter(|c| !urls(c).is_disjoint(&urls(&camera)));
+    let looks = v.would(&camera, Action::LiveCamera).is_allowed()
+        && known.chain(kept.as_ref()).all(|c| v.decide(c, Action::LiveCamera).is_allowed());
     let _turn = p.0.testing.try_acquire().map_err(|_| {
         ApiError::retry(Code::Busy, Duration::from_secs(3), "several cameras are being tested; try again")
     })?;
-    note(
-        p,
-        &caller,
-        addr,
-        AuditAction::CameraChanged,
-        at_place(&v.place(camera.place, Action::ManageCamera)?),
-        "tested",
-    )
-    .await?;
-    Ok(Json(p.0.cameras.probe(feed, TEST_WITHIN).await))
+    let what = match &kept {
+        Some(kept) => p.what(kept.id),
+        None => at_place(&v.place(camera.place, Action::ManageCamera)?),
+    };
+    note(p, &caller, addr, AuditAction::CameraChanged, what.clone(), "tested").await?;
+    let mut report = p.0.cameras.probe(feed, TEST_WITHIN).await;
+    report.picture.take_if(|_| !looks);
+    if report.picture.is_some() {
+        note(p, &caller, addr, AuditAction::Snapshot, what, "of a test").await?;
+    }
+    Ok(Json(report))
 }
 
 #[derive(Debug, Deserialize)]
