@@ -167,7 +167,7 @@ impl Patrol {
                 _ = look.tick() => {
                     self.end_removals(UnixMillis::now()).await;
                     self.tell_exports();
-                    write_plays(self, UnixMillis::now(), false);
+                    write_plays(self, UnixMillis::now(), false).await;
                 }
                 () = self.0.export_wake.notified() => {}
                 () = self.0.hook_wake.notified() => {}
@@ -182,7 +182,7 @@ impl Patrol {
     /// Ends all walls, and writes what there is to write.
     pub async fn close(&self) {
         wall::close_all(self).await;
-        write_plays(self, UnixMillis::now(), true);
+        write_plays(self, UnixMillis::now(), true).await;
         self.0.trail.flush().await;
     }
 

@@ -16,6 +16,12 @@ const WAITING_MAX: usize = 4_096;
 const RESERVED: usize = 512;
 /// Different refusals that are counted in one minute; beyond that they are counted together.
 const COUNTED_MAX: usize = 5_000;
+/// How long something waits for room in a full queue before it is refused.
+const NOTE_WITHIN: Duration = Duration::from_secs(5);
+/// How long somebody who reads or ends the log waits for what is not written yet.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// A log that can't be written is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Refusals are summed over this time.
 pub const COUNT_OVER: Duration = Duration::from_secs(60);
 
@@ -145,14 +151,20 @@ impl Trail {
         self.0.tx.capacity() > RESERVED
     }
 
-    /// Writes down what must be written before it happens: returns when it is in the queue, waiting for the disk if that is
-    /// slow; tells whether it is.
+    /// Writes down what must be written before it happens: returns when it is in the queue, waiting a little for the disk if
+    /// that is slow; tells whether it is. If it is not, what was to be written down must not happen.
     pub async fn note(&self, act: Act) -> bool {
-        let sent = self.0.tx.send(Item::Act(Box::new(act))).await.is_ok();
-        if !sent {
-            lost("ended");
+        match tokio::time::timeout(NOTE_WITHIN, self.0.tx.send(Item::Act(Box::new(act)))).await {
+            Ok(Ok(())) => true,
+            Ok(Err(_)) => {
+                lost("ended");
+                false
+            }
+            Err(_) => {
+                lost("full");
+                false
+            }
         }
-        sent
     }
 
     /// Writes down without waiting; tells whether there was room.
@@ -210,13 +222,18 @@ impl Trail {
         *counted = kept;
     }
 
-    /// Writes everything that waits or is counted, and returns when it is in the log.
+    /// Writes everything that waits or is counted, and returns when it is in the log, or when that took too long.
     pub async fn flush(&self) {
         self.count_up(UnixMillis::now(), true);
         let (tx, rx) = oneshot::channel();
-        if self.0.tx.send(Item::Flush(tx)).await.is_ok() {
-            // The writer is gone then, and has counted what it lost.
-            let _ = rx.await;
+        let written = async {
+            if self.0.tx.send(Item::Flush(tx)).await.is_ok() {
+                // The writer is gone then, and has counted what it lost.
+                let _ = rx.await;
+            }
+        };
+        if tokio::time::timeout(FLUSH_WITHIN, written).await.is_err() {
+            tracing::error!("the audit log does not take what waits for it");
         }
     }
 }
@@ -225,9 +242,6 @@ fn lost(reason: &'static str) {
     metrics::counter!("lectern_patrol_audit_entries_lost_total", "reason" => reason).increment(1);
     tracing::error!(reason, "an entry of the audit log was lost");
 }
-
-/// How long a log that can't be written is tried again before an entry is given up.
-const TRIES: u32 = 20;
 
 async fn write(mut rx: mpsc::Receiver<Item>, log: Arc<dyn Audit>) {
     let mut items = Vec::new();
@@ -251,18 +265,16 @@ async fn write(mut rx: mpsc::Receiver<Item>, log: Arc<dyn Audit>) {
     }
 }
 
+/// Writes entries, however long that takes: while the disk takes none the queue fills, and then nobody looks at anything.
+/// Were they given up instead, the queue would go on taking looks that nobody ever reads of.
 async fn append(log: &dyn Audit, acts: Vec<Act>) {
-    for attempt in 0..TRIES {
-        match log.append(&acts).await {
-            Ok(()) => return,
-            Err(error) => {
-                metrics::counter!("lectern_patrol_audit_writes_failed_total", "reason" => "disk").increment(1);
-                tracing::error!(%error, attempt, "the audit log could not be written");
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        }
+    let mut attempt = 0_u64;
+    while let Err(error) = log.append(&acts).await {
+        attempt += 1;
+        metrics::counter!("lectern_patrol_audit_writes_failed_total", "reason" => "disk").increment(1);
+        tracing::error!(%error, attempt, "the audit log could not be written");
+        tokio::time::sleep(AGAIN_AFTER).await;
     }
-    acts.iter().for_each(|_| lost("disk"));
 }
 
 #[cfg(test)]
@@ -277,6 +289,61 @@ mod tests {
 
     #[derive(Default)]
     struct Book(Mutex<Vec<Act>>);
+
+    /// A disk that takes nothing so many times.
+    struct Full(Mutex<u32>, Book);
+
+    #[async_trait]
+    impl Audit for Full {
+        async fn append(&self, acts: &[Act]) -> Result<(), PortError> {
+            {
+                let mut left = self.0.lock();
+                if *left > 0 {
+                    *left -= 1;
+                    return Err(PortError { part: "the audit log", what: "append", cause: "full".into() });
+                }
+            }
+            self.1.append(acts).await
+        }
+        async fn page(&self, _: AuditFilter) -> Result<AuditPage, PortError> {
+            unreachable!("nobody reads")
+        }
+        async fn sum(&self, _: AuditFilter) -> Result<Vec<AuditSum>, PortError> {
+            unreachable!("nobody reads")
+        }
+        async fn export(&self, _: AuditFilter, _: bool) -> Result<Served, PortError> {
+            unreachable!("nobody reads")
+        }
+        async fn viewers(&self, _: &[CameraId], _: Span) -> Result<Vec<Viewed>, PortError> {
+            unreachable!("nobody reads")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_disk_takes_nothing_nothing_is_looked_at_and_nothing_is_lost() {
+        let full = Arc::new(Full(Mutex::new(1_000), Book::default()));
+        let trail = Trail::begin(full.clone());
+        let look = |n| Act::new(NOW, who(n), AuditAction::TileOpened, What::default(), "");
+        let mut written = 0;
+        while trail.takes_looks() {
+            assert!(trail.note(look(written)).await);
+            written += 1;
+            tokio::task::yield_now().await;
+        }
+        // Longer than anybody waits, and shorter than the disk is full.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(!trail.takes_looks(), "what waits is not given up");
+        while trail.note_now(look(written)) {
+            written += 1;
+        }
+        assert!(!trail.note(look(written)).await, "what finds no room is told so, and does not happen");
+        while *full.0.lock() > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        trail.flush().await;
+        assert_eq!(full.1.0.lock().len(), written as usize);
+        assert!(trail.takes_looks());
+    }
 
     #[async_trait]
     impl Audit for Book {

@@ -75,8 +75,11 @@ async fn grant(
             return Err(ApiError::field("from", "say from and to"));
         }
         (MediaUse::Snapshot, Some(from), to) => {
-            let to = to.unwrap_or(UnixMillis(from.0 + 1));
-            (Action::SnapshotCamera, Some(range(UnixMillis((from.0 - SNAPSHOT_BACK.as_millis() as i64).max(0)), to)?))
+            let to = to.unwrap_or(UnixMillis(from.0.saturating_add(1)));
+            (
+                Action::SnapshotCamera,
+                Some(range(UnixMillis(from.0.saturating_sub(SNAPSHOT_BACK.as_millis() as i64).max(0)), to)?),
+            )
         }
         (MediaUse::Snapshot, None, _) => (Action::SnapshotCamera, None),
         (MediaUse::Export, _, _) => {
@@ -163,7 +166,7 @@ async fn fetch(
                     let at = at.unwrap_or(to);
                     grant.check_range(at, at).map_err(|e| refused(e).camera(grant.camera))?;
                     v.camera(grant.camera, Action::PlayCamera)?;
-                    Span { from, to: UnixMillis(at.0 + 1) }
+                    Span { from, to: UnixMillis(at.0.saturating_add(1)) }
                 }
                 (None, None) => {
                     v.camera(grant.camera, Action::LiveCamera)?;
@@ -185,6 +188,10 @@ async fn fetch(
         }
         _ => {
             let (first, end) = grant.range.ok_or_else(|| refused(CameraGrantError::WrongRange).camera(grant.camera))?;
+            if !p.trail().takes_looks() {
+                // Nothing is shown that can't be written down.
+                return Err(ApiError::retry(Code::Busy, Duration::from_secs(5), "the audit log takes nothing now"));
+            }
             let (from, to) = (query.from.unwrap_or(first), query.to.unwrap_or(end));
             grant.check_range(from, to).map_err(|e| refused(e).camera(grant.camera))?;
             let part = match path.as_str() {
@@ -241,7 +248,7 @@ fn played(
     let full = plays.0.len() >= PLAYS_MAX;
     match plays.0.get_mut(&(session, camera)) {
         // A jump to elsewhere is a stretch of its own: the one between was not seen.
-        Some(play) if from.0 <= play.to.0 + 2_000 && play.from.0 <= to.0 + 2_000 => {
+        Some(play) if from.0 <= play.to.0.saturating_add(2_000) && play.from.0 <= to.0.saturating_add(2_000) => {
             play.from = play.from.min(from);
             play.to = play.to.max(to);
         }
@@ -254,18 +261,25 @@ fn played(
     }
 }
 
-fn write_play(p: &Patrol, camera: CameraId, play: Play, now: UnixMillis) {
+fn act_of(p: &Patrol, camera: CameraId, play: Play, now: UnixMillis) -> Act {
     let seconds = (play.to.since(play.from).as_millis() as u64).div_ceil(1_000);
     let act = Act::new(now, play.who, AuditAction::Played, p.what(camera), "").range(play.from, play.to);
-    p.trail().note_now(act.seconds(seconds));
+    act.seconds(seconds)
+}
+
+fn write_play(p: &Patrol, camera: CameraId, play: Play, now: UnixMillis) {
+    p.trail().note_now(act_of(p, camera, play, now));
 }
 
 /// Writes down what was played more than [`COALESCE`] ago; all of it if `all`.
-pub(crate) fn write_plays(p: &Patrol, now: UnixMillis, all: bool) {
+pub(crate) async fn write_plays(p: &Patrol, now: UnixMillis, all: bool) {
     let over: Vec<(CameraId, Play)> = {
         let mut plays = p.0.plays.lock();
         let is_over = |play: &Play| all || now.since(play.began) >= COALESCE || now < play.began;
         plays.0.extract_if(|_, play| is_over(play)).map(|((_, camera), play)| (camera, play)).collect()
     };
-    over.into_iter().for_each(|(camera, play)| write_play(p, camera, play, now));
+    // There may be more of them than the queue has room for at once.
+    for (camera, play) in over {
+        p.trail().note(act_of(p, camera, play, now)).await;
+    }
 }

@@ -101,7 +101,7 @@ async fn day(
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
     v.camera(id, Action::PlayCamera)?;
     let now = UnixMillis::now();
-    let span = range(query.from, query.to.min(now).max(UnixMillis(query.from.0 + 1)))?;
+    let span = range(query.from, query.to.min(now).max(UnixMillis(query.from.0.saturating_add(1))))?;
     let store = app.library.store();
     let facts = p.0.footage.day(id, span.clone()).await?;
     let alarms = AlarmQuery {

@@ -332,6 +332,8 @@ impl Served {
                         }
                     });
                 }
+                // The wall ends: what could not be written down is not shown.
+                Output::Assign { .. } if end.is_err() => {}
                 Output::Assign { peer, lines } => {
                     if let Err(error) = self.patrol.0.planes.assign(peer, &lines).await {
                         // Whatever the lines carry now, it is not what was decided: better nothing.
@@ -343,21 +345,28 @@ impl Served {
                         for output in more {
                             match output {
                                 Output::Send(message) => drop(outbox.try_send(text(&message))),
-                                Output::Note { camera, look } => self.note(camera, look).await,
+                                Output::Note { camera, look } if !self.note(camera, look, end.is_ok()).await => {
+                                    end = Err(Some("server_restart"));
+                                }
                                 _ => {}
                             }
                         }
                     }
                 }
                 Output::ClosePeer(peer) => self.patrol.0.planes.close_peer(peer).await,
-                Output::Note { camera, look } => self.note(camera, look).await,
+                Output::Note { camera, look } => {
+                    if !self.note(camera, look, end.is_ok()).await {
+                        end = Err(Some("server_restart"));
+                    }
+                }
                 Output::Close(code) => end = Err(Some(code)),
             }
         }
         end
     }
 
-    async fn note(&self, camera: CameraId, look: Look) {
+    /// Writes a look down; tells whether the audit log takes it. `wait`: for room in its queue, a little.
+    async fn note(&self, camera: CameraId, look: Look, wait: bool) -> bool {
         let now = UnixMillis::now();
         let what = self.patrol.what(camera);
         let act = |action, detail: &str| Act::new(now, self.who.clone(), action, what.clone(), detail);
@@ -370,10 +379,17 @@ impl Served {
             Look::Closed { since, until } => lasted(AuditAction::TileClosed, since, until),
             Look::Listening => act(AuditAction::Listened, "begins"),
             Look::Listened { since, until } => lasted(AuditAction::Listened, since, until),
-            Look::Refused(reason) => return self.refused(what, "live", reason),
-            Look::SoundRefused(reason) => return self.refused(what, "listen", reason),
+            Look::Refused(reason) => {
+                self.refused(what, "live", reason);
+                return true;
+            }
+            Look::SoundRefused(reason) => {
+                self.refused(what, "listen", reason);
+                return true;
+            }
         };
-        self.patrol.trail().note(act).await;
+        let trail = self.patrol.trail();
+        if wait { trail.note(act).await } else { trail.note_now(act) }
     }
 
     fn refused(&self, what: What, action: &str, reason: TileRefusal) {
