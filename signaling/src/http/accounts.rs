@@ -241,7 +241,12 @@ async fn change(
     Ok(Json(shown(&caller, &changed)))
 }
 
-async fn invite(State(app): State<App>, caller: Caller, Id(id): Id<AccountId>) -> ApiResult<Json<api::Invitation>> {
+async fn invite(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Id(id): Id<AccountId>,
+) -> ApiResult<Json<api::Invitation>> {
     let account = seen(&app, &caller, id).await?;
     require(&caller, Action::ResetPassword, &account)?;
     if account.disabled {
@@ -249,5 +254,6 @@ async fn invite(State(app): State<App>, caller: Caller, Id(id): Id<AccountId>) -
     }
     let purpose = if account.password.is_none() { TokenPurpose::Invite } else { TokenPurpose::Reset };
     tracing::info!(by = %caller.account, account = %id, ?purpose, "made a link to choose a password");
+    rights_changed(&app, &caller, addr, format!("link to choose a password for {}", account.login)).await;
     Ok(Json(link(&app, &caller, account, purpose).await?))
 }

@@ -155,6 +155,12 @@ async fn sign_in(
         app.library.store().close_session(old.hash()).await?;
     }
     tracing::info!(account = %account.id, "signed in");
+    note_sign_in(&app, &account, addr, "").await;
+    open_session(&app, &account).await
+}
+
+/// Writes down that somebody signed in, and how if it was not by their password.
+async fn note_sign_in(app: &App, account: &Account, addr: ClientAddr, how: &str) {
     let who = Who {
         account: Some(account.id),
         name: account.name.0.clone(),
@@ -162,9 +168,8 @@ async fn sign_in(
         address: addr.0.to_string(),
         ..Who::default()
     };
-    let act = Act::new(UnixMillis::now(), who, AuditAction::SignedIn, What::default(), "");
+    let act = Act::new(UnixMillis::now(), who, AuditAction::SignedIn, What::default(), how);
     app.patrol.trail().note(act).await;
-    open_session(&app, &account).await
 }
 
 /// Opens a session for the account: its cookie, and who is signed in.
@@ -243,6 +248,9 @@ async fn choose_password(
     app.sign_in.succeeded(&account.login.to_lowercase());
     tracing::info!(account = %redeemed, purpose = ?link.purpose, "chose a password by link");
     let account = store.account(redeemed).await?.ok_or_else(used_up)?;
+    note_sign_in(&app, &account, addr, "chose a password by link").await;
+    // Sessions that there were have ended, and walls with them.
+    app.patrol.rights_changed();
     open_session(&app, &account).await
 }
 
@@ -269,5 +277,7 @@ async fn change_password(
     // Ends every session, this one too; a fresh one follows.
     app.library.store().change_account(account.id, change).await?;
     tracing::info!(account = %account.id, "changed the password");
+    note_sign_in(&app, &account, addr, "changed the password").await;
+    app.patrol.rights_changed();
     open_session(&app, &account).await
 }

@@ -7,4 +7,5 @@ mod flow;
 mod forbidden;
 mod matrix;
 mod wall;
+mod ways_around;
 mod world;

@@ -93,6 +93,10 @@ async fn page(
     if filter.after.is_none() {
         note(p, &caller, addr, AuditAction::AuditRead, what, "").await?;
         fresh(p).await;
+    } else {
+        // Further pages are counted: a cursor can be made up, so reading with one leaves its entry, too.
+        let (now, who) = (UnixMillis::now(), super::who(&caller, addr));
+        p.trail().refused(now, who, AuditAction::AuditRead, what, "further pages");
     }
     Ok(Json(p.0.audit.page(filter).await?))
 }
