@@ -170,8 +170,9 @@ for (const [locale, size] of WALLS) {
     await visible(page, ".day-row .bookmark", 2);
     await visible(page, ".day-row .hold", 2);
     await visible(page, `.day-row[data-camera="${cameras.get(2).id}"] .gap`);
-    await visible(page, ".step-tile[data-phase=shown], .step-tile video");
-    await until("a picture of the recording", () => page.evaluate(() => [...document.querySelectorAll(".step-tile video")].some((video) => video.videoWidth > 0)));
+    await until("pictures of the recording", async () => (await page.locator(".step-tile[data-phase=playing]").count()) >= 3);
+    // A day, and of it the minute that there is.
+    for (let press = 0; press < 6; press += 1) await page.keyboard.press("+");
     await shoot(page, "timeline", look);
     assert.deepEqual(person.faults, []);
     await person.context.close();

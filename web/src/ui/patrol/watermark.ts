@@ -6,6 +6,7 @@
 import { stamp } from "./words-of";
 
 export const STEP_MS = 5_000;
+const UNKNOWN_MS = 50;
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -26,9 +27,14 @@ export function keepMarked(element: HTMLElement, viewer: () => string, now: () =
     element.style.setProperty("--mark-x", `${(step * 37) % 260}px`);
     element.style.setProperty("--mark-y", `${(step * 23) % 120}px`);
   };
-  const timer = setInterval(move, STEP_MS);
-  move();
-  return () => clearInterval(timer);
+  // Whose name it is the server says; until then it is asked for, so that no picture is long without.
+  let timer: ReturnType<typeof setTimeout>;
+  const next = (): void => {
+    move();
+    timer = setTimeout(next, viewer() === "" ? UNKNOWN_MS : STEP_MS);
+  };
+  next();
+  return () => clearTimeout(timer);
 }
 
 /** Draws it into a picture that is saved: the same words, and one line that can be read. */
