@@ -1,11 +1,18 @@
 //! `lectern user …`: accounts, while the server is stopped. While it runs, its web page does the same.
 
-use crate::{Place, archive};
+use crate::{Place, archive, patrol_audit::AuditLog};
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use lectern_auth::{OneTimeToken, Redacted, Role, RoleAt, TokenPurpose};
 use lectern_library::{Account, Library};
 use lectern_media::{AccountId, PlaceId, UnixMillis};
+use lectern_protocol::api::AuditAction;
+use lectern_recorder::Signer;
+use lectern_signaling::patrol::{
+    ports::Audit as _,
+    trail::{Act, What, Who},
+};
+use std::{path::Path, sync::Arc};
 
 /// What can be done with accounts.
 #[derive(Debug, Subcommand)]
@@ -80,7 +87,7 @@ pub async fn run(command: UserCommand) -> anyhow::Result<()> {
     let now = UnixMillis::now();
     match command {
         UserCommand::Add { place, login, name, role, at } => {
-            let (library, _data) = open(&place).await?;
+            let (library, data) = open(&place).await?;
             // The root of the tree, if there is none yet.
             if let Some(first) = library.first_run(now).await.context("could not make the first account")? {
                 println!("made the first account: login {} password {}", first.login, first.password.expose());
@@ -96,13 +103,18 @@ pub async fn run(command: UserCommand) -> anyhow::Result<()> {
                 created: now,
             };
             let id = account.id;
+            let place = library.tree().get(at).map(|p| p.name.clone()).unwrap_or_default();
+            let detail = format!("made {} on the command line: {:?} {place}", account.login, account.roles[0].role);
             library.store().create_account(account).await.context("could not make the account")?;
+            write_down(data.path(), detail, now).await?;
             print_link(&library, id, TokenPurpose::Invite, now).await
         }
         UserCommand::Reset { place, login } => {
-            let (library, _data) = open(&place).await?;
+            let (library, data) = open(&place).await?;
             let account = library.store().account_by_login(&login).await.context("could not read the catalogue")?;
             let account = account.with_context(|| format!("there is no account with the log-in name {login}"))?;
+            let detail = format!("link to choose a password for {}, on the command line", account.login);
+            write_down(data.path(), detail, now).await?;
             print_link(&library, account.id, TokenPurpose::Reset, now).await
         }
     }
@@ -111,6 +123,16 @@ pub async fn run(command: UserCommand) -> anyhow::Result<()> {
 async fn open(place: &Place) -> anyhow::Result<(Library, lectern_base::DataDir)> {
     let (config, data) = place.open()?;
     Ok((archive::open_library(&config, &data).await?, data))
+}
+
+/// Whoever has the machine may do this, and whoever reads the audit log sees that it was done.
+async fn write_down(data: &Path, detail: String, now: UnixMillis) -> anyhow::Result<()> {
+    let signer = Signer::load_or_create(&data.join("signing-key")).context("could not read the signing key")?;
+    let log = AuditLog::open(data, Arc::new(signer)).await?;
+    let act = Act::new(now, Who::default(), AuditAction::RightsChanged, What::default(), detail);
+    log.append(&[act]).await.context("could not write the audit log")?;
+    log.0.close().await;
+    Ok(())
 }
 
 async fn print_link(library: &Library, id: AccountId, purpose: TokenPurpose, now: UnixMillis) -> anyhow::Result<()> {
