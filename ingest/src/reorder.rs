@@ -29,7 +29,7 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// For shells: cores are handed the time.
     pub(crate) fn now() -> Self {
-        Self { wall: UnixMillis::now(), at: Instant::now() }
+        Self { wall: UnixMillis::steady(), at: Instant::now() }
     }
 }
 

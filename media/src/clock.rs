@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::{
     num::NonZeroU32,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Ticks per second of a media clock. Never zero.
@@ -94,6 +95,17 @@ impl UnixMillis {
         Self::from(SystemTime::now())
     }
 
+    /// The wall clock as far as it never runs backwards: what was recorded under one moment must not come again under an
+    /// earlier one. If the system's clock is set back, this one goes 1 % slower until that has caught up; if it is set forward,
+    /// this one follows at once. One for the whole process; for shells only.
+    #[must_use]
+    pub fn steady() -> Self {
+        static CLOCK: Mutex<Option<Steady>> = Mutex::new(None);
+        let mut clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        let (system, at) = (SystemTime::now(), Instant::now());
+        clock.get_or_insert_with(|| Steady::new(system, at)).read(system, at)
+    }
+
     /// This moment plus `d`.
     #[must_use]
     pub fn plus(self, d: Duration) -> Self {
@@ -107,11 +119,71 @@ impl UnixMillis {
     }
 }
 
+/// See [`UnixMillis::steady`].
+#[derive(Debug)]
+struct Steady {
+    /// Nanoseconds since 1970.
+    wall: i128,
+    at: Instant,
+}
+
+impl Steady {
+    /// By how much of the time that passes a clock that was set back is made up for.
+    const SLEW_DIVISOR: i128 = 100;
+
+    fn new(system: SystemTime, at: Instant) -> Self {
+        Self { wall: nanos(system), at }
+    }
+
+    fn read(&mut self, system: SystemTime, at: Instant) -> UnixMillis {
+        let passed = at.saturating_duration_since(self.at).as_nanos() as i128;
+        let expected = self.wall + passed;
+        self.wall = nanos(system).max(expected - passed / Self::SLEW_DIVISOR);
+        self.at = self.at.max(at);
+        UnixMillis((self.wall / 1_000_000) as i64)
+    }
+}
+
+fn nanos(t: SystemTime) -> i128 {
+    match t.duration_since(UNIX_EPOCH) {
+        Ok(d) => d.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}
+
 impl From<SystemTime> for UnixMillis {
     fn from(t: SystemTime) -> Self {
         match t.duration_since(UNIX_EPOCH) {
             Ok(d) => Self(d.as_millis() as i64),
             Err(before) => Self(-(before.duration().as_millis() as i64)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_slows_the_steady_one_and_never_turns_it() {
+        let (start, at) = (UNIX_EPOCH + Duration::from_secs(1_000_000), Instant::now());
+        let ms = |n: u64| Duration::from_millis(n);
+        let mut clock = Steady::new(start, at);
+        let mut read = |passed: u64, set_by: i64| {
+            let system = start + ms(passed);
+            let system =
+                if set_by < 0 { system - ms(set_by.unsigned_abs()) } else { system + ms(set_by.unsigned_abs()) };
+            clock.read(system, at + ms(passed)).0 - 1_000_000_000
+        };
+        assert_eq!(read(1_000, 0), 1_000);
+        let mut last = 1_000;
+        for passed in (1_001..=1_000 + 60_000).step_by(7) {
+            let now = read(passed, -500);
+            assert!(now >= last, "never back");
+            last = now;
+        }
+        assert!((60_480..60_520).contains(&last), "it is where the system's clock is: {last}");
+        assert_eq!(read(70_000, -500), 69_500);
+        assert_eq!(read(70_010, 3_600_000), 3_670_010, "forward at once");
     }
 }

@@ -10,8 +10,8 @@ use lectern_media::{
 use lectern_protocol::api::GapCause;
 use lectern_recorder::{
     camera::{
-        CameraArchive, CameraLimits, CameraRecordingState, Footage, Hold, Pace, RetentionAlarm, RetentionRules,
-        TimelineGap,
+        CameraArchive, CameraLimits, CameraMeta, CameraRecordingState, Footage, Hold, Pace, RetentionAlarm,
+        RetentionRules, TimelineGap,
     },
     check,
 };
@@ -405,6 +405,60 @@ fn many_cameras_share_threads_and_a_new_tap_closes_the_old() {
     }
     let report = check(tmp.path());
     assert!(report.ok, "{report}");
+}
+
+#[test]
+fn a_new_tap_loses_nothing_of_what_the_old_one_holds() {
+    let tmp = scratch();
+    let archive = open(tmp.path(), limits());
+    let meta = meta();
+    let mut main = Stream::new(meta.camera, CameraStream::Main, 40, 25, T0);
+    let tap = archive.record(meta.clone()).unwrap();
+    main.connect(&tap);
+    for now in (T0..T0 + 5_000).step_by(100) {
+        main.send(now, || true, || 2);
+        archive.turn(UnixMillis(now));
+    }
+    // Handed over, not looked at yet: then it is described anew.
+    main.send(T0 + 6_000, || true, || 2);
+    let other = archive.record(CameraMeta { name: "renamed".into(), ..meta.clone() }).unwrap();
+    archive.turn(UnixMillis(T0 + 6_000));
+    assert!(tap.handle().is_closed());
+    main.connect(&other);
+    for now in (T0 + 6_000..T0 + 9_000).step_by(100) {
+        main.send(now, || true, || 2);
+        archive.turn(UnixMillis(now));
+    }
+    main.disconnect();
+    archive.stop(meta.camera).unwrap();
+    assert_eq!(kept(tmp.path(), meta.camera, main.info.id), main.arrived);
+    assert_sound(tmp.path());
+}
+
+#[test]
+fn a_clock_that_is_set_forward_ends_the_recording_and_begins_one() {
+    let tmp = scratch();
+    let archive = open(tmp.path(), limits());
+    let meta = meta();
+    let mut main = Stream::new(meta.camera, CameraStream::Main, 40, 25, T0);
+    let tap = archive.record(meta.clone()).unwrap();
+    main.connect(&tap);
+    let later = T0 + 86_400_000;
+    for (from, to) in [(T0, T0 + 5_000), (later, later + 5_000)] {
+        main.skip(from);
+        for now in (from..to).step_by(100) {
+            main.send(now, || true, || 2);
+            archive.turn(UnixMillis(now));
+        }
+    }
+    main.disconnect();
+    archive.stop(meta.camera).unwrap();
+    assert_eq!(kept(tmp.path(), meta.camera, main.info.id), main.arrived);
+    assert_eq!(dirs(tmp.path(), meta.camera).len(), 2, "one for each stretch, none for the hours between");
+    let listed = gaps(tmp.path(), meta.camera, CameraStream::Main, later + 5_000);
+    let (from, to) = joined(&listed)[0];
+    assert!((from - T0 - 5_000).abs() <= 500 && (to - later).abs() <= 2_000, "{listed:?}");
+    assert_sound(tmp.path());
 }
 
 #[test]

@@ -392,7 +392,7 @@ impl CameraArchive {
 
     /// The time, or that of the last turn, where the archive has no threads of its own.
     fn now(&self) -> UnixMillis {
-        if self.shared.limits.threads > 0 { UnixMillis::now() } else { *self.turned.lock() }
+        if self.shared.limits.threads > 0 { UnixMillis::steady() } else { *self.turned.lock() }
     }
 
     fn send(&self, camera: CameraId, command: Command) -> Result<(), ()> {

@@ -69,15 +69,15 @@ impl Worker {
         loop {
             match self.commands.recv_timeout(TURN) {
                 Ok(Command::Shutdown { done }) => {
-                    self.suspend(UnixMillis::now());
+                    self.suspend(UnixMillis::steady());
                     let _ = done.send(());
                     return;
                 }
-                Ok(command) => self.command(command, UnixMillis::now()),
+                Ok(command) => self.command(command, UnixMillis::steady()),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.suspend(UnixMillis::now()),
+                Err(RecvTimeoutError::Disconnected) => return self.suspend(UnixMillis::steady()),
             }
-            self.turn(UnixMillis::now());
+            self.turn(UnixMillis::steady());
         }
     }
 
@@ -95,6 +95,7 @@ impl Worker {
         }
         for (camera, served) in &mut self.cameras {
             guarded(&self.shared, *camera, &mut served.session, now, |session| {
+                session.mind_clock(now);
                 let mut gone = false;
                 if let Some((tap, budget)) = &mut served.tap {
                     for _ in 0..BATCH {
@@ -164,15 +165,16 @@ impl Worker {
                 let camera = meta.camera;
                 match self.cameras.get_mut(&camera) {
                     Some(served) => {
+                        let old = served.tap.replace((tap, budget));
                         guarded(&self.shared, camera, &mut served.session, now, |s| {
+                            drain(s, old, now);
                             s.tap_gone(now);
                             s.set_meta(meta);
                         });
-                        served.tap = Some((tap, budget));
                     }
                     None => {
                         let s = self.shared.clone();
-                        let session = Session::new(
+                        let mut session = Session::new(
                             s.storage.clone(),
                             s.root.clone(),
                             s.limits.clone(),
@@ -181,6 +183,7 @@ impl Worker {
                             dirs,
                             now,
                         );
+                        guarded(&s, camera, &mut session, now, |s| s.come_up(now));
                         self.cameras.insert(camera, Served { session, tap: Some((tap, budget)) });
                         metrics::gauge!("lectern_recorder_cameras").increment(1);
                     }
@@ -194,13 +197,13 @@ impl Worker {
                 let result = match self.cameras.remove(&camera) {
                     Some(mut served) => {
                         metrics::gauge!("lectern_recorder_cameras").decrement(1);
-                        // What is in the tap came before the order.
-                        if let Some((mut tap, _)) = served.tap.take() {
-                            while let Ok(event) = tap.try_recv() {
-                                served.session.event(event, now);
-                            }
-                        }
-                        let result = served.session.stop(now);
+                        let (tap, mut result) =
+                            (served.tap.take(), Err(io::Error::other("the camera's session panicked")));
+                        guarded(&self.shared, camera, &mut served.session, now, |s| {
+                            // What is in the tap came before the order.
+                            drain(s, tap, now);
+                            result = s.stop(now);
+                        });
                         self.shared.statuses.lock().insert(camera, served.session.status());
                         result
                     }
@@ -220,18 +223,25 @@ impl Worker {
 
     fn suspend(&mut self, now: UnixMillis) {
         for (camera, served) in &mut self.cameras {
+            let tap = served.tap.take();
             guarded(&self.shared, *camera, &mut served.session, now, |session| {
-                if let Some((tap, _)) = &mut served.tap {
-                    while let Ok(event) = tap.try_recv() {
-                        session.event(event, now);
-                    }
-                }
+                drain(session, tap, now);
                 session.suspend(now);
             });
             self.shared.statuses.lock().insert(*camera, served.session.status());
         }
         metrics::gauge!("lectern_recorder_cameras").decrement(self.cameras.len() as f64);
         self.cameras.clear();
+    }
+}
+
+/// Closes a tap and takes what is in it: it was handed over, so it is recorded.
+fn drain(session: &mut Session, tap: Option<(TapReceiver, Arc<Budget>)>, now: UnixMillis) {
+    let Some((mut tap, _)) = tap else { return };
+    // Closed first, or what is handed over meanwhile would be lost unseen.
+    tap.close();
+    while let Ok(event) = tap.try_recv() {
+        session.event(event, now);
     }
 }
 

@@ -18,9 +18,10 @@ pub struct CameraLimits {
     pub threads: usize,
     /// Cameras recorded at a time; more are refused. Default 1,024. Each holds up to six files open, twelve while it rolls.
     pub cameras_max: usize,
-    /// Packets and events that wait for a camera's writer. Default 4,096.
+    /// Packets and events that wait for a camera's writer. Default 6,144: ten seconds and more at 4 Mbit/s.
     pub tap_events: usize,
-    /// Bytes of payload that wait for a camera's writer. Default 1.5 MB: three seconds at 4 Mbit/s.
+    /// Bytes of payload that wait for a camera's writer. Default 6 MB: ten seconds at 4 Mbit/s (DESIGN, law 2) with what
+    /// comes beside it. Memory is taken only while the disk does not keep up.
     pub tap_bytes: usize,
     /// After start, a recording that nobody goes on with is sealed after this long. Default ten minutes.
     pub abandon_after: Duration,
@@ -34,8 +35,8 @@ impl Default for CameraLimits {
             roll_wait: Duration::from_secs(90),
             threads: 2,
             cameras_max: 1024,
-            tap_events: 4096,
-            tap_bytes: 1_500_000,
+            tap_events: 6144,
+            tap_bytes: 6_000_000,
             abandon_after: Duration::from_secs(600),
         }
     }

@@ -63,8 +63,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A camera that is recorded from `now` on; what it had before is gone on with. If the disk does not take it now, it is failed and
-    /// tries again.
+    /// A camera that is recorded from `now` on, once it [came up](Self::come_up).
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         root: PathBuf,
@@ -75,7 +74,7 @@ impl Session {
         now: UnixMillis,
     ) -> Self {
         let status = CameraRecordingStatus { state: CameraRecordingState::On, since: now, durable: now, bytes: 0 };
-        let mut this = Self {
+        Self {
             storage,
             root,
             limits,
@@ -91,11 +90,14 @@ impl Session {
             synced: BTreeMap::new(),
             sender: SenderClock::default(),
             out: Vec::new(),
-        };
-        if let Err(e) = this.open(now, GapCause::Restart) {
-            this.fail(FailReason::of(&e), &e, now);
         }
-        this
+    }
+
+    /// Goes on with what the camera had before, or begins. If the disk does not take it now, it is failed and tries again.
+    pub(crate) fn come_up(&mut self, now: UnixMillis) {
+        if let Err(e) = self.open(now, GapCause::Restart) {
+            self.fail(FailReason::of(&e), &e, now);
+        }
     }
 
     pub(crate) fn status(&self) -> CameraRecordingStatus {
@@ -446,6 +448,26 @@ impl Session {
         }
         self.forget_lanes(now);
         self.roll(now);
+    }
+
+    /// If a whole recording's time went by unseen, the clock was set, or the machine slept. Then the recording ends as after a restart
+    /// and a new one begins now; rolling through each hour between would make thousands that hold nothing. Call before events of
+    /// `now` are taken.
+    pub(crate) fn mind_clock(&mut self, now: UnixMillis) {
+        if self.hours.back().is_none_or(|h| now.since(h.until()) < self.limits.roll_every) {
+            return;
+        }
+        metrics::counter!("lectern_recorder_clock_leaps_total").increment(1);
+        tracing::warn!(camera = %self.meta.camera, "the clock was set forward, or the machine slept");
+        let then = self.hours.back().map_or(now, Hour::until);
+        self.finish_tracks(then);
+        self.sync_media(now);
+        self.append_chain(now);
+        self.announce(self.status.durable, now);
+        self.close_all();
+        if let Err(e) = self.open(now, GapCause::Restart) {
+            self.fail(FailReason::of(&e), &e, now);
+        }
     }
 
     /// A stream that ended while another goes on, and does not come back, is none of the camera's any more.
