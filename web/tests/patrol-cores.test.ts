@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { AlarmItem, Camera, CameraDay, CameraGap, Place } from "../src/protocol/generated/index";
 import { camerasOf, growCatalogue, search } from "../src/state/patrol/catalogue";
-import { gapAt, joined, landmark, nextSeen, pieces, seenAt, touches, withTail } from "../src/state/patrol/day";
+import { gapAt, isWhole, joined, landmark, nextSeen, pieces, seenAt, touches, withTail } from "../src/state/patrol/day";
 import { FrameWatch } from "../src/state/patrol/frames";
 import { gridFor, moveSelection, pageOf, pictureHeight, resized, sizeFor } from "../src/state/patrol/grid";
 import { readKept, screenOf } from "../src/state/patrol/keep";
@@ -268,6 +268,7 @@ describe("timeline", () => {
     expect(landmark([day], "gap", 5_000, 1)).toBe(20_000);
     expect(landmark([day], "alarm", 50_000, -1)).toBe(40_000);
     expect(landmark([day], "bookmark", 0, 1)).toBeNull();
+    expect([gap(4_900, 8_100, "main"), gap(1_000, 3_000, "sub"), gap(20_000, 30_000, "sound")].map((g) => isWhole(day, g))).toEqual([true, false, false]);
     expect([touches(day, 5_500, 7_500), touches(day, 4_000, 6_000), touches(day, 90_000, 99_000)]).toEqual([false, true, false]);
     expect([nextSeen([day], 6_000), nextSeen([day], 95_000)]).toEqual([8_000, null]);
   });

@@ -73,6 +73,12 @@ export function gapsOf(day: CameraDay): CameraGap[] {
   return [...day.gaps].sort((a, b) => a.from - b.from);
 }
 
+/** Whether nothing to see is recorded in a gap: streams are told of one by one, and end some milliseconds apart. */
+export function isWhole(day: CameraDay, gap: CameraGap): boolean {
+  const edge = Math.min(500, (gap.to - gap.from) / 4);
+  return gap.stream === null || (gap.stream !== "sound" && !touches(day, gap.from + edge, gap.to - edge));
+}
+
 /** The gap that a moment lies in. */
 export function gapAt(day: CameraDay, at: number): CameraGap | null {
   return day.gaps.find((g) => (g.stream === null || g.stream === "main") && at >= g.from && at < g.to) ?? null;

@@ -4,7 +4,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { Eye, EyeOff, X } from "lucide";
 import { p } from "../../i18n/patrol";
 import type { Bookmark, Camera, CameraDay, CameraId } from "../../protocol/generated/index";
-import { gapsOf, joined, pieces } from "../../state/patrol/day";
+import { gapsOf, isWhole, joined, pieces } from "../../state/patrol/day";
 import { shareOf, ticks, type View } from "../../state/patrol/zoom";
 import { icon } from "../icon";
 import { vars } from "../vars";
@@ -74,7 +74,7 @@ function track(day: CameraDay, r: Rows, a: RowActions): TemplateResult {
     ${gaps.map((g) => {
       const words = g.count === 1 ? gapWords(g.item) : p.timeline.gapsMany(g.count, gapWords(g.item));
       const { over, out } = said(words);
-      return html`<button class="gap ${g.item.stream === null ? "" : "partial"}" data-cause=${g.item.cause} tabindex=${stop} title=${words} aria-label=${words} ${at(g.from, g.to)} @mouseenter=${over} @mouseleave=${out} @focus=${over} @blur=${out} @click=${(e: Event) => { e.stopPropagation(); a.seek(g.item.from - 2_000); }}></button>`;
+      return html`<button class="gap ${isWhole(day, g.item) ? "" : "partial"}" data-cause=${g.item.cause} tabindex=${stop} title=${words} aria-label=${words} ${at(g.from, g.to)} @mouseenter=${over} @mouseleave=${out} @focus=${over} @blur=${out} @click=${(e: Event) => { e.stopPropagation(); a.seek(g.item.from - 2_000); }}></button>`;
     })}
     ${pieces(day.alarms, (x) => ({ from: x.since, to: x.until ?? r.now }), view, width, 4).map((x) => {
       const words = `${alarmWords(x.item)} ${clockS(x.item.since)}${x.item.until ? `–${clockS(x.item.until)}` : ""}`;
