@@ -12,6 +12,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 process.env.LECTERN_BINARY ??= join(ROOT, "target/release/lectern");
+const loadtest = process.env.E2E_LOADTEST ?? join(ROOT, "target/release/lectern-loadtest");
 const { Server } = await import("../e2e/lib/server.mjs");
 const { addCameras, allLive, makeSite } = await import("../e2e/lib/patrol.mjs");
 
@@ -28,7 +29,7 @@ const resident = (pid) => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/
 mkdirSync(join(ROOT, "target/bench"), { recursive: true });
 const user = "bench";
 const password = "bench";
-const bench = spawn(join(ROOT, "target/release/lectern-loadtest"), [
+const bench = spawn(loadtest, [
   "camera-bench", "--user", user, "--password", password, "--cache", join(ROOT, "target/loadtest/cameras"), "--json", json, ...options,
 ], { stdio: ["pipe", "pipe", "inherit"] });
 const ended = new Promise((resolve) => bench.on("exit", (code, signal) => resolve(code ?? signal ?? 1)));
