@@ -182,6 +182,22 @@ fn other_parameter_sets_in_mid_stream_are_another_configuration() {
 
 /// Whatever is lost: every NAL unit all of whose packets came is kept, in order; what has no mark decodes.
 #[test]
+fn a_camera_that_marks_every_slice_is_found_out_and_its_pictures_are_whole() {
+    let mut d = Depacketizer::keeping_all(Codec::H264, Duration::ZERO).unwrap();
+    let packets = (0..15u64).map(|n| Packet {
+        seq: ExtSeq(7 + n),
+        timestamp: ExtTimestamp(n / 3 * 3_600),
+        arrival: UnixMillis(n as i64),
+        marker: true,
+        payload: Bytes::from(vec![0x65, 0x88, n as u8]),
+    });
+    let units = access(depacketise(&mut d, packets));
+    let slices: Vec<usize> = units.iter().map(|u| u.nals().count()).collect();
+    assert_eq!(slices, [1, 2, 3, 3, 3, 3], "the first is cut once, before anybody can know");
+    assert!(units.iter().all(|u| u.broken != Some(Broken::Incomplete)), "the last one ended with a marker");
+}
+
+#[test]
 fn of_a_lossy_stream_every_nal_unit_that_came_is_kept() {
     let tmp = tempfile::tempdir().unwrap();
     let clips =

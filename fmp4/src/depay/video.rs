@@ -75,6 +75,8 @@ struct Partial {
     payloads: Payloads,
     /// Its beginning is not known to be there.
     headless: bool,
+    /// Its last packet carries the marker.
+    marked: bool,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,10 @@ pub(super) struct Video<F> {
     /// Packets missing since the last unit that was handed out.
     missing: u64,
     handed_out: bool,
+    /// The timestamp of the picture that a marker ended last.
+    ended: Option<ExtTimestamp>,
+    /// The sender sets the marker on every slice, as some cameras do: only the next timestamp ends a unit.
+    marks_slices: bool,
     pub(super) dropped: Dropped,
 }
 
@@ -104,6 +110,8 @@ impl<F: Format> Video<F> {
             waiting: true,
             missing: 0,
             handed_out: false,
+            ended: None,
+            marks_slices: false,
             dropped: Dropped::default(),
         }
     }
@@ -133,7 +141,8 @@ impl<F: Format> Video<F> {
         if self.current.as_ref().is_some_and(|c| c.timestamp != packet.timestamp) {
             self.finish(out); // The sender doesn't set markers.
         }
-        let Packet { marker, payload, .. } = packet;
+        let Packet { marker, payload, timestamp, .. } = packet;
+        self.marks_slices |= self.current.is_none() && self.ended == Some(timestamp);
         let overfull = |c: &Partial| {
             c.payloads.bytes + payload.len() > UNIT_BYTES_MAX || c.payloads.list.len() == UNIT_PACKETS_MAX
         };
@@ -165,20 +174,25 @@ impl<F: Format> Video<F> {
                 } else {
                     let mut payloads = Payloads::default();
                     payloads.push(payload);
-                    self.current =
-                        Some(Partial { timestamp: packet.timestamp, arrival: packet.arrival, payloads, headless });
+                    let arrival = packet.arrival;
+                    self.current = Some(Partial { timestamp, arrival, payloads, headless, marked: false });
                 }
             }
         }
-        if marker {
-            self.finish(out);
+        if let Some(c) = &mut self.current {
+            c.marked = marker;
+        }
+        if marker && !self.marks_slices && self.finish(out) {
+            self.ended = Some(timestamp);
         }
     }
 
     /// The end of a numbering: a unit without its marker may be cut, so it is not handed on as a whole one.
     pub(super) fn flush(&mut self, out: &mut Vec<Unit>) {
-        if self.current.is_some() {
-            self.spoil(0);
+        if let Some(c) = &self.current {
+            if !c.marked {
+                self.spoil(0);
+            }
             self.finish(out);
         }
         if let Some((timestamp, arrival, data)) = self.carried.take() {
@@ -186,6 +200,7 @@ impl<F: Format> Video<F> {
             self.hand_out((timestamp, arrival), built, Some(Broken::Incomplete), out);
         }
         self.expected = None;
+        self.ended = None;
         self.waiting = true;
     }
 
@@ -213,10 +228,13 @@ impl<F: Format> Video<F> {
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<Unit>) {
-        let Some(unit) = self.current.take() else { return };
+    /// Ends the unit in the making; whether it shows something.
+    fn finish(&mut self, out: &mut Vec<Unit>) -> bool {
+        let Some(unit) = self.current.take() else { return false };
         let packets = unit.payloads.list.len() as u64;
-        match self.format.build(&unit.payloads, self.missing > 0, self.keep) {
+        let built = self.format.build(&unit.payloads, self.missing > 0, self.keep);
+        let shown = built.as_ref().is_ok_and(|b| b.shown);
+        match built {
             Ok(built) if self.keep == Keep::Everything => self.hand_out_anyway(unit, built, out),
             Ok(built) if !built.shown => {}
             Ok(built) if built.keyframe || !self.waiting => {
@@ -231,6 +249,7 @@ impl<F: Format> Video<F> {
                 self.spoil(packets);
             }
         }
+        shown
     }
 
     /// Everything is kept: decides what is wrong with the unit.
