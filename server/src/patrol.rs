@@ -280,7 +280,11 @@ impl Keeper {
             let most = groups.entry(group_word(group_to_api(rule.group)).to_owned()).or_default();
             *most = (*most).max(rule.days);
         }
-        Ok(RetentionRules { cameras: own, groups, default_days: self.default_days, free_bytes: self.free_bytes })
+        // Between two looks the disk must not run down to where recording stops: what comes in two of them stays free, too.
+        let streams = self.parts.ingest.all().into_iter().flat_map(|(_, status)| status.streams);
+        let bps: u64 = streams.map(|s| s.bitrate.as_bps()).sum();
+        let free_bytes = self.free_bytes + bps / 8 * 2 * RETAIN_EVERY.as_secs();
+        Ok(RetentionRules { cameras: own, groups, default_days: self.default_days, free_bytes })
     }
 
     async fn tell(&self, report: RetentionReport, now: UnixMillis) {

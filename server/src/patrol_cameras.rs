@@ -29,26 +29,39 @@ struct Inner {
     archive: Arc<CameraArchive>,
     /// Cameras that shall be recorded; a tap if they are.
     wanted: Mutex<HashMap<CameraId, (CameraMeta, Option<CameraTap>)>>,
+    /// Who begins or ends a recording. That may wait for the disk, and `wanted` is asked by those who must not.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Archive {
     pub fn new(archive: Arc<CameraArchive>) -> Self {
-        Self(Arc::new(Inner { archive, wanted: Mutex::default() }))
+        Self(Arc::new(Inner { archive, wanted: Mutex::default(), turn: tokio::sync::Mutex::default() }))
     }
 
     /// Records the camera as it is described from now on.
-    fn record(&self, meta: CameraMeta) {
-        let mut wanted = self.0.wanted.lock();
+    async fn record(&self, meta: CameraMeta) {
+        let _turn = self.0.turn.lock().await;
         let camera = meta.camera;
-        if wanted.get(&camera).is_some_and(|(known, tap)| *known == meta && tap.is_some()) {
+        if self.0.wanted.lock().get(&camera).is_some_and(|(known, tap)| *known == meta && tap.is_some()) {
             return;
         }
-        let tap = self.begin(&meta);
-        wanted.insert(camera, (meta, tap));
+        let tap = self.begin(&meta).await;
+        self.0.wanted.lock().insert(camera, (meta, tap));
     }
 
-    fn begin(&self, meta: &CameraMeta) -> Option<CameraTap> {
-        match self.0.archive.record(meta.clone()) {
+    /// Begins again what was to be recorded and is not, unless that was called off meanwhile.
+    async fn again(&self, camera: CameraId) {
+        let _turn = self.0.turn.lock().await;
+        let meta = self.0.wanted.lock().get(&camera).filter(|(_, tap)| tap.is_none()).map(|(meta, _)| meta.clone());
+        let Some(meta) = meta else { return };
+        let tap = self.begin(&meta).await;
+        self.0.wanted.lock().insert(camera, (meta, tap));
+    }
+
+    async fn begin(&self, meta: &CameraMeta) -> Option<CameraTap> {
+        let (archive, of) = (Arc::clone(&self.0.archive), meta.clone());
+        let begun = tokio::task::spawn_blocking(move || archive.record(of).map_err(|e| e.to_string())).await;
+        match begun.unwrap_or_else(|e| Err(e.to_string())) {
             Ok(tap) => Some(tap),
             Err(error) => {
                 metrics::counter!("lectern_server_cameras_not_recorded_total", "reason" => "refused").increment(1);
@@ -60,6 +73,7 @@ impl Archive {
 
     /// Ends the camera's recording.
     async fn end(&self, camera: CameraId) {
+        let _turn = self.0.turn.lock().await;
         if self.0.wanted.lock().remove(&camera).is_none() {
             return;
         }
@@ -77,9 +91,11 @@ impl Archive {
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            let missing: Vec<CameraMeta> =
-                self.0.wanted.lock().values().filter(|(_, tap)| tap.is_none()).map(|(meta, _)| meta.clone()).collect();
-            missing.into_iter().for_each(|meta| self.record(meta));
+            let missing: Vec<CameraId> =
+                self.0.wanted.lock().iter().filter(|(_, (_, tap))| tap.is_none()).map(|(id, _)| *id).collect();
+            for camera in missing {
+                self.again(camera).await;
+            }
         }
     }
 }
@@ -171,7 +187,7 @@ impl Cameras for Runner {
             self.check_host(url).await.map_err(fault)?;
         }
         if facts.record {
-            self.archive.record(meta(feed.id, &facts));
+            self.archive.record(meta(feed.id, &facts)).await;
         } else {
             self.archive.end(feed.id).await;
         }

@@ -29,6 +29,8 @@ const FIGURES_EVERY: Duration = Duration::from_secs(1);
 const THRESHOLDS_EVERY: Duration = Duration::from_secs(15);
 /// A camera that should be recorded and is not for so long has a fault.
 const NOT_RECORDED_AFTER: Duration = Duration::from_secs(10);
+/// A camera that has been live for so long without a fault of its figures has none: longer than any of them takes to show.
+const FIGURES_KNOWN_AFTER: Duration = Duration::from_secs(120);
 
 /// The hidden command with which this binary is the worker.
 pub const COMMAND: &str = "health-worker";
@@ -44,6 +46,7 @@ pub struct Watch {
     /// Faults that were told and are not over.
     told: HashMap<CameraId, BTreeMap<HealthFault, UnixMillis>>,
     unrecorded: HashMap<CameraId, UnixMillis>,
+    began: UnixMillis,
 }
 
 impl Watch {
@@ -56,6 +59,7 @@ impl Watch {
             watched: HashMap::new(),
             told: HashMap::new(),
             unrecorded: HashMap::new(),
+            began: UnixMillis::steady(),
         }
     }
 
@@ -83,7 +87,11 @@ impl Watch {
                     continue;
                 }
                 Some(report) = reports.recv() => self.report(&report),
-                _ = figures.tick() => self.figures(),
+                _ = figures.tick() => {
+                    // It looks at every camera: once a second, not with every picture.
+                    self.not_recorded().await;
+                    self.figures()
+                }
                 _ = thresholds.tick() => {
                     self.thresholds().await;
                     continue;
@@ -92,7 +100,6 @@ impl Watch {
             for verdict in verdicts {
                 self.tell(verdict).await;
             }
-            self.not_recorded().await;
         }
     }
 
@@ -120,7 +127,7 @@ impl Watch {
     }
 
     fn figures(&mut self) -> Vec<Verdict> {
-        let (now, mut verdicts) = (UnixMillis::now(), Vec::new());
+        let (now, mut verdicts) = (UnixMillis::steady(), Vec::new());
         let all = self.ingest.all();
         let known: HashSet<CameraId> = all.iter().map(|(id, _)| *id).collect();
         let gone: Vec<CameraId> = self.watched.keys().filter(|id| !known.contains(id)).copied().collect();
@@ -137,7 +144,7 @@ impl Watch {
                 verdicts.extend(self.core.observe(now, *camera, Observation::Figures(&figures(status, now))));
                 // The core says nothing of faults that it did not raise itself: those of a server before this one.
                 if status.state == CameraState::Live {
-                    verdicts.extend(self.left_over(*camera, now));
+                    verdicts.extend(self.left_over(*camera, status.since, now));
                 }
             }
         }
@@ -145,10 +152,14 @@ impl Watch {
     }
 
     /// Alarms of before the start that the core, having learnt the camera, does not see.
-    fn left_over(&self, camera: CameraId, now: UnixMillis) -> Vec<Verdict> {
-        let Some(told) = self.told.get(&camera).filter(|_| self.core.has_learnt(camera)) else { return vec![] };
+    fn left_over(&self, camera: CameraId, live_since: UnixMillis, now: UnixMillis) -> Vec<Verdict> {
+        let Some(told) = self.told.get(&camera).filter(|told| !told.is_empty()) else { return vec![] };
         let active: HashSet<Fault> = self.core.active(camera).map(|v| v.fault).collect();
-        let over = Fault::ALL.into_iter().filter(|f| told.contains_key(&fault(*f)) && !active.contains(f));
+        // Figures show without any picture, and of some cameras no picture is ever looked at (H.265 alone).
+        let figures_known = now.since(self.began.max(live_since)) >= FIGURES_KNOWN_AFTER;
+        let known = |f: &Fault| self.core.has_learnt(camera) || (figures_known && is_figure(*f));
+        let over =
+            Fault::ALL.into_iter().filter(|f| told.contains_key(&fault(*f)) && !active.contains(f)).filter(known);
         over.map(|fault| Verdict { camera, fault, state: State::Cleared, since: now, measure: 0.0 }).collect()
     }
 
@@ -252,6 +263,12 @@ fn figures(status: &CameraStatus, now: UnixMillis) -> Figures {
         bit_rate: live.map(|p| p.bitrate).filter(|b| b.as_bps() > 0),
         frame_rate: live.map(|p| p.fps).filter(|fps| *fps > 0.0),
     }
+}
+
+/// Whether a fault shows in ingest's figures, not in pictures.
+fn is_figure(fault: Fault) -> bool {
+    use Fault::{BitRate, FrameRate, NoSound, NoStream, WrongClock};
+    matches!(fault, NoStream | WrongClock | NoSound | BitRate | FrameRate)
 }
 
 fn fault(fault: Fault) -> HealthFault {

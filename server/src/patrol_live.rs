@@ -97,7 +97,7 @@ impl Live {
         }
     }
 
-    fn published(&self, camera: CameraId, tracks: Tracks) {
+    async fn published(&self, camera: CameraId, tracks: Tracks) {
         let walls = {
             let mut state = self.0.state.lock();
             state.forget(camera);
@@ -109,9 +109,9 @@ impl Live {
             state.cameras.insert(camera, tracks);
             state.walls_with(camera)
         };
-        for (peer, lines) in walls {
+        for peer in walls {
             // Walls that wait for this camera see it from now on.
-            if let Err(error) = self.0.sfu.assign(peer, lines) {
+            if let Err(error) = self.0.insist(peer).await {
                 metrics::counter!("lectern_server_media_commands_dropped_total", "reason" => "assign").increment(1);
                 tracing::warn!(%camera, %error, "a wall was not told of a camera's new tracks");
             }
@@ -123,6 +123,26 @@ impl Live {
         if state.cameras.get(&camera).is_some_and(|t| t.generation == generation) {
             state.forget(camera);
         }
+    }
+}
+
+impl Inner {
+    /// Tells the media plane what a wall's lines carry now, again while its queue is full. Each time anew and under the lock:
+    /// an assignment of before must never come after one that withdrew a tile.
+    async fn insist(&self, peer: PeerId) -> Result<(), CommandError> {
+        for _ in 0..TRIES {
+            let told = {
+                let state = self.state.lock();
+                let Some(lines) = state.walls.get(&peer) else { return Ok(()) };
+                self.sfu.assign(peer, state.assignments(lines))
+            };
+            match told {
+                Err(CommandError::Busy) => tokio::time::sleep(AGAIN).await,
+                Ok(()) | Err(CommandError::NoSuchPeer) => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        Err(CommandError::Busy)
     }
 }
 
@@ -147,9 +167,9 @@ impl State {
         lines.iter().map(assignment).collect()
     }
 
-    fn walls_with(&self, camera: CameraId) -> Vec<(PeerId, Vec<Assignment>)> {
+    fn walls_with(&self, camera: CameraId) -> Vec<PeerId> {
         let with = self.walls.iter().filter(|(_, lines)| lines.iter().any(|l| l.camera == camera));
-        with.map(|(peer, lines)| (*peer, self.assignments(lines))).collect()
+        with.map(|(peer, _)| *peer).collect()
     }
 
     fn told(&self, peer: PeerId, mid: &str) -> PatrolEvent {
@@ -192,21 +212,13 @@ impl WallPlane for Live {
 
     async fn assign(&self, peer: PeerId, lines: &[WallLine]) -> Result<(), MediaError> {
         let mids: HashSet<&str> = lines.iter().map(|l| l.mid.as_str()).collect();
-        let assignments = {
+        {
             let mut state = self.0.state.lock();
             state.lines.retain(|(p, mid), _| *p != peer || mids.contains(mid.as_str()));
             *state.walls.get_mut(&peer).ok_or(MediaError::UnknownPeer)? = lines.to_vec();
-            state.assignments(lines)
-        };
-        // A tile that was withdrawn must go: insist, while the queue is full.
-        for _ in 0..TRIES {
-            match self.0.sfu.assign(peer, assignments.clone()) {
-                Err(CommandError::Busy) => tokio::time::sleep(AGAIN).await,
-                Ok(()) | Err(CommandError::NoSuchPeer) => return Ok(()),
-                Err(e) => return Err(command_error(e)),
-            }
         }
-        Err(MediaError::Busy)
+        // A tile that was withdrawn must go.
+        self.0.insist(peer).await.map_err(command_error)
     }
 
     async fn close_peer(&self, peer: PeerId) {
@@ -294,7 +306,7 @@ async fn make(
                 let track = |source| publisher.tracks().iter().find(|t| t.source == source).map(|t| t.id);
                 let (video, sound) = (track(TrackSource::Camera), track(TrackSource::Microphone));
                 if slot.set(publisher).is_ok() {
-                    live.published(camera, Tracks { generation, video, sound, layers });
+                    live.published(camera, Tracks { generation, video, sound, layers }).await;
                 }
                 return;
             }
