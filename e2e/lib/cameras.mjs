@@ -10,7 +10,7 @@ import { jsonLines } from "./ledger.mjs";
 import { ROOT } from "./server.mjs";
 import { until } from "./wait.mjs";
 
-const BINARY = process.env.LECTERN_LOADTEST ?? join(ROOT, "target/debug/lectern-loadtest");
+const BINARY = process.env.E2E_LOADTEST ?? join(ROOT, "target/debug/lectern-loadtest");
 
 export class Cameras {
   #process;

@@ -195,7 +195,7 @@ pub fn default_thresholds(group: CameraGroup) -> Thresholds {
         sharpness_percent: 40,
         moved_percent: 10,
         clock_ms: 1_000,
-        rate_percent: 50,
+        rate_percent: 30,
         tone: !matches!(group, CameraGroup::Corridor | CameraGroup::Other),
     }
 }
