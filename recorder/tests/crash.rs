@@ -241,7 +241,9 @@ fn a_full_disk_stops_the_recording_alone_and_it_goes_on_when_there_is_room() {
     {
         let tmp = scratch();
         let disk = FaultyDisk::healing(40, 3, kind);
-        let recorder = Recorder::open_on(Arc::new(disk), tmp.path(), eager()).unwrap();
+        // Long enough between two tries for the failure to be seen on a busy machine: a status keeps the newest state alone.
+        let limits = Limits { retry: std::time::Duration::from_millis(400), ..eager() };
+        let recorder = Recorder::open_on(Arc::new(disk), tmp.path(), limits).unwrap();
         let handle = recorder.start(meta(60_000), Arc::new(|_| {})).unwrap();
         let teacher = ParticipantId::generate();
         let events = fake::picture(teacher, 250).events(handle.meta().started, 30);
