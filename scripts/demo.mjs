@@ -88,10 +88,12 @@ try {
   }
   const admin = JSON.parse(readFileSync(kept, "utf8"));
   console.log(`\n  be the administrator     ${url}/  as ${admin.login}, password: ${admin.password}`);
-  start("lectern-loadtest", [
+  const peer = start("lectern-loadtest", [
     "cameras", "-n", String(cameras.count), "--listen", `127.0.0.1:${port + 1}`, "--main-kbps", "2000", "--user", cameras.user,
     "--password", cameras.password, "--now-and-then", "60", "--cache", join(ROOT, "target/loadtest/cameras"),
   ], { quiet: true });
+  console.log("  Making the scenes of the cameras; the first time this takes up to a minute …");
+  await until("the cameras are ready", () => peer.output.includes('"ready":true') || ending, 600_000);
   const patrol = await site(admin);
   const code = () => console.log(`  be the officer           ${url}/wall  as ${patrol.login}, password: ${PASSWORD}, code now: ${totp(patrol.secret)}  (Enter: the next one)`);
   code();
