@@ -30,14 +30,16 @@ const figures = {};
 const aims = {};
 
 const tile = (number) => officer.page.locator(`.wall-tile[data-camera="${cameras.get(number).id}"]`);
-const phase = (number) => tile(number).getAttribute("data-phase");
 const report = () => officer.page.evaluate(() => window.lecternWall.report());
 
-/** Every tile of these cameras shows its picture. */
+/** Every tile of these cameras shows its picture. One look for all of them: many looks would slow what they measure. */
 const shown = (numbers, within) => until(`${numbers.length} tiles show pictures`, async () => {
-  const phases = await Promise.all(numbers.map((number) => phase(number).catch(() => "absent")));
-  const missing = numbers.filter((_, n) => phases[n] !== "shown");
-  if (missing.length > 0) throw new Error(missing.map((number) => `${number}: ${phases[numbers.indexOf(number)]}`).join(", "));
+  const wanted = numbers.map((number) => [number, cameras.get(number).id]);
+  const missing = await officer.page.evaluate((all) => all.flatMap(([number, id]) => {
+    const phase = document.querySelector(`.wall-tile[data-camera="${id}"]`)?.dataset.phase ?? "absent";
+    return phase === "shown" ? [] : [`${number}: ${phase}`];
+  }), wanted);
+  if (missing.length > 0) throw new Error(missing.join(", "));
   return true;
 }, within, { everyMs: 20 });
 
