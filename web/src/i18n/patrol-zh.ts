@@ -49,7 +49,7 @@ export const patrolZh: PatrolWords = {
   },
   thresholds: {
     button: "告警阈值", title: (place) => `告警阈值：${place}`, watched: "以下异常发出告警", tone: "在巡查墙上响铃", inherit: "沿用上级地点的设置", saved: (group) => `已保存告警阈值：${group}`,
-    numbers: { silent_s: "无数据超过（秒）", black_luma: "亮度低于此为黑屏（0–255）", white_luma: "亮度高于此为白屏（0–255）", sharpness_percent: "清晰度低于平时的（%）", moved_percent: "画面移动超过宽度的（%）", clock_ms: "时钟偏差超过（毫秒）", rate_percent: "码率、帧率偏差超过（%）" },
+    numbers: { silent_s: "无数据超过（秒）", sharpness_percent: "清晰度低于平时的（%）", moved_percent: "画面移动超过宽度的（%）", clock_ms: "时钟偏差超过（毫秒）", rate_percent: "码率、帧率偏差超过（%）" },
   },
   webhooks: { title: "告警推送", lead: "告警以 JSON 推送到以下地址，用 HMAC-SHA-256 签名，放在 x-lectern-signature。", none: "还没有推送地址。", url: "推送地址", add: "添加", secret: "密钥只显示这一次，请保存到接收方。", delivered: (time) => `最近送达 ${time}`, failed: (n) => `推送不到，${n} 条待重试`, never: "还没有推送过", removeTitle: "删除这个推送地址吗？" },
   cameras: {
@@ -68,7 +68,7 @@ export const patrolZh: PatrolWords = {
     keys: { Space: "播放 / 暂停", "← →": "后退 / 前进 5 秒", "Shift ← →": "后退 / 前进 1 分钟", ", .": "上一帧 / 下一帧", "[ ]": "减速 / 加速", "+ -": "缩放时间", "↑ ↓": "换一行", Enter: "放大 / 还原", "N G K": "下一个告警、缺失、书签；加 Shift 为上一个", "I O": "选段起点、终点", B: "书签", H: "留存锁定", E: "导出", S: "抓图", M: "声音", T: "摄像机列表", "Home End": "当天开始、最新画面", F: "全屏", "?": "显示这张表" },
   },
   exports: {
-    title: "导出", create: "导出证据", start: "开始导出", started: "已开始导出。", reason: "用途（印在说明单上）", stream: "码流", lead: "文件包含收到的原始画面、校验链、签名、缺失、时钟偏差和查看人名单。", notAllowed: "您无权导出这些摄像机的录像。", fromTimeline: "到时间轴选段", none: "还没有导出", noneLead: "在时间轴上选一段，然后按“导出证据”。", askedBy: (name) => `${name} 申请于`, gaps: (n) => `${n} 处缺失`, expires: (time) => `保留至 ${time}`, fetch: "下载", cancel: "取消", removeTitle: "删除这份导出吗？", removeLead: "文件将被删除。录像仍在，可以重新导出。", readyNotice: "一份导出已完成。",
+    title: "导出", create: "导出证据", start: "开始导出", started: "已开始导出。", reason: "用途（印在说明单上）", lead: "文件包含收到的原始画面、校验链、签名、缺失、时钟偏差和查看人名单。", notAllowed: "您无权导出这些摄像机的录像。", fromTimeline: "到时间轴选段", none: "还没有导出", noneLead: "在时间轴上选一段，然后按“导出证据”。", askedBy: (name) => `${name} 申请于`, gaps: (n) => `${n} 处缺失`, expires: (time) => `保留至 ${time}`, fetch: "下载", cancel: "取消", removeTitle: "删除这份导出吗？", removeLead: "文件将被删除。录像仍在，可以重新导出。", readyNotice: "一份导出已完成。",
     states: { waiting: "排队中", running: "正在写入", ready: "已完成", failed: "未能写入", cancelled: "已取消" },
     failures: { disk_full: "磁盘已满：请清理后重新导出。", nothing_recorded: "这一段没有录像。", too_large: "这一段太长：请分段导出。" },
     verifyTitle: "如何核验导出的文件", verifyLead: "任何人在任何电脑上都能核验，无需本服务器。结果为 AUTHENTIC（真实），或指出哪台摄像机哪一秒有何问题。",

@@ -9,7 +9,7 @@ import { wordsNote } from "../words";
 import { clockS, lasting, stamp } from "./words-of";
 
 /** A form with one text, sent by `send`. */
-function ask<T>(title: string, lead: TemplateResult | string, label: string, submit: string, send: (text: string, form: FormData) => Promise<T>, more: TemplateResult | typeof nothing = nothing, limits: { min: number; max: number } = { min: 2, max: 200 }): Promise<T | null> {
+function ask<T>(title: string, lead: TemplateResult | string, label: string, submit: string, send: (text: string) => Promise<T>, more: TemplateResult | typeof nothing = nothing, limits: { min: number; max: number } = { min: 2, max: 200 }): Promise<T | null> {
   let error: unknown = null;
   let busy = false;
   return openDialog<T>((close, update) => {
@@ -20,7 +20,7 @@ function ask<T>(title: string, lead: TemplateResult | string, label: string, sub
       busy = true;
       update();
       try {
-        close(await send(String(form.get("text")).trim(), form));
+        close(await send(String(form.get("text")).trim()));
       } catch (e) {
         error = e;
         busy = false;
@@ -45,13 +45,13 @@ const rangeWords = (from: number, to: number): string => `${stamp(from)} – ${c
 export const askHold = (cameras: readonly Camera[], from: number, to: number): Promise<Hold[] | null> =>
   ask(p.timeline.hold, html`${cameras.map((c) => c.name).join("、")}<br />${rangeWords(from, to)}<br />${p.timeline.holdLead}`, p.timeline.holdWhy, p.timeline.setHold, (why) => addHold({ cameras: cameras.map((c) => c.id), from: Math.round(from), to: Math.round(to), why }));
 
+/** All streams of a camera share one chain, so all of them are in the file. */
 export const askExport = (cameras: readonly Camera[], from: number, to: number): Promise<ExportJob | null> =>
   ask(
     p.exports.create,
     html`${cameras.map((c) => c.name).join("、")}<br />${rangeWords(from, to)}`,
     p.exports.reason,
     p.exports.start,
-    (reason, form) => createExport({ cameras: cameras.map((c) => c.id), from: Math.round(from), to: Math.round(to), main: form.get("stream") !== "sub", reason }),
-    html`<fieldset class="field"><legend class="label">${p.exports.stream}</legend><div class="segments"><label><input type="radio" name="stream" value="main" checked />${p.streams.main}</label><label><input type="radio" name="stream" value="sub" />${p.streams.sub}</label></div></fieldset>
-      <p class="small muted">${p.exports.lead}</p>`,
+    (reason) => createExport({ cameras: cameras.map((c) => c.id), from: Math.round(from), to: Math.round(to), main: true, reason }),
+    html`<p class="small muted">${p.exports.lead}</p>`,
   );
