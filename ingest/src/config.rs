@@ -1,7 +1,7 @@
 //! What to pull and with which bounds. Passwords live in [`Secret`] only; a URL here never carries one.
 
 use lectern_media::{Bitrate, CameraId};
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -168,9 +168,14 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Says whether a camera may have an address. Asked at each connection, of each address that its host has then.
+pub type AddressRule = fn(IpAddr) -> bool;
+
 /// Bounds and waits of the whole ingest.
 #[derive(Debug, Clone)]
 pub struct IngestConfig {
+    /// Which addresses are connected to; all by default, as what is reserved is the operator's to say.
+    pub address_allowed: AddressRule,
     /// The most connections begun a second over all cameras, so that a restart is no storm.
     pub connects_per_second: u32,
     /// How long a connection and each answer may take.
@@ -190,6 +195,7 @@ pub struct IngestConfig {
 impl Default for IngestConfig {
     fn default() -> Self {
         Self {
+            address_allowed: |_| true,
             connects_per_second: 20,
             answer_within: Duration::from_secs(5),
             silent_after: Duration::from_secs(2),

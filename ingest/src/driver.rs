@@ -2,7 +2,7 @@
 
 use crate::{
     backoff::Backoff,
-    config::CameraConfig,
+    config::{AddressRule, CameraConfig},
     fault::Fault,
     ingest::Shared,
     rtsp::{
@@ -62,13 +62,18 @@ pub(crate) async fn open(stream: CameraStream, target: Target) -> Result<(Sessio
 }
 
 /// What to connect to for a stream.
-pub(crate) fn target(config: &CameraConfig, stream: CameraStream, within: Duration) -> Option<Target> {
+pub(crate) fn target(
+    config: &CameraConfig,
+    stream: CameraStream,
+    within: Duration,
+    allowed: AddressRule,
+) -> Option<Target> {
     let url = match stream {
         CameraStream::Sub => config.sub_url.clone()?,
         _ => config.main_url.clone(),
     };
     let (username, password) = (config.username.clone(), config.password.clone());
-    Some(Target { url, username, password, transport: config.transport, within })
+    Some(Target { url, username, password, transport: config.transport, allowed, within })
 }
 
 /// What a session did.
@@ -112,7 +117,7 @@ impl Driver {
         let half = |id: u128| (id ^ (id >> 64)) as u64;
         let seed = shared.config.seed ^ half(config.id.0.0) ^ stream as u64;
         Self {
-            target: target(config, stream, shared.config.answer_within),
+            target: target(config, stream, shared.config.answer_within, shared.config.address_allowed),
             shared,
             stream,
             phase: Phase::Resting,

@@ -13,6 +13,9 @@ pub enum Fault {
     /// No TCP connection: refused, no route, no such name.
     #[error("the camera can't be reached")]
     Unreachable,
+    /// The host's name leads to none but addresses that cameras may not have ([`crate::IngestConfig::address_allowed`]).
+    #[error("the host leads to an address that no camera may have: this machine or its link")]
+    AddressRefused,
     /// No answer in time, at this step.
     #[error("no answer in time to {0}")]
     Timeout(&'static str),
@@ -69,6 +72,7 @@ impl Fault {
     pub fn state(&self) -> CameraState {
         match self {
             Self::BadUrl => CameraState::Refused(Refusal::BadUrl),
+            Self::AddressRefused => CameraState::Refused(Refusal::Address),
             Self::Unreachable | Self::Timeout(_) | Self::Reset | Self::Closed | Self::Internal(_) => {
                 CameraState::Unreachable
             }
@@ -90,9 +94,12 @@ impl Fault {
     #[must_use]
     pub const fn cause(&self) -> AbsenceCause {
         match self {
-            Self::Unreachable | Self::Timeout(_) | Self::Reset | Self::Internal(_) | Self::BadUrl => {
-                AbsenceCause::Network
-            }
+            Self::Unreachable
+            | Self::Timeout(_)
+            | Self::Reset
+            | Self::Internal(_)
+            | Self::BadUrl
+            | Self::AddressRefused => AbsenceCause::Network,
             _ => AbsenceCause::CameraSilent,
         }
     }
@@ -103,6 +110,7 @@ impl Fault {
         match self {
             Self::BadUrl => "bad_url",
             Self::Unreachable => "unreachable",
+            Self::AddressRefused => "address_refused",
             Self::Timeout(_) => "timeout",
             Self::WrongPassword => "wrong_password",
             Self::NotFound => "not_found",

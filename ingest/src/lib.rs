@@ -38,7 +38,7 @@ mod sources;
 mod spread;
 mod status;
 
-pub use config::{CameraConfig, IngestConfig, Secret, Transport, split_credentials};
+pub use config::{AddressRule, CameraConfig, IngestConfig, Secret, Transport, split_credentials};
 pub use fault::Fault;
 pub use ingest::Ingest;
 pub use port::{ArchivePort, Keyframe, LivePacket, LivePort, LiveSink, LiveTracks, Ports};

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::ClockOffset,
-    config::CameraConfig,
+    config::{AddressRule, CameraConfig},
     driver,
     fault::Fault,
     guard::Guard,
@@ -73,10 +73,13 @@ pub struct ProbeReport {
 }
 
 /// Connects to a camera as it would be run, watches it for at most `within`, and says what it saw. Nothing is recorded.
-pub async fn probe(config: CameraConfig, within: Duration) -> ProbeReport {
+/// It is connected to where `allowed` allows it.
+pub async fn probe(config: CameraConfig, within: Duration, allowed: AddressRule) -> ProbeReport {
     let (config, deadline) = (config.normalised(), Instant::now() + within);
-    let (main, sub) =
-        tokio::join!(look(&config, CameraStream::Main, deadline), look(&config, CameraStream::Sub, deadline));
+    let (main, sub) = tokio::join!(
+        look(&config, CameraStream::Main, deadline, allowed),
+        look(&config, CameraStream::Sub, deadline, allowed)
+    );
     let (main, sub) = (main.unwrap_or_else(|| Looked::failed(Fault::BadUrl)), sub);
     let clock_offset_ms = main.clock.offset_ms().or_else(|| sub.as_ref().and_then(|sub| sub.clock.offset_ms()));
     let keyframe = sub.as_ref().and_then(|sub| sub.keyframe.clone()).or(main.keyframe);
@@ -98,8 +101,8 @@ impl Looked {
 }
 
 /// `None` if there is no such stream in the configuration.
-async fn look(config: &CameraConfig, stream: CameraStream, deadline: Instant) -> Option<Looked> {
-    let target = driver::target(config, stream, ANSWER_WITHIN)?;
+async fn look(config: &CameraConfig, stream: CameraStream, deadline: Instant, allowed: AddressRule) -> Option<Looked> {
+    let target = driver::target(config, stream, ANSWER_WITHIN, allowed)?;
     let opened = tokio::time::timeout_at(deadline.into(), driver::open(stream, target)).await;
     let (mut session, offer) = match opened {
         Ok(Ok(opened)) => opened,

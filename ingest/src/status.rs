@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Refusal {
     /// The address is no RTSP URL.
     BadUrl,
+    /// Its host leads to addresses that no camera may have.
+    Address,
     /// It has no such stream.
     NotFound,
     /// It serves as many as it can.

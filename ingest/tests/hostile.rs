@@ -4,7 +4,10 @@ mod support;
 
 use lectern_ingest::{CameraState, Fault, ProbedSound, Refusal, Transport, Unsupported, probe};
 use lectern_media::{CameraStream, Codec, tap::AbsenceCause};
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 use support::{
     PATIENCE,
     camera::{FakeCamera, SDP, Step, rtp},
@@ -161,11 +164,55 @@ async fn hostile_and_useless_descriptions_have_names() {
     assert_eq!(status.stream(CameraStream::Sub).unwrap().state, want);
 }
 
+/// What a name leads to is asked anew at each connection: it may lead elsewhere by then.
+#[tokio::test]
+async fn a_host_is_checked_at_each_connection() {
+    static ALLOWED: AtomicBool = AtomicBool::new(true);
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let camera = FakeCamera::start(1).await;
+        let bench = Bench::of(|_| ALLOWED.load(Relaxed));
+        let mut config = config(camera.url("main").replace("127.0.0.1", "localhost"), None);
+        config.transport = transport;
+        let id = config.id;
+        bench.ingest.put(config.clone());
+        bench.flows(id, 10).await;
+        ALLOWED.store(false, Relaxed);
+        camera.control.cut.store(true, Relaxed);
+        let status = bench.state(id, CameraState::Refused(Refusal::Address)).await;
+        assert!(status.detail.contains("no camera may have"), "{status:?}");
+        assert_eq!(camera.control.connections.load(Relaxed), 1, "nothing is said to it, not even a question");
+        let report = probe(config, PATIENCE, |_| ALLOWED.load(Relaxed)).await;
+        assert_eq!(report.main.unwrap_err(), Fault::AddressRefused);
+        ALLOWED.store(true, Relaxed);
+        bench.state(id, CameraState::Live).await;
+    }
+}
+
+/// Nothing is connected to because a camera wrote of it: a base, a control, a session description's address, a redirect.
+#[tokio::test]
+async fn what_a_camera_writes_of_other_hosts_is_not_followed() {
+    let (bench, camera, other) = (Bench::start(), FakeCamera::start(1).await, FakeCamera::start(2).await);
+    *camera.control.base.lock() = Some(other.url("elsewhere"));
+    let elsewhere = |track| other.url(&format!("elsewhere/{track}"));
+    *camera.control.sdp.lock() = SDP
+        .replace("track1", &elsewhere("track1"))
+        .replace("track2", &elsewhere("track2"))
+        .replace('*', &elsewhere(""));
+    let config = config(camera.url("main"), None);
+    let id = config.id;
+    bench.ingest.put(config);
+    bench.flows(id, 10).await;
+    *camera.control.refuse.lock() = Some(("DESCRIBE", 302));
+    camera.control.cut.store(true, Relaxed);
+    bench.state(id, CameraState::Refused(Refusal::Status(302))).await;
+    assert_eq!(other.control.connections.load(Relaxed), 0);
+}
+
 #[tokio::test]
 async fn a_probe_says_what_it_saw_or_what_is_wrong() {
     let (main, sub) = (FakeCamera::start(1).await, FakeCamera::start(2).await);
     let good = config(main.url("main"), Some(sub.url("sub")));
-    let report = probe(good.clone(), PATIENCE).await;
+    let report = probe(good.clone(), PATIENCE, |_| true).await;
     let video = report.main.unwrap();
     assert_eq!((video.codec, video.width, video.height), (Codec::H264, 1280, 720));
     assert_eq!(
@@ -178,14 +225,18 @@ async fn a_probe_says_what_it_saw_or_what_is_wrong() {
     );
 
     let short = Duration::from_secs(2);
-    let of = async |url: String| probe(config(url, None), short).await.main.unwrap_err();
+    let of = async |url: String| probe(config(url, None), short, |_| true).await.main.unwrap_err();
     // A port that nobody listens on: one that was just given back.
     let closed = { tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
     assert_eq!(of(format!("rtsp://{closed}/")).await, Fault::Unreachable);
     assert_eq!(of("http://127.0.0.1/".to_owned()).await, Fault::BadUrl);
-    for (status, want) in
-        [(404, Fault::NotFound), (453, Fault::Busy), (461, Fault::TransportRefused), (500, Fault::Status(500))]
-    {
+    for (status, want) in [
+        (302, Fault::Status(302)),
+        (404, Fault::NotFound),
+        (453, Fault::Busy),
+        (461, Fault::TransportRefused),
+        (500, Fault::Status(500)),
+    ] {
         *main.control.refuse.lock() = Some(("SETUP", status));
         assert_eq!(of(main.url("main")).await, want);
     }

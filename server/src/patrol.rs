@@ -3,7 +3,7 @@
 use crate::{
     keys,
     patrol_audit::AuditLog,
-    patrol_cameras::{Archive, Runner, group_word},
+    patrol_cameras::{Archive, Runner, address_rule, group_word},
     patrol_footage::FootageReader,
     patrol_health::{KEYFRAMES_MAX, Watch},
     patrol_hooks::Hooks,
@@ -111,11 +111,12 @@ pub async fn assemble(config: &Config, data: &DataDir, library: &Arc<Library>, s
             keyframes: config.patrol.health.then_some(tx),
         };
         let keyframes = Arc::new(Mutex::new(config.patrol.health.then_some(rx)));
-        let ingest = Ingest::start(IngestConfig::default(), ports);
+        let addresses = address_rule(config.patrol.allow_loopback);
+        let ingest = Ingest::start(IngestConfig { address_allowed: addresses, ..IngestConfig::default() }, ports);
         let zone = library.zone().clone();
         let footage = Arc::new(FootageReader::new(Arc::clone(&archive), ingest.clone(), signer, zone));
         let most = config.patrol.cameras_max as usize;
-        let runner = Runner::new(ingest.clone(), recordings.clone(), config.patrol.allow_loopback, most);
+        let runner = Runner::new(ingest.clone(), recordings.clone(), addresses, most);
         patrol.cameras = Arc::new(runner);
         patrol.walls = Arc::new(live.clone());
         patrol.footage = footage.clone();

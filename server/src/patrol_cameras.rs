@@ -2,7 +2,7 @@
 
 use crate::patrol_words::{camera_state, report, stream_info};
 use async_trait::async_trait;
-use lectern_ingest::{ArchivePort, CameraConfig, Ingest, Secret, Transport};
+use lectern_ingest::{AddressRule, ArchivePort, CameraConfig, Ingest, Secret, Transport};
 use lectern_media::{Bitrate, CameraId, UnixMillis, tap::TapHandle};
 use lectern_protocol::api::{
     CameraFault, CameraGroup, CameraReport, CameraState, CameraStatus, CameraTransport, ProbeFault,
@@ -108,29 +108,33 @@ impl ArchivePort for Archive {
     }
 }
 
+/// Which addresses cameras may have.
+pub fn address_rule(allow_loopback: bool) -> AddressRule {
+    if allow_loopback { |_| true } else { |ip| !is_reserved(ip) }
+}
+
 /// Cameras as signaling runs them.
 pub struct Runner {
     ingest: Ingest,
     archive: Archive,
-    allow_loopback: bool,
+    address_allowed: AddressRule,
     most: usize,
 }
 
 impl Runner {
-    pub fn new(ingest: Ingest, archive: Archive, allow_loopback: bool, most: usize) -> Self {
-        Self { ingest, archive, allow_loopback, most }
+    /// `address_allowed` is the rule that `ingest` has: [`address_rule`].
+    pub fn new(ingest: Ingest, archive: Archive, address_allowed: AddressRule, most: usize) -> Self {
+        Self { ingest, archive, address_allowed, most }
     }
 
-    /// Refuses a name that leads to this machine, as its address would have been refused.
+    /// Refuses a name that leads to this machine at once, as its address would have been refused. Ingest asks again at each
+    /// connection: the name may lead elsewhere by then.
     async fn check_host(&self, url: &str) -> Result<(), String> {
-        if self.allow_loopback {
-            return Ok(());
-        }
         let url = reqwest::Url::parse(url).map_err(|_| "not an address".to_owned())?;
         let (Some(host), port) = (url.host_str(), url.port().unwrap_or(554)) else { return Err("no host".into()) };
         let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await;
         // A name that nobody knows today may be known tomorrow; ingest says that it can't be reached.
-        let reserved = found.is_ok_and(|mut found| found.any(|a| is_reserved(a.ip())));
+        let reserved = found.is_ok_and(|mut found| found.any(|a| !(self.address_allowed)(a.ip())));
         if reserved { Err("the name leads to this machine or its link (patrol.allow_loopback)".into()) } else { Ok(()) }
     }
 }
@@ -243,6 +247,6 @@ impl Cameras for Runner {
                 };
             }
         }
-        report(lectern_ingest::probe(config(&feed, "test"), within).await)
+        report(lectern_ingest::probe(config(&feed, "test"), within, self.address_allowed).await)
     }
 }

@@ -56,7 +56,7 @@ fn kbps(bps: u64) -> u32 {
 
 fn fault(found: &Found, stream: CameraStream) -> CameraFault {
     let kind = match found {
-        Found::Unreachable | Found::Busy | Found::Closed | Found::Reset | Found::Internal(_) => ProbeFault::Unreachable,
+        Found::Unreachable | Found::AddressRefused | Found::Busy | Found::Closed | Found::Reset | Found::Internal(_) => ProbeFault::Unreachable,
         Found::Timeout(_) | Found::Silent => ProbeFault::Timeout,
         Found::WrongPassword => ProbeFault::WrongPassword,
         Found::NotFound | Found::BadUrl => ProbeFault::NotFound,

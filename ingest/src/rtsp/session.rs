@@ -4,12 +4,12 @@
 //! it fails; at last [`Session::leave`], so that a camera that sends datagrams stops.
 
 use super::{
-    header, rtcp, sdp,
+    address, header, rtcp, sdp,
     udp::{DATAGRAM_BYTES_MAX, Half, Pair},
     wire::{Incoming, Reader},
 };
 use crate::{
-    config::{Secret, Transport},
+    config::{AddressRule, Secret, Transport},
     fault::Fault,
 };
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
-use url::{Host, Url};
+use url::Url;
 
 /// The most packets kept that come before the answer to `PLAY`, as some cameras send them.
 const EARLY_MAX: usize = 256;
@@ -44,6 +44,8 @@ pub(crate) struct Target {
     pub(crate) username: String,
     pub(crate) password: Secret,
     pub(crate) transport: Transport,
+    /// Which addresses the host may have.
+    pub(crate) allowed: AddressRule,
     /// How long a connection and each answer may take.
     pub(crate) within: Duration,
 }
@@ -97,16 +99,8 @@ impl Session {
         if url.scheme() != "rtsp" {
             return Err(Fault::BadUrl);
         }
-        let port = url.port().unwrap_or(554);
-        let connect = async {
-            match url.host().ok_or(Fault::BadUrl)? {
-                // Hosts of schemes that browsers don't know are kept as names, numbers or not.
-                Host::Domain(name) => TcpStream::connect((name, port)).await.map_err(|_| Fault::Unreachable),
-                Host::Ipv4(ip) => TcpStream::connect((ip, port)).await.map_err(|_| Fault::Unreachable),
-                Host::Ipv6(ip) => TcpStream::connect((ip, port)).await.map_err(|_| Fault::Unreachable),
-            }
-        };
-        let stream = timeout(target.within, connect).await.map_err(|_| Fault::Timeout("connect"))??;
+        let connected = timeout(target.within, address::connect(&url, target.allowed)).await;
+        let stream = connected.map_err(|_| Fault::Timeout("connect"))??;
         let _ = stream.set_nodelay(true);
         let camera = stream.peer_addr().map_err(|_| Fault::Reset)?.ip();
         let mut session = Self {

@@ -58,6 +58,8 @@ pub struct Control {
     pub mangle: Mutex<Option<Mangle>>,
     /// Ends what plays.
     pub cut: AtomicBool,
+    /// What descriptions say as their base, and redirects as where to; else what was asked.
+    pub base: Mutex<Option<String>>,
     pub connections: AtomicU32,
     pub plays: AtomicU32,
     pub teardowns: AtomicU32,
@@ -95,6 +97,7 @@ impl FakeCamera {
             clock_ahead_ms: AtomicU64::default(),
             mangle: Mutex::default(),
             cut: AtomicBool::default(),
+            base: Mutex::default(),
             connections: AtomicU32::default(),
             plays: AtomicU32::default(),
             teardowns: AtomicU32::default(),
@@ -199,7 +202,8 @@ async fn serve(mut stream: TcpStream, control: &Control) -> Option<()> {
             continue;
         }
         if let Some(status) = refused {
-            let answer = format!("RTSP/1.0 {status} No\r\nCSeq: {cseq}\r\n\r\n");
+            let to = control.base.lock().as_ref().map(|to| format!("Location: {to}\r\n")).unwrap_or_default();
+            let answer = format!("RTSP/1.0 {status} No\r\nCSeq: {cseq}\r\n{to}\r\n");
             stream.write_all(answer.as_bytes()).await.ok()?;
             continue;
         }
@@ -207,9 +211,9 @@ async fn serve(mut stream: TcpStream, control: &Control) -> Option<()> {
         match request.method.as_str() {
             "DESCRIBE" => {
                 body = control.sdp.lock().clone();
+                let base = control.base.lock().clone().unwrap_or(request.uri);
                 extra = format!(
-                    "Content-Base: {}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
-                    request.uri,
+                    "Content-Base: {base}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
                     body.len()
                 );
             }

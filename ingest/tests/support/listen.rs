@@ -2,8 +2,8 @@
 
 use super::PATIENCE;
 use lectern_ingest::{
-    ArchivePort, CameraConfig, CameraState, CameraStatus, Ingest, IngestConfig, Keyframe, LivePacket, LivePort,
-    LiveSink, LiveTracks, Ports, Transport,
+    AddressRule, ArchivePort, CameraConfig, CameraState, CameraStatus, Ingest, IngestConfig, Keyframe, LivePacket,
+    LivePort, LiveSink, LiveTracks, Ports, Transport,
 };
 use lectern_media::{
     Bitrate, CameraId, CameraStream, UnixMillis,
@@ -80,10 +80,16 @@ pub struct Bench {
 
 impl Bench {
     pub fn start() -> Self {
+        Self::of(|_| true)
+    }
+
+    /// Connects to such addresses alone.
+    pub fn of(address_allowed: AddressRule) -> Self {
         let heard = Arc::new(Heard::default());
         let (tx, keyframes) = mpsc::channel(64);
         let (archive, live) = (Arc::new(Archive(heard.clone())), Arc::new(Live(heard.clone())));
         let config = IngestConfig {
+            address_allowed,
             connects_per_second: 1_000,
             answer_within: Duration::from_secs(3),
             silent_after: Duration::from_millis(600),
