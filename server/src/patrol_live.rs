@@ -334,7 +334,11 @@ impl Sink {
 
 impl LiveSink for Sink {
     fn wanted(&self, stream: CameraStream) -> bool {
-        self.place(stream).is_some_and(|(publisher, track, layer)| publisher.wanted(track, layer))
+        // A substream flows whoever looks: of what the media plane was not given it keeps no keyframe, and a tile would wait
+        // for the camera's next one.
+        self.place(stream).is_some_and(|(publisher, track, layer)| {
+            stream == CameraStream::Sub || publisher.wanted(track, layer)
+        })
     }
 
     fn send(&mut self, stream: CameraStream, packet: LivePacket) {
