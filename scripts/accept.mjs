@@ -24,6 +24,7 @@ const LINES = {
   wall: "36 live tiles for five minutes: delay, drops, pages, main stream, replay, evidence, rights",
   health: "faults by script on twenty cameras for twenty minutes: a confusion matrix",
   "patrol-pages": "every page of exam patrol, both languages",
+  "security-key": "a security key as the second factor",
 };
 
 const git = (...words) => spawnSync("git", words, { cwd: ROOT, encoding: "utf8" }).stdout.trim();

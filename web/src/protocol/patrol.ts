@@ -159,7 +159,8 @@ export const confirmTotp = (code: string): Promise<RecoveryCodes> => request("PU
 export const removeTotp = (): Promise<FactorState> => request("DELETE", `${FACTOR}/totp`);
 export const newRecoveryCodes = (): Promise<RecoveryCodes> => request("POST", `${FACTOR}/recovery`);
 export const keyOptions = (): Promise<WebAuthnOptions> => request("POST", `${FACTOR}/keys/options`);
-export const addKey = (answer: WebAuthnAnswer): Promise<FactorState> => request("POST", `${FACTOR}/keys`, { body: answer });
+/** The codes are none unless the key is the first factor. */
+export const addKey = (answer: WebAuthnAnswer): Promise<RecoveryCodes> => request("POST", `${FACTOR}/keys`, { body: answer });
 export const removeKey = (name: string): Promise<FactorState> => request("DELETE", `${FACTOR}/keys/${enc(name)}`);
 export const keyChallenge = (): Promise<WebAuthnOptions> => request("POST", `${FACTOR}/keys/challenge`, { ...quiet });
 export const showKey = (answer: WebAuthnAnswer): Promise<FactorState> => request("POST", `${FACTOR}/keys/verify`, { body: answer, ...quiet });

@@ -14,6 +14,7 @@ export function openDialog<T>(body: (close: (result: T | null) => void, update: 
     // Notices move into the open dialog, because everything outside of it is inert: the content has a place of its own.
     const content = dialog.appendChild(document.createElement("div"));
     content.className = "dialog-content";
+    const opener = document.activeElement;
     let result: T | null = null;
     let changed = false;
     const close = (value: T | null): void => {
@@ -29,6 +30,8 @@ export function openDialog<T>(body: (close: (result: T | null) => void, update: 
     dialog.addEventListener("close", () => {
       keepNotices(dialog);
       dialog.remove();
+      // The browser gives the focus back, but not to an entry of a menu that has closed: its button has it then.
+      if (document.activeElement === null || document.activeElement === document.body) opener?.closest("details")?.querySelector("summary")?.focus();
       resolve(result);
     });
     for (const type of ["input", "change"]) {

@@ -6,7 +6,11 @@ export function installMenus(): void {
     for (const menu of openMenus()) {
       const inside = menu.contains(target);
       const chosen = target.closest("[data-closes]") !== null;
-      if (!inside || chosen) menu.open = false;
+      if (inside && !chosen) continue;
+      // An entry that goes out of sight takes the focus with it, and a dialog it opens could not give it back.
+      const held = menu.contains(document.activeElement);
+      menu.open = false;
+      if (held) menu.querySelector("summary")?.focus({ preventScroll: true });
     }
   });
   document.addEventListener("keydown", (event) => {

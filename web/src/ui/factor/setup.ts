@@ -10,41 +10,52 @@ import { copyText } from "../clipboard";
 import { confirmDialog, openDialog } from "../dialog";
 import { icon } from "../icon";
 import { wordsNote } from "../words";
+import { failedWords, keyWaits } from "./key-words";
 import { keysSupported, makeKey } from "./webauthn";
 import "./factor.css";
 
-/** `needed`: it was asked for and there is none yet. Resolves with whether this session has shown one. */
-export async function setUpFactor(needed = false): Promise<boolean> {
+/** `needed`: it was asked for and there is none yet. Resolves with whether this session has shown one. `known`: asked for already. */
+export async function setUpFactor(needed = false, known: FactorState | null = null): Promise<boolean> {
   await usePatrolWords();
-  let state: FactorState | null = null;
+  let state: FactorState | null = known;
   let totp: TotpSetup | null = null;
   let codes: string[] | null = null;
-  let error: unknown = null;
+  let words: ReturnType<typeof problemWords> | null = null;
   let busy = false;
+  let waiting: AbortController | null = null;
   let render = (): void => undefined;
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     if (busy) return;
     busy = true;
-    error = null;
+    words = null;
     render();
     try {
       await work();
     } catch (e) {
-      error = (e as { name?: string }).name === "NotAllowedError" ? null : e;
+      words = waiting ? failedWords(e) : problemWords(e);
     }
     busy = false;
+    waiting = null;
     render();
+    focusFirst();
+  };
+  /** What comes first on each step takes the focus, unless it is somewhere on it already. */
+  const focusFirst = (): void => {
+    const dialog = [...document.querySelectorAll<HTMLDialogElement>("dialog.factor-dialog[open]")].at(-1);
+    const at = document.activeElement;
+    // On top of it lies another one, or somebody went on by hand.
+    if (!dialog || (at !== null && at !== document.body && at !== dialog && !at.matches(".factor .leave-factor"))) return;
+    dialog.querySelector<HTMLElement>("[autofocus]")?.focus();
   };
   const refresh = async (): Promise<void> => {
     state = await patrol.factor();
   };
-  void attempt(refresh);
+  if (!known) void attempt(refresh);
 
   await openDialog<boolean>((close, update) => {
     render = update;
-    const words = error ? problemWords(error) : null;
     const note = words ? wordsNote(words, { tone: "bad", code: words.code }) : nothing;
-    if (codes) return recovery(codes, () => { codes = null; render(); });
+    if (codes) return recovery(codes, () => { codes = null; render(); focusFirst(); });
     if (totp) {
       const confirm = (event: Event): void => {
         event.preventDefault();
@@ -62,7 +73,7 @@ export async function setUpFactor(needed = false): Promise<boolean> {
           <span class="with-copy"><input class="input" readonly aria-label=${p.factor.secret} value=${totp.secret} data-secret @focus=${(e: Event) => (e.target as HTMLInputElement).select()} /><button type="button" class="btn icon-only" aria-label=${t.common.copy} title=${t.common.copy} @click=${() => void copyText(totp?.secret ?? "")}>${icon(Copy)}</button></span></li>
           <li><label for="fa-first">${p.factor.appStep3}</label><input class="input code num" id="fa-first" name="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9 ]{6,8}" required autofocus /></li></ol>
         ${note}
-        <div class="dialog-actions"><button type="button" class="btn" @click=${() => { totp = null; render(); }}>${t.common.cancel}</button><button class="btn primary" aria-busy=${busy ? "true" : nothing}>${p.factor.appConfirm}</button></div>
+        <div class="dialog-actions"><button type="button" class="btn" @click=${() => { totp = null; render(); focusFirst(); }}>${t.common.cancel}</button><button class="btn primary" aria-busy=${busy ? "true" : nothing}>${p.factor.appConfirm}</button></div>
       </form>`;
     }
     const done = state !== null && (state.totp || state.keys.length > 0);
@@ -74,20 +85,22 @@ export async function setUpFactor(needed = false): Promise<boolean> {
         <li>${icon(Smartphone)}<span><strong>${p.factor.app}</strong><span class="small muted">${state.totp ? p.factor.appOn(state.recovery_left) : p.factor.appOff}</span></span>
           ${state.totp
             ? html`<button class="btn small" @click=${() => void attempt(async () => { codes = (await patrol.newRecoveryCodes()).codes; })}>${p.factor.newCodes}</button><button class="btn quiet small icon-only" aria-label=${p.factor.removeApp} title=${p.factor.removeApp} @click=${() => void removeApp()}>${icon(Trash2)}</button>`
-            : html`<button class="btn small ${needed ? "primary" : ""}" @click=${() => void begin()}>${p.factor.setUp}</button>`}</li>
-        ${state.keys.map((name) => html`<li>${icon(KeyRound)}<span><strong>${name}</strong><span class="small muted">${p.factor.key}</span></span><button class="btn quiet small icon-only" aria-label=${p.factor.removeKey(name)} title=${p.factor.removeKey(name)} @click=${() => void attempt(async () => { state = await patrol.removeKey(name); })}>${icon(Trash2)}</button></li>`)}
-        <li>${icon(KeyRound)}<span><strong>${p.factor.key}</strong><span class="small muted">${keysSupported() ? p.factor.keyLead : p.factor.keyUnsupported}</span></span><button class="btn small" ?disabled=${!keysSupported()} @click=${() => void addKey()}>${p.factor.addKey}</button></li>
+            : html`<button class="btn small ${needed && !done ? "primary" : ""}" ?autofocus=${!done} @click=${() => void begin()}>${p.factor.setUp}</button>`}</li>
+        ${state.keys.map((name) => html`<li>${icon(KeyRound)}<span><strong>${name}</strong><span class="small muted">${p.factor.key}</span></span><button class="btn quiet small icon-only" aria-label=${p.factor.removeKey(name)} title=${p.factor.removeKey(name)} @click=${() => void removeKey(name)}>${icon(Trash2)}</button></li>`)}
+        <li>${icon(KeyRound)}<span><strong>${p.factor.key}</strong><span class="small muted">${keysSupported() ? p.factor.keyLead : p.factor.keyUnsupported}</span></span><button class="btn small" ?disabled=${!keysSupported() || waiting !== null} @click=${() => void addKey()}>${p.factor.addKey}</button></li>
       </ul>`}
+      ${waiting ? keyWaits(waiting) : nothing}
       ${note}
-      <div class="dialog-actions"><button class="btn ${done ? "primary" : ""}" @click=${() => close(done)}>${done ? p.factor.finish : t.common.close}</button></div>
+      <div class="dialog-actions"><button class="btn leave-factor ${done ? "primary" : ""}" ?autofocus=${done} @click=${() => close(done)}>${done ? p.factor.finish : t.common.close}</button></div>
     </div>`;
   }, "factor-dialog");
+  // TypeScript does not see that a step sets it.
+  (waiting as AbortController | null)?.abort();
 
   async function begin(): Promise<void> {
     await attempt(async () => {
       totp = await patrol.beginTotp();
     });
-    document.querySelector<HTMLInputElement>("#fa-first")?.focus();
   }
 
   async function addKey(): Promise<void> {
@@ -96,9 +109,24 @@ export async function setUpFactor(needed = false): Promise<boolean> {
       <div class="field"><label for="fa-name">${p.factor.keyName}</label><input class="input" id="fa-name" name="name" required maxlength="40" autofocus /></div>
       <div class="dialog-actions"><button type="button" class="btn" @click=${() => close(null)}>${t.common.cancel}</button><button class="btn primary">${p.factor.touchKey}</button></div>
     </form>`);
-    if (name) await attempt(async () => {
-      state = await patrol.addKey(await makeKey(await patrol.keyOptions(), name));
+    if (!name) return;
+    const stop = new AbortController();
+    await attempt(async () => {
+      const options = await patrol.keyOptions();
+      waiting = stop;
+      render();
+      const answer = await makeKey(options, name, stop.signal);
+      const fresh = (await patrol.addKey(answer)).codes;
+      await refresh();
+      // Codes come with the first factor alone.
+      if (fresh.length > 0) codes = fresh;
+      else notify({ text: p.factor.keyAdded(name) });
     });
+  }
+
+  async function removeKey(name: string): Promise<void> {
+    const sure = await confirmDialog(p.factor.removeKey(name), p.factor.removeKeyLead, [{ value: "yes", label: p.factor.removeKey(name), danger: true }], t.common.cancel);
+    if (sure) await attempt(async () => { state = await patrol.removeKey(name); });
   }
 
   async function removeApp(): Promise<void> {

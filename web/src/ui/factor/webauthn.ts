@@ -14,8 +14,21 @@ export function toBase64Url(bytes: ArrayBuffer): string {
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
+/** Whether a page at this host may use keys: the id of a relying party is a domain, never an address (W3C WebAuthn L2 §5.1.2). Pure. */
+export const isDomain = (host: string): boolean => !host.startsWith("[") && !/^[\d.]+$/.test(host);
+
 /** Whether this browser and this address can use keys at all. */
-export const keysSupported = (): boolean => typeof PublicKeyCredential !== "undefined" && isSecureContext;
+export const keysSupported = (): boolean => typeof PublicKeyCredential !== "undefined" && isSecureContext && isDomain(location.hostname);
+
+/** The key's own part of what went wrong; the rest is a problem of the server. */
+export function keyFault(error: unknown): "unanswered" | "known" | "refused" | null {
+  const name = (error as { name?: string } | null)?.name;
+  // The browser tells nobody whether somebody said no, nobody came, or the key is another one: no page may learn it (L2 §14.5).
+  if (name === "NotAllowedError" || name === "AbortError") return "unanswered";
+  if (name === "InvalidStateError") return "known";
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === "wrong_code" ? "refused" : null;
+}
 
 type Json = Record<string, unknown>;
 const withIds = (list: unknown): unknown => (Array.isArray(list) ? list.map((entry: Json) => ({ ...entry, id: fromBase64Url(String(entry["id"])) })) : list);
@@ -34,14 +47,14 @@ export function readOptions(options: WebAuthnOptions): Json {
   };
 }
 
-export async function makeKey(options: WebAuthnOptions, name: string): Promise<WebAuthnAnswer> {
-  const made = (await navigator.credentials.create({ publicKey: readOptions(options) as unknown as PublicKeyCredentialCreationOptions })) as PublicKeyCredential;
+export async function makeKey(options: WebAuthnOptions, name: string, signal: AbortSignal): Promise<WebAuthnAnswer> {
+  const made = (await navigator.credentials.create({ publicKey: readOptions(options) as unknown as PublicKeyCredentialCreationOptions, signal })) as PublicKeyCredential;
   const response = made.response as AuthenticatorAttestationResponse;
   return { state: options.state, name, id: toBase64Url(made.rawId), client_data: toBase64Url(response.clientDataJSON), data: toBase64Url(response.attestationObject), signature: "" };
 }
 
-export async function useKey(options: WebAuthnOptions): Promise<WebAuthnAnswer> {
-  const used = (await navigator.credentials.get({ publicKey: readOptions(options) as unknown as PublicKeyCredentialRequestOptions })) as PublicKeyCredential;
+export async function useKey(options: WebAuthnOptions, signal: AbortSignal): Promise<WebAuthnAnswer> {
+  const used = (await navigator.credentials.get({ publicKey: readOptions(options) as unknown as PublicKeyCredentialRequestOptions, signal })) as PublicKeyCredential;
   const response = used.response as AuthenticatorAssertionResponse;
   return { state: options.state, name: null, id: toBase64Url(used.rawId), client_data: toBase64Url(response.clientDataJSON), data: toBase64Url(response.authenticatorData), signature: toBase64Url(response.signature) };
 }
