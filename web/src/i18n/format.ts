@@ -26,8 +26,9 @@ export function span(ms: number): string {
 }
 
 export function size(bytes: number): string {
-  if (bytes < 1_000_000) return `${Math.max(1, Math.round(bytes / 1_000))} kB`;
-  if (bytes < 1_000_000_000) return `${Math.round(bytes / 1_000_000)} MB`;
+  if (bytes < 1_000) return `${Math.max(0, Math.round(bytes))} B`;
+  if (bytes < 999_500) return `${Math.round(bytes / 1_000)} kB`;
+  if (bytes < 999_500_000) return `${Math.round(bytes / 1_000_000)} MB`;
   if (bytes < 1_000_000_000_000) return `${(bytes / 1_000_000_000).toFixed(1)} GB`;
   return `${(bytes / 1_000_000_000_000).toFixed(1)} TB`;
 }

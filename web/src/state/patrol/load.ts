@@ -2,7 +2,7 @@
 import * as api from "../../protocol/api";
 import { cameras } from "../../protocol/patrol";
 import type { Account, Camera, Place } from "../../protocol/generated/index";
-import { growCatalogue, type PlaceNode } from "./catalogue";
+import { camerasBelow, growCatalogue, type PlaceNode } from "./catalogue";
 
 export interface Catalogue {
   places: Place[];
@@ -23,8 +23,9 @@ export async function loadCatalogue(): Promise<Catalogue> {
   const roots = places.filter((p) => p.parent === null || !ids.has(p.parent));
   const lists = await Promise.all(roots.map((root) => cameras(root.id)));
   const byId = new Map(lists.flatMap((l) => l.cameras).map((c): [string, Camera] => [c.id, c]));
-  const all = [...byId.values()];
-  return { places, roots, cameras: all, byId, nodes: growCatalogue(places, all), needsFactor: lists.some((l) => l.needs_second_factor) };
+  const nodes = growCatalogue(places, [...byId.values()]);
+  // One order everywhere: that of the tree.
+  return { places, roots, cameras: nodes.flatMap(camerasBelow), byId, nodes, needsFactor: lists.some((l) => l.needs_second_factor) };
 }
 
 /** Roles that mean something for cameras. Others of the same person say nothing about where they patrol. */

@@ -1,5 +1,6 @@
 /** The pages of exam patrol, side by side. Who may do less finds less; the server decides again on every request. */
 import { html, nothing, type TemplateResult } from "lit";
+import { ref } from "lit/directives/ref.js";
 import { p } from "../../i18n/patrol";
 import { session } from "../../state/session";
 import "../admin/admin.css";
@@ -28,8 +29,18 @@ export function patrolMenu(current: PatrolTab | "wall"): TemplateResult {
   return html`${mine().filter((id) => id !== current).map((id) => html`<a class="menu-item" data-closes href=${href(id)}>${p.nav[id]}</a>`)}`;
 }
 
+/** A phone shows four of eight tabs: the one that is open has to be among them. */
+function reveal(nav?: Element): void {
+  if (!nav) return;
+  requestAnimationFrame(() => {
+    const tab = nav.querySelector("[aria-current]")?.getBoundingClientRect();
+    const strip = nav.getBoundingClientRect();
+    if (tab) nav.scrollLeft += tab.left + tab.width / 2 - (strip.left + strip.width / 2);
+  });
+}
+
 export function patrolTabs(current: PatrolTab): TemplateResult {
-  return html`<nav class="manage-tabs patrol-tabs no-print" aria-label=${p.nav.patrol}>
+  return html`<nav class="manage-tabs patrol-tabs no-print" aria-label=${p.nav.patrol} ${ref(reveal)}>
     ${mine().map((id) => html`<a href=${href(id)} aria-current=${id === current ? "page" : nothing}>${p.nav[id]}</a>`)}
   </nav>`;
 }

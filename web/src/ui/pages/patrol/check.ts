@@ -6,7 +6,7 @@ import { size } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
 import type { CheckedCamera, PlaceId, PreExamReport } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
-import { findPlace, type PlaceNode } from "../../../state/patrol/catalogue";
+import { camerasBelow, findPlace, type PlaceNode } from "../../../state/patrol/catalogue";
 import { loadCatalogue, type Catalogue } from "../../../state/patrol/load";
 import { icon } from "../../icon";
 import { Page } from "../../page";
@@ -81,15 +81,17 @@ class PageCheck extends Page {
                 : html`<button class="btn primary large" ?disabled=${!this.#place} @click=${() => void this.#check()}>${icon(ClipboardCheck)}${this.#report ? p.check.again : p.check.start}</button>`}
               ${this.#report ? html`<button class="btn large" @click=${() => window.print()}>${icon(Printer)}${p.check.print}</button>` : nothing}
             </div>
-            ${this.#report ? report(this.#report) : nothing}`}`, true);
+            ${this.#report ? report(this.#report, nodes) : nothing}`}`, true);
   }
 }
 define("page-check", PageCheck);
 
 /** As it is printed: a heading, what was found, a table, and who signs. */
-function report(r: PreExamReport): TemplateResult {
+function report(r: PreExamReport, nodes: readonly PlaceNode[]): TemplateResult {
   const all = r.green === r.cameras.length;
-  const sorted = [...r.cameras].sort((a, b) => Number(a.green) - Number(b.green));
+  const place = new Map(nodes.flatMap(camerasBelow).map((c, n): [string, number] => [c.id, n]));
+  const rank = (c: CheckedCamera): number => place.get(c.camera) ?? place.size;
+  const sorted = [...r.cameras].sort((a, b) => Number(a.green) - Number(b.green) || rank(a) - rank(b));
   return html`<article class="sheet" data-report=${all ? "green" : "red"}>
     <h2>${p.check.sheetTitle(r.place_name)}</h2>
     <p class="verdict ${all ? "good" : "bad"}">${icon(all ? CircleCheck : TriangleAlert)}<strong>${all ? p.check.allGreen(r.cameras.length) : p.check.notGreen(r.cameras.length - r.green, r.cameras.length)}</strong></p>

@@ -1,10 +1,11 @@
 /** How long recordings are kept, what that means for the disk, and what is held back from any rule. */
 import { html, nothing, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { Lock, Trash2, TriangleAlert } from "lucide";
 import { problemWords, t } from "../../../i18n";
 import { size } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
-import type { CameraGroup, Hold, PlaceId, Retention } from "../../../protocol/generated/index";
+import type { CameraGroup, Hold, Place, PlaceId, Retention, RetentionRule } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
 import { session } from "../../../state/session";
@@ -27,6 +28,7 @@ class PageRetention extends Page {
   #retention: Retention | null = null;
   #holds: Hold[] | null = null;
   #error: unknown = null;
+  #group: CameraGroup = "exam_room";
 
   protected override named(): string {
     return p.retention.title;
@@ -57,14 +59,26 @@ class PageRetention extends Page {
   #setRule = (event: Event): void => {
     event.preventDefault();
     const form = new FormData(event.target as HTMLFormElement);
-    const rule = { place: this.#place, group: String(form.get("group")) as CameraGroup, days: Math.round(Number(form.get("days"))) };
-    void (async () => {
-      const before = this.#retention?.rules.find((r) => r.place === rule.place && r.group === rule.group)?.days ?? this.#retention?.default_days ?? 0;
-      // Fewer days remove recordings for good.
-      if (rule.days < before && !(await confirmDialog(p.retention.fewerTitle, p.retention.fewerLead(p.groups[rule.group], before, rule.days), [{ value: "yes", label: p.retention.fewerYes, danger: true }], t.common.cancel))) return;
-      await this.#do(() => patrol.setRetention(rule), p.retention.saved);
-    })();
+    const rule = { place: this.#place, group: this.#group, days: Math.round(Number(form.get("days"))) };
+    void this.#change(rule.place, rule.group, rule.days, () => patrol.setRetention(rule));
   };
+
+  #clear(rule: RetentionRule): void {
+    const { rules = [], default_days = 0 } = this.#retention ?? {};
+    const after = daysOf(this.#catalogue.places, rules.filter((r) => r !== rule), rule.place, rule.group, default_days);
+    void this.#change(rule.place, rule.group, after, () => patrol.clearRetention(rule.place, rule.group));
+  }
+
+  /** Fewer days remove recordings for good, whether a rule is set or taken away. */
+  async #change(place: PlaceId, group: CameraGroup, days: number, work: () => Promise<unknown>): Promise<void> {
+    const before = this.#daysOf(place, group);
+    if (days < before && !(await confirmDialog(p.retention.fewerTitle, p.retention.fewerLead(p.groups[group], before, days), [{ value: "yes", label: p.retention.fewerYes, danger: true }], t.common.cancel))) return;
+    await this.#do(work, p.retention.saved);
+  }
+
+  #daysOf(place: PlaceId, group: CameraGroup): number {
+    return daysOf(this.#catalogue.places, this.#retention?.rules ?? [], place, group, this.#retention?.default_days ?? 0);
+  }
 
   async #release(hold: Hold): Promise<void> {
     const second = hold.release_asked_by !== null;
@@ -79,6 +93,7 @@ class PageRetention extends Page {
   protected override content(): TemplateResult {
     const words = this.#error ? problemWords(this.#error) : null;
     const r = this.#retention;
+    const inForce = this.#place ? this.#daysOf(this.#place, this.#group) : 0;
     const full = r !== null && r.full_in_days !== null && r.full_in_days < r.default_days;
     return shell("patrol", html`${patrolTabs("retention")}
       <div class="page-head"><h1>${p.retention.title}</h1>
@@ -90,9 +105,9 @@ class PageRetention extends Page {
           <span class="progress" aria-hidden="true" ${vars({ "--done": r.used_bytes / Math.max(1, r.used_bytes + r.free_bytes) })}><span></span></span></section>
         <section class="place-section"><h2>${p.retention.rules}</h2><p class="small muted">${p.retention.rulesLead(r.default_days)}</p>
           ${r.rules.length > 0 ? html`<table class="dense compact"><thead><tr><th>${p.cameras.place}</th><th>${p.cameras.group}</th><th>${p.retention.days}</th><th><span class="sr">${t.people.actions}</span></th></tr></thead><tbody>
-            ${r.rules.map((rule) => html`<tr><td>${this.#catalogue.places.find((pl) => pl.id === rule.place)?.name ?? "—"}</td><td>${p.groups[rule.group]}</td><td class="num">${p.retention.daysN(rule.days)}</td><td class="act"><button class="btn quiet small icon-only" aria-label=${`${p.retention.clear}: ${p.groups[rule.group]}`} title=${p.retention.clear} @click=${() => void this.#do(() => patrol.clearRetention(rule.place, rule.group), p.retention.saved)}>${icon(Trash2)}</button></td></tr>`)}</tbody></table>` : nothing}
-          <form class="rule-form" @submit=${this.#setRule}><div class="field"><label for="rt-group">${p.cameras.group}</label><select class="input" id="rt-group" name="group">${GROUPS.map((g) => html`<option value=${g}>${p.groups[g]}</option>`)}</select></div>
-            <div class="field"><label for="rt-days">${p.retention.days}</label><input class="input num" id="rt-days" name="days" type="number" min="1" max="3650" value=${r.default_days} required /></div><button class="btn primary">${p.retention.set}</button></form></section>
+            ${r.rules.map((rule) => html`<tr><td>${this.#catalogue.places.find((pl) => pl.id === rule.place)?.name ?? "—"}</td><td>${p.groups[rule.group]}</td><td class="num">${p.retention.daysN(rule.days)}</td><td class="act"><button class="btn quiet small icon-only" aria-label=${`${p.retention.clear}: ${p.groups[rule.group]}`} title=${p.retention.clear} @click=${() => this.#clear(rule)}>${icon(Trash2)}</button></td></tr>`)}</tbody></table>` : nothing}
+          <form class="rule-form" @submit=${this.#setRule}><div class="field"><label for="rt-group">${p.cameras.group}</label><select class="input" id="rt-group" name="group" @change=${(e: Event) => { this.#group = (e.target as HTMLSelectElement).value as CameraGroup; this.requestUpdate(); }}>${GROUPS.map((g) => html`<option value=${g} .selected=${g === this.#group}>${p.groups[g]}</option>`)}</select></div>
+            <div class="field"><label for="rt-days">${p.retention.days}</label>${keyed(`${this.#place} ${this.#group} ${inForce}`, html`<input class="input num" id="rt-days" name="days" type="number" min="1" max="3650" value=${inForce} required />`)}</div><button class="btn primary">${p.retention.set}</button></form></section>
         <section class="place-section"><h2>${p.retention.holds}</h2><p class="small muted">${p.retention.holdsLead}</p>
           ${this.#holds === null || this.#holds.length === 0 ? html`<p class="muted">${p.retention.noHolds}</p>` : html`<table class="dense compact holds"><thead><tr><th>${p.audit.camera}</th><th>${p.retention.range}</th><th>${p.retention.why}</th><th>${p.retention.by}</th><th><span class="sr">${t.people.actions}</span></th></tr></thead><tbody>${this.#holds.map((h) => this.#hold(h))}</tbody></table>`}</section>`}`, true);
   }
@@ -106,3 +121,14 @@ class PageRetention extends Page {
   }
 }
 define("page-retention", PageRetention);
+
+/** How many days a rule keeps the cameras of a group at a place: the nearest one above them, or none. Pure. */
+export function daysOf(places: readonly Pick<Place, "id" | "parent">[], rules: readonly RetentionRule[], place: PlaceId, group: CameraGroup, otherwise: number): number {
+  const parents = new Map(places.map((pl) => [pl.id, pl.parent]));
+  // A tree of places is seven levels deep; a circle would be a fault of the server.
+  for (let at: PlaceId | null = place, depth = 0; at !== null && depth < 20; at = parents.get(at) ?? null, depth++) {
+    const rule = rules.find((r) => r.place === at && r.group === group);
+    if (rule) return rule.days;
+  }
+  return otherwise;
+}
