@@ -83,16 +83,13 @@ export class Cameras {
    * When a fault of a camera really began or ended, Unix milliseconds; waits for it.
    * @param {number} camera
    * @param {"start" | "end"} edge
-   * @param {{ fault?: string, stream?: "main" | "sub", within?: number }} which without them: its first fault, any stream
+   * @param {{ fault?: string, stream?: "main" | "sub", after?: number, within?: number }} which without them: its first fault, any stream;
+   *   `after`: Unix milliseconds
    */
-  async faultEdge(camera, edge, { fault, stream, within = 60_000 } = {}) {
-    const wanted = (line) => line.t === "fault" && line.camera === camera && line.edge === edge
+  async faultEdge(camera, edge, { fault, stream, after = 0, within = 60_000 } = {}) {
+    const wanted = (line) => line.t === "fault" && line.camera === camera && line.edge === edge && line.utc_ms >= after
       && (!fault || line.fault === fault) && (!stream || line.stream === null || line.stream === stream);
-    const [line] = await until(`camera ${camera}: ${edge} of ${fault ?? "its fault"}`, async () => {
-      const found = await this.lines(wanted);
-      return found.length > 0 && found;
-    }, within);
-    return line.utc_ms;
+    return until(`camera ${camera}: ${edge} of ${fault ?? "its fault"}`, async () => (await this.lines(wanted))[0]?.utc_ms, within);
   }
 
   /** Ends the cameras; the ledger is whole then. */

@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -97,8 +97,9 @@ export async function recordingsOf(server, camera) {
 /**
  * What the archive holds of one stream of a camera: { units: Map of SHA-256 → how often, playable, raw, parts }. The hash is over the
  * NAL units, each behind its length in four bytes, as the ledger's.
+ * @param {{ since?: number }} bounds Unix milliseconds; files that were last written before are left out
  */
-export async function archivedUnits(directories, track) {
+export async function archivedUnits(directories, track, { since = 0 } = {}) {
   const units = new Map();
   const count = { playable: 0, raw: 0, parts: 0 };
   const add = (data, kind) => {
@@ -108,6 +109,7 @@ export async function archivedUnits(directories, track) {
   };
   for (const directory of directories) {
     for (const name of (await readdir(directory)).filter((one) => one.startsWith(track)).sort()) {
+      if (since > 0 && (await stat(join(directory, name))).mtimeMs < since) continue;
       const bytes = await readFile(join(directory, name));
       if (name.endsWith(".cmf")) {
         count.parts += 1;

@@ -29,7 +29,7 @@ export async function makeSite(server, { name = "第一中学考点" } = {}) {
 /** What the form of a camera of the peer holds. */
 export const cameraForm = (peer, site, number, more = {}) => ({
   place: site.id, name: `考场 ${String(number).padStart(2, "0")}`, group: "exam_room", code: null,
-  main_url: `${peer.url}/cam/${number}/main`, sub_url: `${peer.url}/cam/${number}/sub`,
+  main_url: peer.list[number - 1].main, sub_url: peer.list[number - 1].sub,
   transport: number % 2 === 0 ? "udp" : "tcp", username: peer.user, password: peer.password, kbps_max: 8000, record: true, ...more,
 });
 
