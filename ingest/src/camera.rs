@@ -415,6 +415,10 @@ impl Camera {
     }
 
     /// Tells how it goes.
+            ("b_frame", now.b_frame, before.b_frame),
+            ("reference_b_frame", now.reference_b_frame, before.reference_b_frame),
+            ("after_reference_b_frame", now.after_reference_b_frame, before.after_reference_b_frame),
+            ("sound", now.sound, before.sound),
     fn refresh(&mut self, now: Stamp) {
         let pictures = [(&self.main, &self.main_feed), (&self.sub, &self.sub_feed)];
         let pictures = pictures.into_iter().filter(|(driver, _)| driver.is_configured());

@@ -142,7 +142,7 @@ impl Feed {
         if let Some((width, height)) = payload::size_of_config(codec, &media.config) {
             (self.status.width, self.status.height) = (width, height);
         }
-        live.described(self.stream, codec, media.config.clone(), now.at);
+        live.described(self.stream, codec, media.clock, media.config.clone(), now.at);
         let (inlet, watch) = (Inlet::new(media.payload_type), KeyframeWatch::new(codec));
         self.meter.restart();
         self.open = Some(Open { codec, running, inlet, watch, fresh: true, sizing: None });
@@ -320,6 +320,7 @@ impl Feed {
             fps: if self.stream == CameraStream::Sound { 0.0 } else { self.meter.fps },
             bitrate: self.meter.bitrate,
             keyframe_interval: self.meter.keyframe_interval,
+            b_frames: self.meter.b_frames,
             packets: self.meter.packets,
             lost: counts.lost,
             reordered: counts.reordered,

@@ -1,16 +1,17 @@
-//! One camera on its way to browsers: H.264 put together, checked, taken apart again in their size; G.711 as it is; keyframes
-//! for whoever watches them.
+//! One camera on its way to browsers: H.264 put together, checked, taken apart again in their size; G.711 as it is; AAC in
+//! access units; keyframes for whoever watches them.
 //!
 //! Only whole pictures go on, and after a loss only from the next keyframe. Timestamps of each stream go on over reconnects.
 
 use crate::{
-    port::{Keyframe, LivePacket, LivePort, LiveSink, LiveTracks},
+    order::{LeftOut, LiveOrder},
+    port::{Keyframe, LivePacket, LivePort, LiveSink, LiveSound, LiveTracks},
     reorder::{Packet, Stamp},
     repack::{self, NotSent, PAYLOAD_BYTES_MAX},
 };
 use bytes::Bytes;
 use lectern_fmp4::{
-    config::TrackConfig,
+    config::{AacConfig, TrackConfig},
     depay::{AccessUnit, Depacketizer, Packet as DepayPacket, Unit},
 };
 use lectern_media::{CameraId, CameraStream, ClockRate, Codec, ExtTimestamp, UnixMillis};
@@ -29,6 +30,12 @@ pub(crate) struct Dropped {
     pub(crate) nal_unit: u64,
     pub(crate) empty: u64,
     pub(crate) awaiting_keyframe: u64,
+    /// Packets of AAC that hold no units, or a part of one whose other parts are missing.
+    pub(crate) sound: u64,
+    /// Pictures that would be shown in the wrong order, or that need one of those.
+    pub(crate) b_frame: u64,
+    pub(crate) reference_b_frame: u64,
+    pub(crate) after_reference_b_frame: u64,
     pub(crate) keyframe_port_full: u64,
 }
 
@@ -72,17 +79,19 @@ struct Video {
     rebase: Rebase,
     /// The picture that was asked about last, and the answer.
     asked: Option<(ExtTimestamp, bool)>,
+    order: LiveOrder,
     waiting: bool,
 }
 
 impl Video {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
             depay: None,
             config: Bytes::new(),
             units: Vec::new(),
             rebase: Rebase::new(ClockRate::VIDEO),
             asked: None,
+            order: LiveOrder::default(),
             waiting: true,
         }
     }
@@ -95,6 +104,40 @@ impl Video {
     }
 }
 
+/// The sound.
+#[derive(Debug)]
+struct Sound {
+    rebase: Rebase,
+    /// What puts access units of AAC together, while they are wanted.
+    depay: Option<Depacketizer>,
+    config: Bytes,
+    units: Vec<Unit>,
+}
+
+impl Sound {
+    const fn new(clock: ClockRate) -> Self {
+        Self { rebase: Rebase::new(clock), depay: None, config: Bytes::new(), units: Vec::new() }
+    }
+
+    fn restart(&mut self) {
+        self.depay = None;
+        self.rebase.restart();
+    }
+}
+
+/// What of a sound can be heard.
+fn sound_of(codec: Codec, clock: ClockRate, config: &[u8]) -> Option<LiveSound> {
+    match codec {
+        Codec::Pcma => Some(LiveSound::Pcma),
+        Codec::Pcmu => Some(LiveSound::Pcmu),
+        Codec::Aac => Some(match AacConfig::new(config) {
+            Some(AacConfig { rate: rate_hz, channels, frame: 1024, .. }) => LiveSound::Aac { rate_hz, channels, clock },
+            _ => LiveSound::Unplayable,
+        }),
+        _ => None,
+    }
+}
+
 pub(crate) struct Live {
     camera: CameraId,
     tracks: LiveTracks,
@@ -103,7 +146,7 @@ pub(crate) struct Live {
     sink: Option<Box<dyn LiveSink>>,
     main: Video,
     sub: Video,
-    sound: Rebase,
+    sound: Sound,
     keyframes: Option<mpsc::Sender<Keyframe>>,
     /// Which stream's keyframes are watched.
     watched: CameraStream,
@@ -120,7 +163,7 @@ impl Live {
             sink: None,
             main: Video::new(),
             sub: Video::new(),
-            sound: Rebase::new(ClockRate::G711),
+            sound: Sound::new(ClockRate::G711),
             keyframes,
             watched,
             dropped: Dropped::default(),
@@ -128,17 +171,28 @@ impl Live {
     }
 
     /// A stream was described; its packets are numbered anew.
-    pub(crate) fn described(&mut self, stream: CameraStream, codec: Codec, config: Bytes, now: Instant) {
+    pub(crate) fn described(
+        &mut self,
+        stream: CameraStream,
+        codec: Codec,
+        clock: ClockRate,
+        config: Bytes,
+        now: Instant,
+    ) {
         let before = self.tracks;
         match stream {
             CameraStream::Main => self.tracks.main = codec == Codec::H264,
             CameraStream::Sub => self.tracks.sub = codec == Codec::H264,
             CameraStream::Sound => {
-                self.tracks.sound = matches!(codec, Codec::Pcma | Codec::Pcmu).then_some(codec);
+                self.tracks.sound = sound_of(codec, clock, &config);
+                if self.sound.rebase.clock != clock {
+                    self.sound = Sound::new(clock);
+                }
             }
         }
-        if let Some(video) = self.video_of(stream) {
-            video.config = config;
+        match self.video_of(stream) {
+            Some(video) => video.config = config,
+            None => self.sound.config = config,
         }
         self.restart(stream);
         if self.tracks != before {
@@ -184,6 +238,12 @@ impl Live {
         [CameraStream::Main, CameraStream::Sub, CameraStream::Sound].into_iter().for_each(|s| self.restart(s));
     }
 
+    /// Whether somebody watches or listens now.
+    pub(crate) fn is_watched(&self) -> bool {
+        let all = [CameraStream::Main, CameraStream::Sub, CameraStream::Sound];
+        self.sink.as_deref().is_some_and(|sink| all.into_iter().any(|stream| sink.wanted(stream)))
+    }
+
     /// Takes a packet of a picture, in order.
     pub(crate) fn picture(&mut self, stream: CameraStream, packet: &Packet) {
         let h264 = if stream == CameraStream::Main { self.tracks.main } else { self.tracks.sub };
@@ -215,14 +275,7 @@ impl Live {
                 none.insert(depay)
             }
         };
-        let taken = DepayPacket {
-            seq: packet.seq,
-            timestamp: packet.timestamp,
-            arrival: packet.arrival.wall,
-            marker: packet.marker,
-            payload: packet.payload.clone(),
-        };
-        depay.push(taken, &mut video.units);
+        depay.push(taken(packet), &mut video.units);
         let mut units = std::mem::take(&mut video.units);
         for unit in units.drain(..) {
             if let Unit::Access(unit) = unit {
@@ -234,13 +287,20 @@ impl Live {
         }
     }
 
-    /// Takes a packet of G.711.
+    /// Takes a packet of sound.
     pub(crate) fn sound(&mut self, packet: &Packet) {
-        if self.tracks.sound.is_none() {
-            return;
+        let wanted = self.sink.as_ref().is_some_and(|sink| sink.wanted(CameraStream::Sound));
+        match self.tracks.sound {
+            Some(LiveSound::Pcma | LiveSound::Pcmu) if wanted => self.g711(packet),
+            Some(LiveSound::Aac { .. }) if wanted => self.aac(packet),
+            // What is heard next does not continue it.
+            _ => self.sound.depay = None,
         }
-        let Some(sink) = self.sink.as_mut().filter(|sink| sink.wanted(CameraStream::Sound)) else { return };
-        let start = self.sound.map(packet.timestamp, packet.arrival.at);
+    }
+
+    fn g711(&mut self, packet: &Packet) {
+        let Some(sink) = &mut self.sink else { return };
+        let start = self.sound.rebase.map(packet.timestamp, packet.arrival.at);
         let mut at = 0;
         while at < packet.payload.len() {
             let end = (at + PAYLOAD_BYTES_MAX).min(packet.payload.len());
@@ -253,12 +313,39 @@ impl Live {
         }
     }
 
+    fn aac(&mut self, packet: &Packet) {
+        let Some(sink) = &mut self.sink else { return };
+        let sound = &mut self.sound;
+        let depay = match &mut sound.depay {
+            Some(depay) => depay,
+            none => {
+                let Some(mut depay) = Depacketizer::new(Codec::Aac, Duration::ZERO) else { return };
+                depay.set_parameters(&sound.config);
+                none.insert(depay)
+            }
+        };
+        let before = depay.dropped().malformed;
+        depay.push(taken(packet), &mut sound.units);
+        self.dropped.sound += depay.dropped().malformed - before;
+        for unit in sound.units.drain(..) {
+            if let Unit::Access(unit) = unit {
+                let arrival = packet.arrival.at;
+                let timestamp = sound.rebase.map(unit.timestamp, arrival);
+                let payload = unit.data;
+                sink.send(
+                    CameraStream::Sound,
+                    LivePacket { timestamp, marker: false, keyframe: true, payload, arrival },
+                );
+            }
+        }
+    }
+
     /// A sender report of a stream.
     pub(crate) fn report(&mut self, stream: CameraStream, ntp: UnixMillis, timestamp: ExtTimestamp) {
         let rebase = match stream {
             CameraStream::Main => &self.main.rebase,
             CameraStream::Sub => &self.sub.rebase,
-            CameraStream::Sound => &self.sound,
+            CameraStream::Sound => &self.sound.rebase,
         };
         if let (Some(offset), Some(sink)) = (rebase.offset, &mut self.sink) {
             sink.report(stream, ntp, timestamp.wire().wrapping_add(offset));
@@ -300,6 +387,14 @@ impl Live {
             self.dropped.awaiting_keyframe += 1;
             return;
         }
+        if let Some(why) = video.order.leaves_out(unit) {
+            *match why {
+                LeftOut::BFrame => &mut self.dropped.b_frame,
+                LeftOut::ReferenceBFrame => &mut self.dropped.reference_b_frame,
+                LeftOut::AfterReferenceBFrame => &mut self.dropped.after_reference_b_frame,
+            } += 1;
+            return;
+        }
         let payloads = match repack::payloads(units()) {
             Ok(payloads) => payloads,
             Err(why) => {
@@ -322,6 +417,16 @@ impl Live {
     }
 }
 
+fn taken(packet: &Packet) -> DepayPacket {
+    DepayPacket {
+        seq: packet.seq,
+        timestamp: packet.timestamp,
+        arrival: packet.arrival.wall,
+        marker: packet.marker,
+        payload: packet.payload.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,6 +441,7 @@ mod tests {
     #[derive(Default)]
     struct Wall {
         main_wanted: AtomicBool,
+        deaf: AtomicBool,
         opened: Mutex<Vec<LiveTracks>>,
         got: Mutex<Vec<(CameraStream, LivePacket)>>,
     }
@@ -351,13 +457,21 @@ mod tests {
 
     impl LiveSink for Sink {
         fn wanted(&self, stream: CameraStream) -> bool {
-            stream != CameraStream::Main || self.0.main_wanted.load(Relaxed)
+            match stream {
+                CameraStream::Main => self.0.main_wanted.load(Relaxed),
+                CameraStream::Sub => true,
+                CameraStream::Sound => !self.0.deaf.load(Relaxed),
+            }
         }
         fn send(&mut self, stream: CameraStream, packet: LivePacket) {
             self.0.got.lock().push((stream, packet));
         }
         fn report(&mut self, _: CameraStream, _: UnixMillis, _: u32) {}
     }
+
+    /// AAC-LC, 16 kHz, one channel.
+    const AAC: Bytes = Bytes::from_static(&[0x14, 0x08]);
+    const CLOCK: ClockRate = ClockRate::of(16_000);
 
     struct Bench {
         live: Live,
@@ -372,9 +486,9 @@ mod tests {
             let (tx, keyframes) = mpsc::channel(2);
             let mut live = Live::new(CameraId::generate(), CameraStream::Sub, Some(tx));
             let (wall, start) = (Arc::new(Wall::default()), Instant::now());
-            live.described(CameraStream::Main, Codec::H264, Bytes::new(), start);
-            live.described(CameraStream::Sub, Codec::H264, Bytes::new(), start);
-            live.described(CameraStream::Sound, Codec::Aac, Bytes::new(), start);
+            live.described(CameraStream::Main, Codec::H264, ClockRate::VIDEO, Bytes::new(), start);
+            live.described(CameraStream::Sub, Codec::H264, ClockRate::VIDEO, Bytes::new(), start);
+            live.described(CameraStream::Sound, Codec::Aac, CLOCK, AAC, start);
             live.tick(&wall, true, start);
             Self { live, wall, keyframes, start, seq: 0 }
         }
@@ -404,7 +518,8 @@ mod tests {
     #[test]
     fn a_picture_goes_on_from_a_keyframe_with_its_sets() {
         let mut b = Bench::new();
-        assert_eq!(*b.wall.opened.lock(), [LiveTracks { main: true, sub: true, sound: None }]);
+        let sound = Some(LiveSound::Aac { rate_hz: 16_000, channels: 1, clock: CLOCK });
+        assert_eq!(*b.wall.opened.lock(), [LiveTracks { main: true, sub: true, sound }]);
         b.push(CameraStream::Sub, 0, &[0x41, 0x9a, 1], true);
         b.keyframe(CameraStream::Sub, 3_600);
         b.push(CameraStream::Sub, 7_200, &[0x41, 0x9a, 1], true);
@@ -457,5 +572,42 @@ mod tests {
         b.keyframe(CameraStream::Sub, 0);
         // Three seconds by our clock, less the second that the first picture was into its own.
         assert_eq!(b.got(), ["90000K".to_owned(), format!("{}K", 90_000 + 90 * (ms - 1_000))]);
+    }
+    #[test]
+    fn units_of_aac_go_on_one_by_one_while_somebody_listens() {
+        let mut b = Bench::new();
+        let mut push = |seq: u64, timestamp: u64, payload: &[u8]| {
+            let arrival = Stamp { wall: UnixMillis(0), at: b.start };
+            let (seq, timestamp) = (ExtSeq(seq), ExtTimestamp(timestamp));
+            let packet = Packet { seq, timestamp, marker: true, payload: Bytes::copy_from_slice(payload), arrival };
+            b.live.sound(&packet);
+        };
+        // RFC 3640 §3.2.1: bits of headers, a header of 16 bits for each unit, the units.
+        push(1, 100, &[0, 32, 0, 16, 0, 8, 1, 2, 3]);
+        push(2, 2_148, &[0, 16, 0, 8]);
+        b.wall.deaf.store(true, Relaxed);
+        push(3, 3_172, &[0, 16, 0, 8, 4]);
+        b.wall.deaf.store(false, Relaxed);
+        push(9, 9_000, &[0, 16, 0, 8, 5]);
+        let got: Vec<_> = b.wall.got.lock().drain(..).map(|(_, p)| (p.timestamp, p.payload.to_vec())).collect();
+        assert_eq!(got, [(100, vec![1, 2]), (1_124, vec![3]), (9_000, vec![5])]);
+        assert_eq!(b.live.dropped.sound, 1, "one is cut short");
+    }
+
+    #[test]
+    fn a_sound_that_no_decoder_takes_is_told() {
+        // (codec, configuration in SDP, what of it can be heard)
+        let aac = |rate_hz, channels| Some(LiveSound::Aac { rate_hz, channels, clock: CLOCK });
+        for (codec, config, want) in [
+            (Codec::Aac, &[0x14, 0x08][..], aac(16_000, 1)),
+            (Codec::Aac, &[0x11, 0xb0], aac(48_000, 6)),
+            (Codec::Aac, &[0x2b, 0x8a, 0x08, 0x00], Some(LiveSound::Unplayable)),
+            (Codec::Aac, &[0x14, 0x0c], Some(LiveSound::Unplayable)),
+            (Codec::Aac, &[], Some(LiveSound::Unplayable)),
+            (Codec::Pcma, &[], Some(LiveSound::Pcma)),
+            (Codec::Opus, &[], None),
+        ] {
+            assert_eq!(sound_of(codec, CLOCK, config), want, "{codec:?} {config:x?}");
+        }
     }
 }

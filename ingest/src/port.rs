@@ -1,7 +1,7 @@
 //! What ingest needs of others. `server/` adapts these onto the recorder, the SFU and the health worker.
 
 use bytes::Bytes;
-use lectern_media::{CameraId, CameraStream, Codec, UnixMillis, tap::TapHandle};
+use lectern_media::{CameraId, CameraStream, ClockRate, UnixMillis, tap::TapHandle};
 use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
@@ -12,15 +12,36 @@ pub trait ArchivePort: Send + Sync {
     fn tap(&self, camera: CameraId) -> Option<TapHandle>;
 }
 
-/// What of a camera can be shown live. Browsers play H.264 and G.711: H.265 and AAC are archived only.
+/// What of a camera can be shown live. Browsers play H.264 and G.711: H.265 is archived only, AAC is heard where somebody
+/// makes G.711 of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LiveTracks {
     /// The main stream is H.264 and may be asked for ([`LiveSink::wanted`]).
     pub main: bool,
     /// There is a substream (always H.264).
     pub sub: bool,
-    /// The sound, if G.711: [`Codec::Pcma`] or [`Codec::Pcmu`].
-    pub sound: Option<Codec>,
+    /// The sound.
+    pub sound: Option<LiveSound>,
+}
+
+/// How a sound is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveSound {
+    /// G.711 A-law, 8 kHz.
+    Pcma,
+    /// G.711 µ-law, 8 kHz.
+    Pcmu,
+    /// AAC-LC in units of 1,024 samples: packets hold an access unit each.
+    Aac {
+        /// Samples per second.
+        rate_hz: u32,
+        /// 1 to 6, or 8.
+        channels: u8,
+        /// The clock of its timestamps; of some cameras not the rate.
+        clock: ClockRate,
+    },
+    /// AAC in another form than LC, or one that the camera does not tell.
+    Unplayable,
 }
 
 /// Where live media goes.
@@ -33,7 +54,7 @@ pub trait LivePort: Send + Sync {
 /// The live side of one camera. Called from the camera's task only; must not block.
 pub trait LiveSink: Send {
     /// Whether the stream's media is wanted now. Asked for each access unit, so cheap. A stream that becomes wanted begins
-    /// with its next keyframe.
+    /// with its next keyframe, sound at once.
     fn wanted(&self, stream: CameraStream) -> bool;
     /// Takes a packet. Each stream's timestamps go on over reconnects, with the time between.
     fn send(&mut self, stream: CameraStream, packet: LivePacket);
@@ -41,10 +62,11 @@ pub trait LiveSink: Send {
     fn report(&mut self, stream: CameraStream, ntp: UnixMillis, timestamp: u32);
 }
 
-/// One RTP payload, ready for a browser: H.264 in packetization-mode 1 (RFC 6184) or G.711, at most 1,150 bytes.
+/// One RTP payload, ready for a browser: H.264 in packetization-mode 1 (RFC 6184) or G.711, at most 1,150 bytes. Of
+/// [`LiveSound::Aac`] an access unit instead (ISO/IEC 14496-3 `raw_data_block`), at most 8,191 bytes.
 #[derive(Debug, Clone)]
 pub struct LivePacket {
-    /// The RTP timestamp: 90 kHz for pictures, 8 kHz for sound.
+    /// The RTP timestamp: 90 kHz for pictures, 8 kHz for G.711, as [`LiveSound::Aac`] says for AAC.
     pub timestamp: u32,
     /// The marker bit: the last packet of a picture.
     pub marker: bool,

@@ -17,6 +17,7 @@ mod patrol_health;
 mod patrol_hooks;
 mod patrol_idle;
 mod patrol_live;
+mod patrol_sound;
 mod patrol_words;
 mod people;
 mod serve;
@@ -64,6 +65,9 @@ enum Command {
     /// Measures pictures of cameras; the server starts it for itself.
     #[command(name = patrol_health::COMMAND, hide = true)]
     HealthWorker,
+    /// Makes sound for browsers of the sound of cameras; the server starts it for itself.
+    #[command(name = patrol_sound::COMMAND, hide = true)]
+    SoundWorker,
     /// Looks after the catalogue.
     #[command(subcommand)]
     Library(LibraryCommand),
@@ -172,6 +176,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             if let Some(aside) = aside {
                 println!("the old journal is kept as {}", aside.display());
                 println!("nobody has an account now: the next start makes the first one and prints who may sign in");
+        Command::SoundWorker => {
+            lectern_transcode::worker::run(std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
             }
             if places > 0 {
                 println!("{places} places were made again, as the recordings name them");

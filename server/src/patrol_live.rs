@@ -3,6 +3,7 @@
 //! A camera is known to walls by its id, to the SFU by the tracks that it publishes at the moment. Tracks end when a camera
 //! reconnects with others; what walls were assigned is told anew then. Does not belong here: who may see what (signaling).
 
+use crate::patrol_sound::{Made, Way, transcoder};
 use async_trait::async_trait;
 use lectern_ingest::{LivePacket, LivePort, LiveSink, LiveTracks};
 use lectern_media::{
@@ -16,11 +17,12 @@ use lectern_signaling::{
     patrol::ports::{PatrolEvent, WallLine, WallPlane},
     ports::{MediaError, Subscribed},
 };
+use lectern_transcode::Transcoder;
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use ulid::Ulid;
 
@@ -39,6 +41,7 @@ pub struct Live(Arc<Inner>);
 
 struct Inner {
     sfu: Sfu,
+    transcoder: Transcoder,
     state: Mutex<State>,
 }
 
@@ -49,6 +52,8 @@ struct State {
     tracks: HashMap<TrackId, (CameraId, bool)>,
     walls: HashMap<PeerId, Vec<WallLine>>,
     lines: HashMap<(PeerId, String), Line>,
+    /// Cameras whose sound can't be played, and until when.
+    unheard: HashMap<CameraId, Instant>,
 }
 
 /// What a camera publishes at the moment.
@@ -58,6 +63,8 @@ struct Tracks {
     generation: u64,
     video: Option<TrackId>,
     sound: Option<TrackId>,
+    /// It has a sound that nothing can be made of.
+    unplayable: bool,
     /// The streams of the layers, lowest first.
     layers: Vec<CameraStream>,
 }
@@ -71,8 +78,17 @@ struct Line {
 }
 
 impl Live {
+    /// Call it within a runtime.
     pub fn new(sfu: Sfu) -> Self {
-        Self(Arc::new(Inner { sfu, state: Mutex::default() }))
+        Self(Arc::new(Inner { sfu, transcoder: transcoder(), state: Mutex::default() }))
+    }
+
+    /// The sound of a camera can't be played for so long, or until it comes anew.
+    pub fn not_heard(&self, camera: CameraId, pause: Duration) {
+        let mut state = self.0.state.lock();
+        if state.cameras.contains_key(&camera) {
+            state.unheard.insert(camera, Instant::now() + pause);
+        }
     }
 
     /// What an event of the SFU is to walls, if it is about one.
@@ -148,6 +164,7 @@ impl Inner {
 
 impl State {
     fn forget(&mut self, camera: CameraId) {
+        self.unheard.remove(&camera);
         if let Some(old) = self.cameras.remove(&camera) {
             for track in [old.video, old.sound].into_iter().flatten() {
                 self.tracks.remove(&track);
@@ -221,6 +238,12 @@ impl WallPlane for Live {
         self.0.insist(peer).await.map_err(command_error)
     }
 
+    fn can_be_heard(&self, camera: CameraId) -> bool {
+        let state = self.0.state.lock();
+        !state.cameras.get(&camera).is_some_and(|t| t.unplayable)
+            && state.unheard.get(&camera).is_none_or(|until| *until <= Instant::now())
+    }
+
     async fn close_peer(&self, peer: PeerId) {
         {
             let mut state = self.0.state.lock();
@@ -253,6 +276,8 @@ struct Sink {
     generation: u64,
     publisher: Arc<OnceLock<LocalPublisher>>,
     layers: Vec<CameraStream>,
+    /// Its sound, if another is made of it.
+    made: Option<Made>,
     making: tokio::task::JoinHandle<()>,
 }
 
@@ -276,7 +301,12 @@ impl LivePort for Live {
             let layers = layers.len() as u8;
             wanted.push(LocalTrack { source: TrackSource::Camera, codec: Codec::H264, layers, heights });
         }
-        if let Some(codec) = tracks.sound {
+        let way = tracks.sound.map(Way::of);
+        if way == Some(Way::Unplayable) {
+            metrics::counter!("lectern_server_sounds_not_played_total", "reason" => "format").increment(1);
+            tracing::info!(%camera, "the sound of a camera is in a form that is not played live");
+        }
+        if let Some(codec) = way.and_then(Way::codec) {
             let heights = [0; Layer::COUNT_MAX];
             wanted.push(LocalTrack { source: TrackSource::Microphone, codec, layers: 1, heights });
         }
@@ -286,8 +316,17 @@ impl LivePort for Live {
         let generation = GENERATIONS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let publisher: Arc<OnceLock<LocalPublisher>> = Arc::default();
         let publish = LocalPublish { room: ROOM, participant: camera.participant(), tracks: wanted };
-        let making = tokio::spawn(make(self.clone(), camera, generation, publish, layers.clone(), publisher.clone()));
-        Some(Box::new(Sink { live: self.clone(), camera, generation, publisher, layers, making }))
+        let made = match way {
+            Some(Way::Made(format, clock)) => {
+                let room = Arc::downgrade(&publisher);
+                Some(Made::new(&self.0.transcoder, (format, clock), self.clone(), camera, room))
+            }
+            _ => None,
+        };
+        let unplayable = way == Some(Way::Unplayable);
+        let tracks = Tracks { generation, unplayable, layers: layers.clone(), ..Tracks::default() };
+        let making = tokio::spawn(make(self.clone(), camera, tracks, publish, publisher.clone()));
+        Some(Box::new(Sink { live: self.clone(), camera, generation, publisher, layers, made, making }))
     }
 }
 
@@ -295,9 +334,8 @@ impl LivePort for Live {
 async fn make(
     live: Live,
     camera: CameraId,
-    generation: u64,
+    tracks: Tracks,
     publish: LocalPublish,
-    layers: Vec<CameraStream>,
     slot: Arc<OnceLock<LocalPublisher>>,
 ) {
     loop {
@@ -306,7 +344,7 @@ async fn make(
                 let track = |source| publisher.tracks().iter().find(|t| t.source == source).map(|t| t.id);
                 let (video, sound) = (track(TrackSource::Camera), track(TrackSource::Microphone));
                 if slot.set(publisher).is_ok() {
-                    live.published(camera, Tracks { generation, video, sound, layers }).await;
+                    live.published(camera, Tracks { video, sound, ..tracks }).await;
                 }
                 return;
             }
@@ -336,12 +374,14 @@ impl LiveSink for Sink {
     fn wanted(&self, stream: CameraStream) -> bool {
         // A substream flows whoever looks: of what the media plane was not given it keeps no keyframe, and a tile would wait
         // for the camera's next one.
-        self.place(stream).is_some_and(|(publisher, track, layer)| {
-            stream == CameraStream::Sub || publisher.wanted(track, layer)
-        })
+        self.place(stream)
+            .is_some_and(|(publisher, track, layer)| stream == CameraStream::Sub || publisher.wanted(track, layer))
     }
 
     fn send(&mut self, stream: CameraStream, packet: LivePacket) {
+        if let Some(made) = self.made.as_mut().filter(|_| stream == CameraStream::Sound) {
+            return made.unit(packet);
+        }
         if let Some((publisher, track, layer)) = self.place(stream) {
             let LivePacket { timestamp, marker, keyframe, payload, arrival } = packet;
             // What the media plane drops it counts.
@@ -350,6 +390,8 @@ impl LiveSink for Sink {
     }
 
     fn report(&mut self, stream: CameraStream, ntp: UnixMillis, timestamp: u32) {
+        let made = self.made.as_ref().filter(|_| stream == CameraStream::Sound);
+        let timestamp = made.map_or(timestamp, |made| made.seen(timestamp));
         if let Some((publisher, track, layer)) = self.place(stream) {
             publisher.report(track, layer, ntp.into(), timestamp);
         }

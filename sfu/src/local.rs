@@ -179,7 +179,7 @@ impl LocalQueue {
 /// with the timestamp in the low 32 bits.
 type Dropping = AtomicU64;
 
-/// A publisher in this process. One task sends; the rest may be asked by anyone. Dropping it ends its tracks.
+/// A publisher in this process. Of each track one task sends; the rest may be asked by anyone. Dropping it ends its tracks.
 pub struct LocalPublisher {
     queue: Arc<LocalQueue>,
     inbox: Arc<Inbox>,

@@ -31,6 +31,8 @@ pub enum TileRefusal {
     NeedsSecondFactor,
     /// Nothing of it can be shown in a browser: H.265 without an H.264 substream.
     NotPlayable,
+    /// It has sound, but in a form that can't be played live: not AAC-LC, more than two channels, or damaged. Of sound only.
+    SoundNotPlayable,
     /// The line of this tile is not there.
     NoLine,
     /// The server can't now; try again.

@@ -39,7 +39,7 @@ pub trait Sight {
     /// # Errors
     /// Why not.
     fn live(&self, camera: CameraId) -> Result<(), TileRefusal>;
-    /// Whether it may be heard.
+    /// Whether it may, and can, be heard.
     ///
     /// # Errors
     /// Why not.
@@ -294,7 +294,7 @@ impl Wall {
             match allowed {
                 Ok(()) => wish = Some((mid, camera)),
                 Err(reason) => {
-                    if reason != TileRefusal::NoLine {
+                    if !matches!(reason, TileRefusal::NoLine | TileRefusal::SoundNotPlayable) {
                         out.push(Output::Note { camera, look: Look::SoundRefused(reason) });
                     }
                     refusals.push(RefusedTile { mid, camera, reason });
@@ -332,7 +332,9 @@ impl Wall {
                 self.close_look(tile.camera, now, out);
             }
             let look = if sound { Look::SoundRefused(tile.reason) } else { Look::Refused(tile.reason) };
-            out.push(Output::Note { camera: tile.camera, look });
+            if tile.reason != TileRefusal::SoundNotPlayable {
+                out.push(Output::Note { camera: tile.camera, look });
+            }
             out.push(Output::Send(WallMessage::Withdrawn { tile }));
         }
     }

@@ -24,6 +24,7 @@ fn peer(n: u8) -> PeerId {
 struct Eyes {
     denied: RefCell<HashSet<CameraId>>,
     deaf: RefCell<HashSet<CameraId>>,
+    mute: RefCell<HashSet<CameraId>>,
     h265: HashSet<CameraId>,
     unplayable: HashSet<CameraId>,
     full: bool,
@@ -34,7 +35,11 @@ impl Sight for Eyes {
         if self.denied.borrow().contains(&camera) { Err(TileRefusal::NotAllowed) } else { Ok(()) }
     }
     fn listen(&self, camera: CameraId) -> Result<(), TileRefusal> {
-        if self.deaf.borrow().contains(&camera) { Err(TileRefusal::NotNow) } else { self.live(camera) }
+        match () {
+            () if self.deaf.borrow().contains(&camera) => Err(TileRefusal::NotNow),
+            () if self.mute.borrow().contains(&camera) => Err(TileRefusal::SoundNotPlayable),
+            () => self.live(camera),
+        }
     }
     fn playable(&self, camera: CameraId) -> Playable {
         match () {
@@ -233,6 +238,26 @@ fn a_right_that_ends_stops_the_tile_and_its_sound() {
     assert!(n.contains(&(camera(1), Look::Closed { since: at(0), until: at(4_000) })), "{n:?}");
     assert!(n.contains(&(camera(1), Look::Listened { since: at(0), until: at(4_000) })), "{n:?}");
     assert!(n.contains(&(camera(1), Look::Refused(TileRefusal::NotAllowed))), "{n:?}");
+}
+
+#[test]
+fn a_sound_that_turns_out_unplayable_ends_without_a_refusal_in_the_log() {
+    let (mut wall, eyes) = (Wall::default(), Eyes::default());
+    up(&mut wall, &eyes);
+    let mut out = vec![];
+    let listen = || WallRequest::Listen { req: 8, mid: "s".into(), camera: Some(camera(1)) };
+    wall.request(at(0), show(vec![tile("0", camera(1), 180)]), &eyes, &mut out);
+    wall.request(at(0), listen(), &eyes, &mut out);
+    eyes.mute.borrow_mut().insert(camera(1));
+    out.clear();
+    wall.recheck(at(2_000), &eyes, &mut out);
+    assert_eq!(notes(&out), [(camera(1), Look::Listened { since: at(0), until: at(2_000) })]);
+    let told = RefusedTile { mid: "s".into(), camera: camera(1), reason: TileRefusal::SoundNotPlayable };
+    assert_eq!(out.last(), Some(&Output::Send(WallMessage::Withdrawn { tile: told })));
+    assert_eq!(wall.cameras().count(), 1, "its picture stays");
+    out.clear();
+    wall.request(at(3_000), listen(), &eyes, &mut out);
+    assert_eq!((refusals(&out), notes(&out)), (vec![TileRefusal::SoundNotPlayable], vec![]));
 }
 
 #[test]

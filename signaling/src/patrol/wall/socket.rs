@@ -398,6 +398,7 @@ impl Served {
             TileRefusal::NotNow => "not_now",
             TileRefusal::NeedsSecondFactor => "needs_second_factor",
             TileRefusal::NotPlayable => "not_playable",
+            TileRefusal::SoundNotPlayable => "sound_not_playable",
             TileRefusal::NoLine => "no_line",
             TileRefusal::Busy => "busy",
         };
@@ -417,7 +418,9 @@ impl Sight for Eyes<'_> {
     }
 
     fn listen(&self, camera: CameraId) -> Result<(), TileRefusal> {
-        self.viewer.tile(camera, Action::ListenCamera)
+        // Rights first: whoever may not hear a camera learns nothing else of it.
+        self.viewer.tile(camera, Action::ListenCamera)?;
+        if self.patrol.0.planes.can_be_heard(camera) { Ok(()) } else { Err(TileRefusal::SoundNotPlayable) }
     }
 
     fn playable(&self, camera: CameraId) -> core::Playable {

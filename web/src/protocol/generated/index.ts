@@ -2823,7 +2823,7 @@ thumbnail: boolean, };
 /**
  * Why a camera is not shown on a tile, or no longer.
  */
-export type TileRefusal = "not_allowed" | "not_now" | "needs_second_factor" | "not_playable" | "no_line" | "busy";
+export type TileRefusal = "not_allowed" | "not_now" | "needs_second_factor" | "not_playable" | "sound_not_playable" | "no_line" | "busy";
 
 /**
  * Something that happened in class.
