@@ -2,6 +2,7 @@
  * Several recordings played in step: one master clock in wall time, and what brings each picture to it. Pure; `now` is a
  * monotonic time in milliseconds, moments are Unix milliseconds.
  */
+import { RunningClock, type Correction } from "../running-clock";
 
 export const RATES = [0.25, 0.5, 1, 2, 4, 8, 16] as const;
 /** From here on only keyframes are played: nothing decodes nine pictures sixteen times as fast. */
@@ -12,70 +13,8 @@ export const SEEK_BEYOND_S = 0.4;
 /** Nearer than this counts as in step: a frame at 25 pictures a second. */
 export const IN_STEP_S = 0.04;
 
-export class MasterClock {
-  #at: number;
-  #since = 0;
-  #playing = false;
-  #held = false;
-  #rate = 1;
-
-  constructor(
-    at: number,
-    public from: number,
-    public to: number,
-  ) {
-    this.#at = at;
-  }
-
-  get playing(): boolean {
-    return this.#playing;
-  }
-  get held(): boolean {
-    return this.#held;
-  }
-  get rate(): number {
-    return this.#rate;
-  }
-
-  position(now: number): number {
-    const run = this.#playing && !this.#held ? (now - this.#since) * this.#rate : 0;
-    return Math.min(this.to, Math.max(this.from, this.#at + run));
-  }
-
-  play(now: number): void {
-    this.#settle(now);
-    this.#playing = true;
-  }
-
-  pause(now: number): void {
-    this.#settle(now);
-    this.#playing = false;
-  }
-
-  seek(now: number, at: number): void {
-    this.#at = Math.min(this.to, Math.max(this.from, at));
-    this.#since = now;
-  }
-
-  setRate(now: number, rate: number): void {
-    this.#settle(now);
-    this.#rate = rate;
-  }
-
-  /** Stands still while pictures load, without ceasing to play. */
-  hold(now: number, held: boolean): void {
-    if (held === this.#held) return;
-    this.#settle(now);
-    this.#held = held;
-  }
-
-  #settle(now: number): void {
-    this.#at = this.position(now);
-    this.#since = now;
-  }
-}
-
-export type Correction = { type: "seek"; to: number } | { type: "rate"; rate: number };
+/** In wall time: positions are Unix milliseconds. */
+export class MasterClock extends RunningClock {}
 
 /** What brings a picture at `have` to `want` (seconds of its own time) while the clock runs at `rate`. */
 export function keepStep(have: number, want: number, rate: number, running: boolean): Correction {

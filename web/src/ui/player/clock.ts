@@ -2,71 +2,29 @@
  * The player's own time. Recorded tracks begin and end when they like, so none of them can be the clock: this one runs,
  * and pictures and voices follow it. Pure; `now` is a monotonic time in milliseconds.
  */
-export class PlayClock {
-  #at = 0;
-  #since = 0;
-  #playing = false;
-  #held = false;
-  #rate = 1;
+import { RunningClock, type Correction } from "../../state/running-clock";
 
-  constructor(public duration: number) {}
-
-  get playing(): boolean {
-    return this.#playing;
-  }
-  get held(): boolean {
-    return this.#held;
-  }
-  get rate(): number {
-    return this.#rate;
+export class PlayClock extends RunningClock {
+  constructor(duration: number) {
+    super(0, 0, duration);
   }
 
-  position(now: number): number {
-    const run = this.#playing && !this.#held ? (now - this.#since) * this.#rate : 0;
-    return Math.min(this.duration, Math.max(0, this.#at + run));
+  get duration(): number {
+    return this.to;
   }
 
-  play(now: number): void {
-    if (this.position(now) >= this.duration) this.#at = 0;
-    this.#settle(now);
-    this.#playing = true;
-  }
-
-  pause(now: number): void {
-    this.#settle(now);
-    this.#playing = false;
-  }
-
-  seek(now: number, position: number): void {
-    this.#at = Math.min(this.duration, Math.max(0, position));
-    this.#since = now;
+  /** From the beginning, if it has come to its end. */
+  override play(now: number): void {
+    if (this.position(now) >= this.duration) this.seek(now, 0);
+    super.play(now);
   }
 
   /** A lesson that runs gets longer. What was played past the old end while waiting does not count. */
   grow(now: number, duration: number): void {
     if (this.position(now) >= this.duration) this.seek(now, this.duration);
-    this.duration = Math.max(this.duration, duration);
-  }
-
-  setRate(now: number, rate: number): void {
-    this.#settle(now);
-    this.#rate = rate;
-  }
-
-  /** Stands still while something essential is still loading, without ceasing to play. */
-  hold(now: number, held: boolean): void {
-    if (held === this.#held) return;
-    this.#settle(now);
-    this.#held = held;
-  }
-
-  #settle(now: number): void {
-    this.#at = this.position(now);
-    this.#since = now;
+    this.to = Math.max(this.duration, duration);
   }
 }
-
-export type Correction = { type: "seek"; to: number } | { type: "rate"; rate: number };
 
 /** Beyond this a jump is less disturbing than catching up (seconds). */
 export const SEEK_BEYOND_S = 0.35;
