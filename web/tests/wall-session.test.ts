@@ -153,6 +153,22 @@ test("sound of one camera at a time, told again after a loss", async () => {
   expect(told.soundRefused).not.toHaveBeenCalled();
 });
 
+test("a sound that turns out unplayable ends, is told, and leaves the picture alone", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  session.dispatch({ type: "sound", camera: "a" });
+  await wait(100);
+  const listen = server().heard.findLast((m) => m.type === "listen");
+  server().tell({ type: "withdrawn", tile: { mid: listen?.type === "listen" ? listen.mid : "", camera: "a", reason: "sound_not_playable" } });
+  await wait(100);
+  const { wall } = session.store.get();
+  expect([wall.sound, wall.mute, wall.refused.size]).toEqual([null, "a", 0]);
+  expect(told.soundRefused).toHaveBeenCalledExactlyOnceWith("sound_not_playable");
+  session.dispatch({ type: "sound", camera: "b" });
+  expect(session.store.get().wall.mute, "another is heard").toBeNull();
+});
+
 test("states, figures and what lines carry come in", async () => {
   begin();
   server().accept();

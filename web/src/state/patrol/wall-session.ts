@@ -5,7 +5,7 @@
  */
 import { WallReceiver } from "../../media/wall-receiver";
 import { csrfToken } from "../../protocol/http";
-import type { CameraId, ExportJob, TileRefusal, WallMessage } from "../../protocol/generated/index";
+import type { CameraId, ExportJob, RefusedTile, TileRefusal, WallMessage } from "../../protocol/generated/index";
 import { Redial, type RedialEvent, type RedialOutput } from "../../protocol/redial";
 import { PROTOCOL_VERSION } from "../../protocol/socket";
 import { wallUrl, WallRefusal, WallSocket } from "../../protocol/wall-socket";
@@ -236,8 +236,7 @@ export class WallSession {
     this.#socket?.ask({ type: "listen", mid, camera: sound }).then((answer) => {
       const refused = answer.type === "shown" ? answer.refused[0] : undefined;
       if (!refused || this.store.get().wall.sound !== sound) return;
-      this.#apply({ type: "sound", camera: null });
-      this.told.soundRefused(refused.reason);
+      this.#deaf(refused);
     }).catch(() => undefined);
   }
 
@@ -248,6 +247,13 @@ export class WallSession {
     if (answer.type !== "answer") throw new WallRefusal("protocol_error", answer.type);
     return answer.sdp;
   }
+  /** A camera is not heard, or no longer; its picture is another matter. */
+  #deaf({ camera, reason }: RefusedTile): void {
+    this.#apply({ type: "sound", camera: null });
+    if (reason === "sound_not_playable") this.#apply({ type: "mute", camera });
+    this.told.soundRefused(reason);
+  }
+
 
   #lostPeer(): void {
     this.#link({ media: "connecting" });
@@ -352,6 +358,10 @@ export class WallSession {
         break;
       case "cameras_changed":
         this.told.camerasChanged();
+        if (message.tile.mid === this.#receiver.soundMid) {
+          if (this.store.get().wall.sound === message.tile.camera) this.#deaf(message.tile);
+          break;
+        }
         break;
       case "alarm":
         this.dispatch({ type: "alarm", now: Date.now(), alarm: message.alarm });

@@ -41,6 +41,8 @@ export interface WallState {
   enlarged: number | null;
   /** The camera that is heard. */
   sound: CameraId | null;
+  /** The camera whose sound turned out to be unplayable last. */
+  mute: CameraId | null;
   known: ReadonlyMap<CameraId, Known>;
   carried: ReadonlyMap<string, Carried>;
   refused: ReadonlyMap<CameraId, TileRefusal>;
@@ -52,7 +54,7 @@ export interface WallState {
 export const ALARMS_MAX = 300;
 
 export const EMPTY_WALL: WallState = {
-  tiles: 9, own: fitTo<CameraId>([], 9), tourWish: null, tour: null, overview: null, selected: 0, enlarged: null, sound: null,
+  tiles: 9, own: fitTo<CameraId>([], 9), tourWish: null, tour: null, overview: null, selected: 0, enlarged: null, sound: null, mute: null,
   known: new Map(), carried: new Map(), refused: new Map(), alarms: [],
 };
 
@@ -67,6 +69,7 @@ export type WallEvent =
   | { type: "select"; slot: number }
   | { type: "enlarge"; slot: number | null }
   | { type: "sound"; camera: CameraId | null }
+  | { type: "mute"; camera: CameraId }
   | { type: "overview"; overview: Overview | null }
   | { type: "turn"; now: number; by: 1 | -1 }
   | { type: "tour"; now: number; wish: TourWish; cameras: readonly CameraId[] }
@@ -148,7 +151,9 @@ export function reduce(s: WallState, e: WallEvent): WallState {
     case "enlarge":
       return e.slot === null ? { ...s, enlarged: null } : viewOf(s)[e.slot] ? { ...s, enlarged: e.slot, selected: e.slot } : s;
     case "sound":
-      return { ...s, sound: e.camera };
+      return { ...s, sound: e.camera, mute: e.camera === null ? s.mute : null };
+    case "mute":
+      return { ...s, sound: s.sound === e.camera ? null : s.sound, mute: e.camera };
     case "overview":
       return clamp({ ...s, overview: e.overview, enlarged: null, selected: 0, tour: null, tourWish: null, tiles: e.overview ? sizeFor(e.overview.cameras.length) : s.own.length === s.tiles ? s.tiles : sizeFor(s.own.length) });
     case "turn":

@@ -38,6 +38,8 @@ export interface TileModel {
   linkUp: boolean;
   clockOffset: number;
 }
+  /** Its sound turned out to be unplayable. */
+  mute: boolean;
 
 export type TileAct = "select" | "enlarge" | "sound" | "snapshot" | "back" | "live" | "clear" | "choose";
 
@@ -254,7 +256,7 @@ export class LecWallTile extends View {
         ${this.#replayFacts()}
         ${!model.replaying && phase === "shown" && delay !== null ? html`<span class="num delay" title=${p.tile.delay}>${p.time.delay(delay)}</span>` : nothing}
         ${model.recording ? html`<span class="rec" title=${p.tile.recording}><span class="dot"></span>REC</span>` : camera.record ? html`<span class="norec" title=${p.tile.notRecording}>${p.tile.notRecordingShort}</span>` : nothing}
-        ${model.heard ? html`<span class="heard">${icon(Volume2)}</span>` : nothing}
+        ${model.heard ? html`<span class="heard">${icon(Volume2)}</span>` : model.mute ? html`<span class="warn" title=${p.refusals.sound_not_playable}>${p.tile.mute}</span>` : nothing}
       </div>
       ${model.alarm ? html`<div class="alarm-words">${alarmWords(model.alarm)} <span class="num">${clockS(model.alarm.since)}</span></div>` : nothing}
       ${this.#acts()}

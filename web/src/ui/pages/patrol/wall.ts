@@ -584,7 +584,8 @@ class PageWall extends Page {
         enlarged: wall.enlarged === slot,
         hidden: wall.enlarged !== null && wall.enlarged !== slot,
         heard: id !== null && wall.sound === id,
-        replaying: id !== null && this.#clock !== null && this.#replaying.has(id),
+        mute: id !== null && wall.mute === id,
+        replaying: id !== null && this.#replay.has(id),
         linkUp: link.phase === "up",
         clockOffset: Math.round(offset / 100) * 100,
       };
