@@ -1,6 +1,9 @@
 //! Entry points for fuzzing: a log is read from a disk that others may have written to.
 
-use crate::{entry, scan, verify::Verifying};
+use crate::{
+    entry, scan,
+    verify::{Verifying, verify_export},
+};
 
 /// A file of the log.
 ///
@@ -10,6 +13,8 @@ pub fn log(data: &[u8]) {
     let mut verifying = Verifying::new(None);
     verifying.file("audit-2026-11.jsonl", data);
     let report = verifying.end();
+    assert_eq!(report.ok, report.faults.is_empty());
+    let report = verify_export("audit.jsonl", data, None);
     assert_eq!(report.ok, report.faults.is_empty());
     let mut cursor = scan::Cursor::default();
     let read = scan::lines(data, &mut cursor, |read| {

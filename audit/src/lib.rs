@@ -5,7 +5,7 @@
 //! - [`entry`]: what an entry is and how it is a line. [`chain`]: hashes and signatures.
 //! - [`Audit`]: the way in ([`Audit::append`], [`Audit::append_sync`]); one thread writes.
 //! - [`query`]: reading, newest first, with bounded memory; sums; exports.
-//! - [`verify`]: what is wrong, by file and line.
+//! - [`verify`]: what is wrong, by file and line, with a log or with an exported piece of one ([`verify_export`]).
 //!
 //! What is always true, and what a check means:
 //! 1. Line `n` of the log holds the number `n` (from 1, through all months) and the hash of line `n − 1`.
@@ -33,4 +33,4 @@ pub use chain::{Head, HeadSigner};
 pub use entry::{Entry, Stored, Who};
 pub use handle::{Audit, AuditError};
 pub use query::{Exported, Format, Page, Query, Sum};
-pub use verify::{Fault, Report, verify};
+pub use verify::{Fault, Report, verify, verify_export};

@@ -12,7 +12,7 @@ use crate::{
 };
 use lectern_media::{AccountId, CameraId, PlaceId, UnixMillis};
 use lectern_protocol::api::AuditAction;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{HashMap, HashSet},
@@ -330,17 +330,18 @@ fn worth(entry: &Entry) -> (u64, u64, u32) {
 }
 
 /// The last line of an export.
-#[derive(Serialize)]
-struct ExportEnd {
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExportEnd {
     /// Version of this form.
-    export: u32,
-    entries: u64,
+    pub(crate) export: u32,
+    pub(crate) entries: u64,
     /// Of everything before this line.
-    sha256: String,
-    head_n: u64,
-    head: String,
-    key: String,
-    sig: String,
+    pub(crate) sha256: String,
+    pub(crate) head_n: u64,
+    pub(crate) head: String,
+    pub(crate) key: String,
+    pub(crate) sig: String,
 }
 
 const COLUMNS: [&str; 17] = [

@@ -1,5 +1,9 @@
 //! Whether a log is whole and nobody changed it: file by file, line by line, with no server and no catalogue.
 
+mod export;
+
+pub use export::verify_export;
+
 use crate::{
     chain::{Hash, hash_of, head_message, signature_fits},
     entry::{HEAD_SIGNED, entry_in, signature_in},

@@ -2,15 +2,16 @@
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use std::{path::PathBuf, process::ExitCode};
+use std::{fs::File, io::BufReader, path::PathBuf, process::ExitCode};
 
 /// What can be done with an audit log.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Says whether the log is whole and nobody changed it, and if not, which line of which file is wrong.
+    /// Says whether the log, or a piece of it that was exported, is whole and nobody changed it, and if not, which line of
+    /// which file is wrong.
     Verify {
-        /// The log's directory: `audit` in the data directory, or a copy.
-        dir: PathBuf,
+        /// The log's directory (`audit` in the data directory, or a copy), or a file that was exported.
+        path: PathBuf,
         /// The public key that must have signed, 64 hexadecimal digits. Without it the keys that signed are named: compare
         /// them with the server's.
         #[arg(long)]
@@ -23,10 +24,15 @@ pub enum AuditCommand {
 
 /// Carries a command out.
 pub fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
-    let AuditCommand::Verify { dir, key, json } = command;
-    anyhow::ensure!(dir.is_dir(), "{} is not a directory", dir.display());
+    let AuditCommand::Verify { path, key, json } = command;
     let key = key.map(|text| public_key(&text).context("--key is not 64 hexadecimal digits")).transpose()?;
-    let report = lectern_audit::verify(&dir, key.as_ref());
+    let report = if path.is_dir() {
+        lectern_audit::verify(&path, key.as_ref())
+    } else {
+        let file = File::open(&path).with_context(|| format!("{} can't be opened", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        lectern_audit::verify_export(&name, BufReader::with_capacity(256 * 1024, file), key.as_ref())
+    };
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -62,8 +68,12 @@ mod tests {
     #[test]
     fn a_directory_without_a_log_is_not_good() {
         let dir = tempfile::tempdir().unwrap();
-        let verify = |key| AuditCommand::Verify { dir: dir.path().to_owned(), key, json: true };
-        assert_eq!(run(verify(None)).unwrap(), ExitCode::FAILURE);
-        assert!(run(verify(Some("x".into()))).is_err());
+        let verify = |path: PathBuf, key| AuditCommand::Verify { path, key, json: true };
+        assert_eq!(run(verify(dir.path().to_owned(), None)).unwrap(), ExitCode::FAILURE);
+        assert!(run(verify(dir.path().to_owned(), Some("x".into()))).is_err());
+        let file = dir.path().join("audit.jsonl");
+        assert!(run(verify(file.clone(), None)).is_err(), "there is no such file");
+        std::fs::write(&file, "{}\n").unwrap();
+        assert_eq!(run(verify(file, None)).unwrap(), ExitCode::FAILURE);
     }
 }

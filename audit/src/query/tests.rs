@@ -178,3 +178,82 @@ async fn an_export_proves_itself() {
     audit.close().await;
     assert!(verify(dir.path(), None).ok);
 }
+
+/// Ways to edit an export; each must be found, and in the line where it was made if that can be known.
+#[tokio::test]
+async fn an_export_is_verified_without_the_log_and_every_edit_is_found() {
+    let (dir, w) = (tempfile::tempdir().unwrap(), world());
+    let audit = filled(dir.path(), &w.entries(40)).await;
+    let key = TestKey::new(1).public_key();
+    let check = |bytes: &[u8]| verify::verify_export("audit.jsonl", bytes, Some(&key));
+    let export = |query: &Query, format| {
+        let mut out = Vec::new();
+        audit.export(query, format, &mut out).unwrap();
+        out
+    };
+    let whole = export(&Query::default(), Format::Jsonl);
+    // Of one camera: neighbours in the piece are not neighbours in the log.
+    let piece = export(&Query { camera: Some(w.cameras[1]), ..Query::default() }, Format::Jsonl);
+    for (bytes, entries) in [(&whole, 40), (&piece, 10)] {
+        let report = check(bytes);
+        assert!(report.ok && report.entries == entries && report.keys.len() == 1, "{report}");
+        assert!(!verify::verify_export("x", &bytes[..], Some(&[7; 32])).ok, "another key");
+    }
+    assert!(
+        check(&export(&Query { to: Some(UnixMillis(0)), ..Query::default() }, Format::Jsonl)).ok,
+        "nothing is a piece"
+    );
+
+    for bytes in [&whole, &piece] {
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+        let last = lines.len() - 1;
+        // (what was done, the file, the line named; 0: the file as a whole)
+        let mut edits: Vec<(&str, Vec<u8>, u64)> = Vec::new();
+        for (nth, line) in lines.iter().enumerate().take(last) {
+            let text = String::from_utf8(line.to_vec()).unwrap();
+            let changed = text.replacen("Person", "Perzon", 1);
+            let with = |new: &[u8]| [&lines[..nth].concat(), new, &lines[nth + 1..].concat()].concat();
+            edits.push(("changed", with(changed.as_bytes()), nth as u64 + 1));
+            edits.push(("removed", with(b""), 0));
+            edits.push(("doubled", with(&[*line, *line].concat()), nth as u64 + 2));
+        }
+        let swapped = [lines[1], lines[0], &lines[2..].concat()].concat();
+        edits.push(("swapped", swapped, 2));
+        edits.push(("the end cut off", lines[..last].concat(), last as u64));
+        edits.push(("cut within the end", bytes[..bytes.len() - 5].to_vec(), last as u64 + 1));
+        let end = String::from_utf8(lines[last].to_vec()).unwrap();
+        for (field, value) in [("entries", "41"), ("head_n", "9999"), ("export", "2")] {
+            let at = end.find(&format!("\"{field}\":")).unwrap() + field.len() + 3;
+            let rest = end[at..].find(',').unwrap() + at;
+            let new = format!("{}{value}{}", &end[..at], &end[rest..]);
+            let line = if field == "entries" { 0 } else { last as u64 + 1 };
+            edits.push((field, [&lines[..last].concat(), new.as_bytes()].concat(), line));
+        }
+        for (what, bytes, line) in edits {
+            let report = check(&bytes);
+            assert!(!report.ok, "{what}");
+            assert!(report.faults.iter().any(|f| f.line == line), "{what} in line {line}: {report}");
+        }
+    }
+    // A whole line of another log fits in itself and not between its neighbours.
+    let other = tempfile::tempdir().unwrap();
+    let other = filled(other.path(), &w.entries(41)).await;
+    let mut out = Vec::new();
+    other.export(&Query::default(), Format::Jsonl, &mut out).unwrap();
+    let foreign: Vec<&[u8]> = out.split_inclusive(|b| *b == b'\n').collect();
+    let mut lines: Vec<&[u8]> = whole.split_inclusive(|b| *b == b'\n').collect();
+    if foreign[20] != lines[20] {
+        lines[20] = foreign[20];
+        assert!(check(&lines.concat()).faults.iter().any(|f| f.line == 21 || f.line == 22));
+    }
+
+    let table = export(&Query::default(), Format::Csv);
+    let report = check(&table);
+    assert!(report.ok && report.entries == 40, "{report}");
+    for at in (3..table.len()).step_by(97) {
+        let mut edited = table.clone();
+        edited[at] ^= 1;
+        assert!(!check(&edited).ok, "byte {at} of the table");
+    }
+    assert!(!check(b"").ok && !check(b"{}\n").ok && !check(b"\n\n\n").ok);
+}

@@ -143,7 +143,7 @@ export type AuditWish = { [K in keyof AuditQuery]?: AuditQuery[K] | undefined };
 export const audit = (wish: AuditWish, signal?: AbortSignal): Promise<AuditPage> => request("GET", `${V1}/audit${query({ ...wish })}`, abortable(signal));
 export const auditSum = (place: PlaceId, from: number, to: number, signal?: AbortSignal): Promise<AuditSum[]> =>
   request("GET", `${here(place)}/audit/sum${query({ from, to })}`, abortable(signal));
-export const auditExportUrl = (from: number, to: number): string => `${V1}/audit/export${query({ from, to })}`;
+export const auditExportUrl = (from: number, to: number, place?: PlaceId): string => `${V1}/audit/export${query({ from, to, place })}`;
 
 // Rules of looking about one account
 export const lookRules = (account: string): Promise<LookRule[]> => request("GET", `${V1}/accounts/${account}/rules`);

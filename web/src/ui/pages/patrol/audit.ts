@@ -59,6 +59,11 @@ class PageAudit extends Page {
     await this.#ask();
   }
 
+  /** The file is for administrators and auditors; a site reads its log here. */
+  #mayExport(): boolean {
+    return session.get().account?.roles.some((r) => r.role === "administrator" || r.role === "audit_administrator") ?? false;
+  }
+
   #range(): { from: number; to: number } {
     const from = new Date(`${this.#from}T00:00:00`).getTime();
     return { from, to: Math.max(from, new Date(`${this.#to}T00:00:00`).getTime()) + DAY_MS };
@@ -99,7 +104,7 @@ class PageAudit extends Page {
     const { from, to } = this.#range();
     const value = (e: Event): string => (e.target as HTMLInputElement).value;
     return shell("patrol", html`${patrolTabs("audit")}
-      <div class="page-head"><h1>${p.audit.title}</h1><a class="btn" href=${patrol.auditExportUrl(from, to)} download>${icon(Download)}${p.audit.export}</a></div>
+      <div class="page-head"><h1>${p.audit.title}</h1>${this.#mayExport() ? html`<a class="btn" href=${patrol.auditExportUrl(from, to, this.#place || undefined)} download>${icon(Download)}${p.audit.export}</a>` : nothing}</div>
       <div class="filters">
         <select class="input" aria-label=${p.cameras.place} @change=${(e: Event) => this.#filter(() => { this.#place = value(e); this.#sums = null; })}>${ownPlaces(this.#catalogue.places, session.get().account).map((pl) => html`<option value=${pl.id} .selected=${pl.id === this.#place}>${pl.name} (${t.levels[pl.level]})</option>`)}</select>
         <span class="dates"><input class="input" type="date" aria-label=${p.audit.from} .value=${this.#from} @change=${(e: Event) => this.#filter(() => { this.#from = value(e) || this.#from; if (this.#to < this.#from) this.#to = this.#from; this.#sums = null; })} /> – <input class="input" type="date" aria-label=${p.audit.to} .value=${this.#to} @change=${(e: Event) => this.#filter(() => { this.#to = value(e) || this.#to; this.#sums = null; })} /></span>
