@@ -186,6 +186,23 @@ test("states, figures and what lines carry come in", async () => {
   expect(wall.refused.get("b")).toBe("not_now");
 });
 
+test("what a page of lines carries is drawn once, and nothing of it outlives its connection", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  const drawn = vi.fn();
+  const over = session.store.subscribe(drawn);
+  for (const mid of ["1", "2", "3", "4"]) server().tell({ type: "carries", mid, camera: mid, stream: "sub", thumbnail: false, limited: false, main_not_playable: false });
+  await wait(50);
+  expect(drawn).toHaveBeenCalledTimes(1);
+  expect([...session.store.get().wall.carried.keys()]).toEqual(["1", "2", "3", "4"]);
+  over();
+  server().tell({ type: "carries", mid: "1", camera: "z", stream: "sub", thumbnail: false, limited: false, main_not_playable: false });
+  session.dispatch({ type: "size", tiles: 9 });
+  await wait(100);
+  expect(session.store.get().wall.carried.get("1")?.camera).not.toBe("z");
+});
+
 test("a busy server is asked again after a moment", async () => {
   WallServer.refuse = "busy";
   begin();
@@ -234,11 +251,14 @@ test("a tour turns by itself, and each page is said once", async () => {
 test("the age of a picture: from its capture time where the browser tells it, else from what it waited", () => {
   const is: InboundCounts = { framesDecoded: 100, totalProcessingDelay: 20, jitterBufferDelay: 5, jitterBufferEmittedCount: 100, estimatedPlayoutTimestamp: null };
   const before: InboundCounts = { ...is, framesDecoded: 50, totalProcessingDelay: 10, jitterBufferDelay: 2.5, jitterBufferEmittedCount: 50 };
-  expect(delayOf(0, is, before, 40)).toBe(220);
-  expect(delayOf(0, is, null, 40)).toBeNull();
+  expect(delayOf(0, is, before, 40, null)).toEqual({ ms: 220, whole: false });
+  expect(delayOf(0, is, null, 40, 0)).toBeNull();
   const now = 1_800_000_000_000;
-  expect(delayOf(now, { ...is, estimatedPlayoutTimestamp: now - 310 + 2_208_988_800_000 }, before, 40)).toBe(310);
-  expect(delayOf(now, { ...is, estimatedPlayoutTimestamp: 5 }, before, 40), "a clock that is wrong is not believed").toBe(220);
+  const told = { ...is, estimatedPlayoutTimestamp: now - 310 + 2_208_988_800_000 };
+  expect(delayOf(now, told, before, 40, 0)).toEqual({ ms: 310, whole: true });
+  expect(delayOf(now, told, before, 40, 90), "a camera that is ahead took it earlier").toEqual({ ms: 400, whole: true });
+  expect(delayOf(now, told, before, 40, null), "a camera without a clock: from the server on").toEqual({ ms: 310, whole: false });
+  expect(delayOf(now, { ...is, estimatedPlayoutTimestamp: 5 }, before, 40, 0)?.ms, "a clock that is wrong is not believed").toBe(220);
 });
 
 test("a media address gets another token, and nothing else changes", () => {

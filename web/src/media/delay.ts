@@ -18,14 +18,23 @@ const DELAY_MS_MAX = 30_000;
 
 const plausible = (ms: number): boolean => ms >= 0 && ms <= DELAY_MS_MAX;
 
+export interface Delay {
+  ms: number;
+  /** From the camera's capture on; otherwise from the server at best, and the picture is older than that. */
+  whole: boolean;
+}
+
 /**
- * Milliseconds from capture to screen. `now`: by the server's clock, which the sender's reports follow. Where the browser
- * does not tell the capture time, it is half the round trip and what the frames waited here since `before`.
+ * From capture to screen. `now`: the server's clock. `aheadMs`: how far the sender's clock, in which its reports speak, is
+ * ahead of that; one that tells no clock is reported in the server's, from the arrival there. Where the browser does not tell
+ * the capture time, it is half the round trip and what the frames waited here since `before`.
  */
-export function delayOf(now: number, is: InboundCounts, before: InboundCounts | null, rttMs: number | null): number | null {
-  if (is.estimatedPlayoutTimestamp !== null) {
-    const told = now - (is.estimatedPlayoutTimestamp > NTP_TO_UNIX_MS ? is.estimatedPlayoutTimestamp - NTP_TO_UNIX_MS : is.estimatedPlayoutTimestamp);
-    if (plausible(told)) return told;
+export function delayOf(now: number, is: InboundCounts, before: InboundCounts | null, rttMs: number | null, aheadMs: number | null): Delay | null {
+  const { estimatedPlayoutTimestamp: ntp } = is;
+  if (ntp !== null) {
+    const captured = ntp > NTP_TO_UNIX_MS ? ntp - NTP_TO_UNIX_MS : ntp;
+    const told = now - captured + (aheadMs ?? 0);
+    if (plausible(told)) return { ms: told, whole: aheadMs !== null };
   }
   if (!before) return null;
   const frames = is.framesDecoded - before.framesDecoded;
@@ -34,7 +43,7 @@ export function delayOf(now: number, is: InboundCounts, before: InboundCounts | 
   const jitter = emitted > 0 ? ((is.jitterBufferDelay - before.jitterBufferDelay) * 1_000) / emitted : 0;
   if (frames <= 0 && emitted <= 0) return null;
   const sum = Math.max(processing, jitter) + (rttMs ?? 0) / 2;
-  return plausible(sum) ? sum : null;
+  return plausible(sum) ? { ms: sum, whole: false } : null;
 }
 
 export function inboundCounts(entry: Record<string, unknown>): InboundCounts {

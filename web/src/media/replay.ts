@@ -7,7 +7,7 @@ import type HlsClass from "hls.js/light";
 import type { CameraId, MediaGrant } from "../protocol/generated/index";
 import { ApiError } from "../protocol/http";
 import { grant as askGrant, playlistUrl, withToken, type MediaVariant } from "../protocol/patrol";
-import { keepStep, nextRecorded, playerTime, type Fragment } from "../state/patrol/step";
+import { beyond, keepStep, nextRecorded, playerTime, type Fragment } from "../state/patrol/step";
 
 export type ReplayPhase = "loading" | "playing" | "gap" | "unsupported" | "refused" | "broken";
 
@@ -20,6 +20,8 @@ const RECOVERIES_MAX = 3;
 const ATTEMPTS_MAX = 8;
 /** A new stretch is asked for at most this often, so that the end of what is recorded is not asked for again and again. */
 const RELOAD_MS_MIN = 4_000;
+/** A stretch that was at its end may have a next part by now: recordings follow one another. */
+const ENDED_AGAIN_MS = 8_000;
 /** A stretch of which nothing can be seen after this is asked for anew. */
 const STUCK_MS = 15_000;
 
@@ -70,6 +72,8 @@ export class ReplayPlayer {
   #hls: HlsClass | null = null;
   #fragments: Fragment[] = [];
   #window: { from: number; to: number } | null = null;
+  /** Whether the playlist grows no more. */
+  #ended = false;
   #loadedAt = Number.NEGATIVE_INFINITY;
   #turn = 0;
   #over = false;
@@ -101,17 +105,17 @@ export class ReplayPlayer {
   follow(at: number, running: boolean, rate: number): void {
     if (this.#over || this.phase === "refused" || this.phase === "unsupported" || this.phase === "broken") return;
     const { element } = this;
-    const now = Date.now() + this.clockOffset();
     if (this.phase !== "loading") this.#loadingSince = null;
     else if (performance.now() - (this.#loadingSince ??= performance.now()) > STUCK_MS) {
       this.#loadingSince = null;
       return this.#drop();
     }
     const inside = this.#window !== null && at >= this.#window.from && at < this.#window.to;
-    if (!inside && (this.#window === null || performance.now() - this.#loadedAt > RELOAD_MS_MIN)) return this.#load(at, now);
+    if (!inside && (this.#window === null || performance.now() - this.#loadedAt > RELOAD_MS_MIN)) return this.#load(at);
     if (this.#fragments.length === 0) return;
     const want = playerTime(this.#fragments, at);
     if (want === null) {
+      if (this.#ended && beyond(this.#fragments, at) && performance.now() - this.#loadedAt > ENDED_AGAIN_MS) return this.#load(at);
       if (!element.paused) element.pause();
       this.next = nextRecorded(this.#fragments, at);
       return this.#become("gap");
@@ -164,11 +168,12 @@ export class ReplayPlayer {
     this.changed();
   }
 
-  #load(at: number, now: number): void {
+  #load(at: number): void {
     const from = at - BACK_MS;
-    const to = Math.max(at + 1_000, Math.min(at + AHEAD_MS[this.variant], now));
+    // Beyond now: the playlist grows with the recording, and what is played near it is not loaded anew each minute.
+    const to = at + AHEAD_MS[this.variant];
     // The next stretch replaces the old one; its last picture stays until then.
-    this.#window = { from, to: Math.max(to - 2_000, at + 1_000) };
+    this.#window = { from, to: to - 2_000 };
     this.#loadedAt = performance.now();
     void this.#open(++this.#turn, from, to, at);
   }
@@ -199,6 +204,7 @@ export class ReplayPlayer {
       for (const event of [Hls.Events.LEVEL_UPDATED, Hls.Events.LEVEL_PTS_UPDATED] as const) player.on(event, () => current() && take());
       player.on(Hls.Events.LEVEL_LOADED, (_event, data) => {
         if (!current()) return;
+        this.#ended = !data.details.live;
         this.#fragments = data.details.fragments.map((f) => ({ start: f.start, duration: f.duration, date: f.programDateTime }));
         if (started) return;
         started = true;

@@ -4,7 +4,7 @@
  * keeps its pictures until the new one is agreed on.
  */
 import { setVideoPreferences } from "./codecs";
-import { delayOf, inboundCounts, type InboundCounts } from "./delay";
+import { delayOf, inboundCounts, type Delay, type InboundCounts } from "./delay";
 import { makePeer } from "./peer";
 
 export interface WallReceiverPort {
@@ -94,9 +94,9 @@ export class WallReceiver {
     }
   }
 
-  /** Age of the picture on each line in milliseconds, by media id. `now`: the server's clock. */
-  async delays(now: number): Promise<Map<string, number>> {
-    const found = new Map<string, number>();
+  /** Age of the picture on each line, by media id. `now`: the server's clock; `ahead`: how far a line's camera is ahead of it. */
+  async delays(now: number, ahead: (mid: string) => number | null): Promise<Map<string, Delay>> {
+    const found = new Map<string, Delay>();
     const pc = this.#pc;
     if (!pc || pc.connectionState !== "connected") return found;
     const report = await pc.getStats();
@@ -109,7 +109,7 @@ export class WallReceiver {
     for (const entry of inbound) {
       const mid = entry["mid"] as string;
       const is = inboundCounts(entry);
-      const delay = delayOf(now, is, this.#counts.get(mid) ?? null, rtt);
+      const delay = delayOf(now, is, this.#counts.get(mid) ?? null, rtt, ahead(mid));
       this.#counts.set(mid, is);
       if (delay !== null) found.set(mid, delay);
     }

@@ -34,6 +34,24 @@ export function gridFor(tiles: number, width: number, height: number): Grid {
   return { columns: best, rows: Math.ceil(tiles / best) };
 }
 
+/** A caption stands over its picture, instead of on it, where the grid leaves so much height (CSS pixels). */
+export const CAPTION_PX = 22;
+
+export interface Cell {
+  width: number;
+  height: number;
+  /** There is room for the captions beside the pictures. */
+  roomy: boolean;
+}
+
+/** The size of each tile in a grid with lines of one pixel: as large as its picture, so that pictures stand side by side and no black is between them. */
+export function cellFor(grid: Grid, width: number, height: number): Cell {
+  const [w, h] = [Math.max(0, Math.floor((width - grid.columns + 1) / grid.columns)), Math.max(0, Math.floor((height - grid.rows + 1) / grid.rows))];
+  const picture = Math.min(h, Math.round(w / ASPECT));
+  const roomy = h - picture >= CAPTION_PX;
+  return { width: Math.min(w, Math.round(picture * ASPECT)), height: picture + (roomy ? CAPTION_PX : 0), roomy };
+}
+
 /** The height in device pixels at which a 16:9 picture stands in a tile of this size. */
 export function pictureHeight(width: number, height: number, dpr: number): number {
   return Math.round(Math.min(height, width / ASPECT) * dpr);

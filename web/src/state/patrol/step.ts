@@ -65,3 +65,9 @@ export function nextRecorded(fragments: readonly Fragment[], at: number): number
   for (const f of fragments) if (f.date !== null && f.date > at) return f.date;
   return null;
 }
+
+/** Whether a moment is after everything that the playlist knows. */
+export function beyond(fragments: readonly Fragment[], at: number): boolean {
+  const last = fragments.at(-1);
+  return last?.date != null && at > last.date + last.duration * 1_000;
+}

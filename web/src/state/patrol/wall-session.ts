@@ -4,13 +4,14 @@
  * and dispatch events; state comes back through `store`.
  */
 import { WallReceiver } from "../../media/wall-receiver";
+import type { Delay } from "../../media/delay";
 import { csrfToken } from "../../protocol/http";
 import type { CameraId, ExportJob, RefusedTile, TileRefusal, WallMessage } from "../../protocol/generated/index";
 import { Redial, type RedialEvent, type RedialOutput } from "../../protocol/redial";
 import { PROTOCOL_VERSION } from "../../protocol/socket";
 import { wallUrl, WallRefusal, WallSocket } from "../../protocol/wall-socket";
 import { createStore, type Store } from "../store";
-import { reduce, tilesOf, type Known, type WallEvent, type WallState } from "./wall";
+import { reduce, tilesOf, type Carried, type Known, type WallEvent, type WallState } from "./wall";
 
 export interface WallLink {
   /** `closed`: the server ended it for good, `code` says why. */
@@ -27,8 +28,8 @@ export interface WallLink {
 export interface WallSessionState {
   wall: WallState;
   link: WallLink;
-  /** Age of the picture by media id, milliseconds. */
-  delays: ReadonlyMap<string, number>;
+  /** Age of the picture by media id. */
+  delays: ReadonlyMap<string, Delay>;
 }
 
 export interface WallTold {
@@ -45,6 +46,8 @@ export interface WallTold {
 const SHOW_SETTLE_MS = 40;
 /** Messages about cameras are gathered: a page of 64 is not drawn 64 times (ms). */
 const GATHER_MS = 200;
+/** What lines carry is gathered for a frame of the screen: a page that changes tells it of each of its tiles (ms). */
+const CARRIES_MS = 16;
 const DELAYS_EVERY_MS = 3_000;
 /** A connection is renewed at most this often because pictures stand still. */
 const RENEW_MS_MIN = 30_000;
@@ -66,6 +69,8 @@ export class WallSession {
   #showTimer: ReturnType<typeof setTimeout> | undefined;
   #gathered = new Map<CameraId, Known>();
   #gatherTimer: ReturnType<typeof setTimeout> | undefined;
+  #carries = new Map<string, Carried>();
+  #carriesTimer: ReturnType<typeof setTimeout> | undefined;
   #peerTimer: ReturnType<typeof setTimeout> | undefined;
   #tourTimer: ReturnType<typeof setTimeout> | undefined;
   #againTimer: ReturnType<typeof setTimeout> | undefined;
@@ -91,6 +96,8 @@ export class WallSession {
     this.#receiver = new WallReceiver(Math.min(LINES_MAX, Math.max(1, lines)), {
       offer: (sdp) => this.#offer(sdp),
       ready: () => {
+        // What was told is of the lines of before.
+        this.#carries.clear();
         this.#apply({ type: "no_lines" });
         this.#shown = "";
         this.#say();
@@ -122,7 +129,7 @@ export class WallSession {
     removeEventListener("online", this.#online);
     removeEventListener("offline", this.#offline);
     for (const timer of this.#timers) clearInterval(timer);
-    for (const timer of [this.#wake, this.#showTimer, this.#gatherTimer, this.#peerTimer, this.#tourTimer, this.#againTimer]) clearTimeout(timer);
+    for (const timer of [this.#wake, this.#showTimer, this.#gatherTimer, this.#carriesTimer, this.#peerTimer, this.#tourTimer, this.#againTimer]) clearTimeout(timer);
     this.#event({ type: "stop" });
     this.#receiver.close();
   }
@@ -240,13 +247,6 @@ export class WallSession {
     }).catch(() => undefined);
   }
 
-  async #offer(sdp: string): Promise<string> {
-    const socket = this.#socket;
-    if (!socket) throw new WallRefusal("disconnected", "no line");
-    const answer = await socket.ask({ type: "offer", sdp });
-    if (answer.type !== "answer") throw new WallRefusal("protocol_error", answer.type);
-    return answer.sdp;
-  }
   /** A camera is not heard, or no longer; its picture is another matter. */
   #deaf({ camera, reason }: RefusedTile): void {
     this.#apply({ type: "sound", camera: null });
@@ -254,6 +254,13 @@ export class WallSession {
     this.told.soundRefused(reason);
   }
 
+  async #offer(sdp: string): Promise<string> {
+    const socket = this.#socket;
+    if (!socket) throw new WallRefusal("disconnected", "no line");
+    const answer = await socket.ask({ type: "offer", sdp });
+    if (answer.type !== "answer") throw new WallRefusal("protocol_error", answer.type);
+    return answer.sdp;
+  }
 
   #lostPeer(): void {
     this.#link({ media: "connecting" });
@@ -265,8 +272,15 @@ export class WallSession {
 
   async #measure(): Promise<void> {
     if (document.visibilityState !== "visible") return;
-    const delays = await this.#receiver.delays(this.now()).catch(() => null);
+    const delays = await this.#receiver.delays(this.now(), (mid) => this.#clockOf(mid)).catch(() => null);
     if (delays && !this.#over) this.store.commit({ delays });
+  }
+
+  /** How far the clock of the camera on a line is ahead of the server's, if it tells. */
+  #clockOf(mid: string): number | null {
+    const { wall } = this.store.get();
+    const camera = wall.carried.get(mid)?.camera ?? null;
+    return camera === null ? null : (wall.known.get(camera)?.status?.clock_offset_ms ?? null);
   }
 
   #link(part: Partial<WallLink>): void {
@@ -344,11 +358,20 @@ export class WallSession {
         this.told.welcomed();
         break;
       case "withdrawn":
+        if (message.tile.mid === this.#receiver.soundMid) {
+          if (this.store.get().wall.sound === message.tile.camera) this.#deaf(message.tile);
+          break;
+        }
         this.#apply({ type: "withdrawn", tile: message.tile });
         this.#askAgain();
         break;
       case "carries":
-        this.#apply({ type: "carries", mid: message.mid, carried: { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable } });
+        this.#carries.set(message.mid, { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable });
+        this.#carriesTimer ??= setTimeout(() => {
+          this.#carriesTimer = undefined;
+          this.#apply({ type: "carries", lines: this.#carries });
+          this.#carries.clear();
+        }, CARRIES_MS);
         break;
       case "camera":
         this.#gather(message.camera, { state: message.status.state, since: message.status.since, status: message.status });
@@ -358,10 +381,6 @@ export class WallSession {
         break;
       case "cameras_changed":
         this.told.camerasChanged();
-        if (message.tile.mid === this.#receiver.soundMid) {
-          if (this.store.get().wall.sound === message.tile.camera) this.#deaf(message.tile);
-          break;
-        }
         break;
       case "alarm":
         this.dispatch({ type: "alarm", now: Date.now(), alarm: message.alarm });

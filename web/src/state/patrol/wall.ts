@@ -78,7 +78,7 @@ export type WallEvent =
   | { type: "tour_end" }
   | { type: "tick"; now: number }
   | { type: "known"; cameras: readonly (readonly [CameraId, Known])[] }
-  | { type: "carries"; mid: string; carried: Carried }
+  | { type: "carries"; lines: Iterable<readonly [string, Carried]> }
   | { type: "no_lines" }
   | { type: "shown"; refused: readonly RefusedTile[] }
   | { type: "withdrawn"; tile: RefusedTile }
@@ -182,7 +182,7 @@ export function reduce(s: WallState, e: WallEvent): WallState {
       return { ...s, known };
     }
     case "carries":
-      return { ...s, carried: new Map(s.carried).set(e.mid, e.carried) };
+      return { ...s, carried: new Map([...s.carried, ...e.lines]) };
     case "no_lines":
       return { ...s, carried: new Map() };
     case "shown":

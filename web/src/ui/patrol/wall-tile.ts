@@ -4,7 +4,7 @@
  * ever shown. What is dead says so in words that are read from across the room, over its last picture, dimmed.
  */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { Camera as CameraIcon, Expand, History, Plus, Radio, Shrink, Volume2, VolumeX, X } from "lucide";
+import { Camera as CameraIcon, Expand, History, Plus, Radio, Shrink, Volume2, VolumeOff, VolumeX, X } from "lucide";
 import { p } from "../../i18n/patrol";
 import { canPlay, ReplayPlayer } from "../../media/replay";
 import type { AlarmItem, Camera } from "../../protocol/generated/index";
@@ -29,19 +29,26 @@ export interface TileModel {
   refusal: string | null;
   alarm: AlarmItem | null;
   delayMs: number | null;
+  /** Whether the delay counts from the lens, and not from the server. */
+  delayWhole: boolean;
+  /** Why it can't be heard, in words. */
+  soundless: string | null;
   selected: boolean;
   enlarged: boolean;
   /** Another tile is enlarged: this one is not to be seen. */
   hidden: boolean;
   heard: boolean;
+  /** Its sound turned out to be unplayable. */
+  mute: boolean;
   replaying: boolean;
   linkUp: boolean;
   clockOffset: number;
 }
-  /** Its sound turned out to be unplayable. */
-  mute: boolean;
 
 export type TileAct = "select" | "enlarge" | "sound" | "snapshot" | "back" | "live" | "clear" | "choose";
+
+/** A live camera without a picture for so long (keyframes may be 30 s apart): what its line carries was not told, or is lost (ms). */
+const WAIT_MS_MAX = 40_000;
 
 const same = (a: TileModel | undefined, b: TileModel): boolean => a !== undefined && (Object.keys(b) as (keyof TileModel)[]).every((k) => Object.is(a[k], b[k]));
 
@@ -61,6 +68,7 @@ export class LecWallTile extends View {
   #camera: string | null = null;
   #drawn = false;
   #waiting = false;
+  #waitsSince: number | null = null;
   #height = 0;
   #watch = new FrameWatch();
   #stillSince: number | null = null;
@@ -128,8 +136,14 @@ export class LecWallTile extends View {
 
   /** Every two seconds: does the picture move? */
   look(now: number): void {
-    const { camera, state, hidden, replaying, carried } = this.model;
+    const { camera, state, hidden, replaying, carried, refusal, linkUp } = this.model;
     const video = this.video;
+    const waits = camera && state === "live" && !hidden && !replaying && !this.#drawn && refusal === null && linkUp && document.visibilityState === "visible";
+    if (!waits) this.#waitsSince = null;
+    else if (now - (this.#waitsSince ??= now) > WAIT_MS_MAX) {
+      this.#waitsSince = null;
+      this.session.still("renew");
+    }
     const due = video && camera && state === "live" && !hidden && !replaying && this.#drawn && carried?.camera === camera.id && document.visibilityState === "visible";
     if (!due) {
       this.#watch.reset();
@@ -254,7 +268,7 @@ export class LecWallTile extends View {
         ${model.carried?.mainNotPlayable && model.enlarged ? html`<span class="warn" title=${p.tile.mainNotPlayable}>${p.tile.substream}</span>` : nothing}
         ${model.carried?.limited ? html`<span class="warn">${p.tile.limited}</span>` : nothing}
         ${this.#replayFacts()}
-        ${!model.replaying && phase === "shown" && delay !== null ? html`<span class="num delay" title=${p.tile.delay}>${p.time.delay(delay)}</span>` : nothing}
+        ${!model.replaying && phase === "shown" && delay !== null ? html`<span class="num delay" title=${model.delayWhole ? p.tile.delay : p.tile.delayPart}>${model.delayWhole || delay < 100 ? "" : "≥"}${p.time.delay(delay)}</span>` : nothing}
         ${model.recording ? html`<span class="rec" title=${p.tile.recording}><span class="dot"></span>REC</span>` : camera.record ? html`<span class="norec" title=${p.tile.notRecording}>${p.tile.notRecordingShort}</span>` : nothing}
         ${model.heard ? html`<span class="heard">${icon(Volume2)}</span>` : model.mute ? html`<span class="warn" title=${p.refusals.sound_not_playable}>${p.tile.mute}</span>` : nothing}
       </div>
@@ -302,11 +316,11 @@ export class LecWallTile extends View {
   #acts(): TemplateResult {
     const { model } = this;
     const may = model.camera?.may;
-    const button = (act: TileAct, name: string, key: string, mark: TemplateResult, pressed?: boolean): TemplateResult =>
-      html`<button tabindex=${model.selected ? 0 : -1} aria-label=${name} title="${name} (${key})" aria-pressed=${pressed === undefined ? nothing : pressed}
+    const button = (act: TileAct, name: string, key: string, mark: TemplateResult, pressed?: boolean, why: string | null = null): TemplateResult =>
+      html`<button tabindex=${model.selected ? 0 : -1} aria-label=${why ?? name} title=${why ?? `${name} (${key})`} aria-disabled=${why === null ? nothing : "true"} aria-pressed=${pressed === undefined || why !== null ? nothing : pressed}
         @click=${(e: Event) => { e.stopPropagation(); this.act(act, model.slot); }} @dblclick=${(e: Event) => e.stopPropagation()}>${mark}</button>`;
     return html`<div class="acts">
-      ${may?.listen ? button("sound", p.tile.sound, "M", icon(model.heard ? Volume2 : VolumeX), model.heard) : nothing}
+      ${button("sound", p.tile.sound, "M", icon(model.soundless ? VolumeOff : model.heard ? Volume2 : VolumeX), model.heard, model.soundless)}
       ${button("snapshot", p.tile.snapshot, "S", icon(CameraIcon))}
       ${may?.play ? (model.replaying ? button("live", p.tile.toLive, "L", icon(Radio)) : button("back", p.tile.backMinute, "B", icon(History))) : nothing}
       ${button("enlarge", model.enlarged ? p.tile.shrink : p.tile.enlarge, "Enter", icon(model.enlarged ? Shrink : Expand))}

@@ -10,9 +10,20 @@ const UNKNOWN_MS = 50;
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
+/** Narrower tiles have the words in more lines, and not smaller: whoever takes a picture of the wall can be read in it. */
+const SIZES = {
+  wide: { width: 260, height: 120, font: 13 },
+  narrow: { width: 140, height: 104, font: 12 },
+} as const;
+
 /** A picture of the words, to be repeated behind nothing and before everything. */
-export function markImage(viewer: string, now: number): string {
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="260" height="120"><g font-family="sans-serif" font-size="13" transform="rotate(-18 130 60)" fill="#fff" fill-opacity=".17" stroke="#000" stroke-opacity=".17" stroke-width="2" paint-order="stroke"><text x="20" y="60">${escape(viewer)}</text><text x="20" y="78">${stamp(now)}</text></g></svg>`;
+export function markImage(viewer: string, now: number, size: keyof typeof SIZES = "wide"): string {
+  const { width, height, font } = SIZES[size];
+  const lines = size === "wide" ? [viewer, stamp(now)] : [...viewer.split(" "), ...stamp(now).split(" ")];
+  const step = font + 4;
+  const top = height / 2 - ((lines.length - 2) * step) / 2;
+  const words = lines.map((line, i) => `<text x="${width / 13}" y="${top + i * step}">${escape(line)}</text>`).join("");
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g font-family="sans-serif" font-size="${font}" transform="rotate(-18 ${width / 2} ${height / 2})" fill="#fff" fill-opacity=".17" stroke="#000" stroke-opacity=".17" stroke-width="2" paint-order="stroke">${words}</g></svg>`;
   return `url("data:image/svg+xml,${encodeURIComponent(svg)}")`;
 }
 
@@ -24,6 +35,7 @@ export function keepMarked(element: HTMLElement, viewer: () => string, now: () =
     step += 1;
     // Steps that share no divisor with the size of the picture: it comes everywhere.
     element.style.setProperty("--mark", markImage(viewer(), now()));
+    element.style.setProperty("--mark-narrow", markImage(viewer(), now(), "narrow"));
     element.style.setProperty("--mark-x", `${(step * 37) % 260}px`);
     element.style.setProperty("--mark-y", `${(step * 23) % 120}px`);
   };

@@ -2,7 +2,7 @@
 import { p } from "../../i18n/patrol";
 import { t } from "../../i18n";
 import { isoDay } from "../../i18n/format";
-import type { AlarmItem, CameraGap, CameraState, CheckFinding } from "../../protocol/generated/index";
+import type { AlarmItem, Camera, CameraGap, CameraState, CameraStatus, CheckFinding } from "../../protocol/generated/index";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
@@ -48,4 +48,11 @@ export function findingWords(f: CheckFinding): string {
   if (f.item === "continuous" || f.item === "recorded") return `${what} (${f.measure < 10_000 ? p.time.delay(f.measure) : lasting(f.measure)})`;
   const unit = f.fault === "wrong_clock" || f.item === "clock" ? " ms" : f.item === "picture" ? " %" : "";
   return `${what} (${f.measure}${unit})`;
+}
+
+/** Why a camera can't be heard; nothing if it can. */
+export function soundless(camera: Camera, { streams }: CameraStatus): string | null {
+  if (!camera.may.listen) return p.tile.mayNotListen;
+  // Before its streams are known it may have one.
+  return streams.length > 0 && !streams.some((s) => s.stream === "sound") ? p.tile.noSound : null;
 }

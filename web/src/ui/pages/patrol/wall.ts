@@ -1,36 +1,36 @@
 /** The wall: tiles edge to edge over one peer connection, the tree of places on the left, alarms on the right. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { Pause, Play, Radio, RotateCcw } from "lucide";
 import { problemWords, t } from "../../../i18n";
 import { p } from "../../../i18n/patrol";
 import { keepAwake } from "../../../media/wake";
 import type { AlarmItem, Camera, WallLayout } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { camerasOf, type PlaceNode } from "../../../state/patrol/catalogue";
-import { gridFor, moveSelection, sizeFor, type Arrow, type Grid, type WallSize } from "../../../state/patrol/grid";
+import { cellFor, gridFor, moveSelection, sizeFor, type Arrow, type Grid, type WallSize } from "../../../state/patrol/grid";
 import { keepWall, keptWall, screenOf } from "../../../state/patrol/keep";
 import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
-import { MasterClock } from "../../../state/patrol/step";
 import { tourProgress } from "../../../state/patrol/tour";
 import { contentOf, EMPTY_WALL, isUrgent, reduce, viewOf, type WallState } from "../../../state/patrol/wall";
 import { LINES_MAX, WallSession } from "../../../state/patrol/wall-session";
 import { announce, notify } from "../../announce";
 import { proveFactor } from "../../factor/ask";
-import { icon } from "../../icon";
 import { Page } from "../../page";
 import { acknowledge, alarmRail } from "../../patrol/alarm-rail";
 import "../../patrol/camera-tree";
-import { DRAG_TYPE, type LecCameraTree, type Picked } from "../../patrol/camera-tree";
+import type { LecCameraTree, Picked } from "../../patrol/camera-tree";
 import { takeSnapshot } from "../../patrol/snapshot";
 import { AlarmTone } from "../../patrol/tone";
-import { askLayout, askTour, showKeys } from "../../patrol/wall-dialogs";
+import { askTour, showKeys } from "../../patrol/wall-dialogs";
+import { dragOver, dragStart, dropped } from "../../patrol/wall-drag";
 import { wallKey, type WallKey } from "../../patrol/wall-keys";
+import { WallLayouts } from "../../patrol/wall-layouts";
+import { WallReplay } from "../../patrol/wall-replay";
 import "../../patrol/wall-tile";
 import type { LecWallTile, TileAct, TileModel } from "../../patrol/wall-tile";
 import { wallTop } from "../../patrol/wall-top";
 import { keepMarked } from "../../patrol/watermark";
-import { alarmWords, clockS } from "../../patrol/words-of";
+import { alarmWords, soundless } from "../../patrol/words-of";
 import { vars } from "../../vars";
 import { define, plainKey } from "../../view";
 import { wordsNote } from "../../words";
@@ -41,10 +41,6 @@ const LOOK_MS = 2_000;
 const STEP_MS = 100;
 const KEEP_MS = 500;
 const RETRY_MS = 5_000;
-/** Recordings that are played at once beside each other on an old PC. */
-const REPLAYS_MAX = 16;
-const BACK_MS = 60_000;
-const DRAG_SLOT = "application/x-lectern-slot";
 
 class PageWall extends Page {
   protected readonly section = "patrol";
@@ -53,15 +49,13 @@ class PageWall extends Page {
   #loaded = false;
   #error: unknown = null;
   #session: WallSession;
-  #layouts: WallLayout[] = [];
-  #layout: string | null;
+  #layouts: WallLayouts;
+  #replay: WallReplay;
   #tree: boolean;
   #rail: boolean;
   #most: number;
   #grid: Grid = { columns: 3, rows: 3 };
   #area = { width: 0, height: 0 };
-  #clock: MasterClock | null = null;
-  #replaying = new Set<string>();
   #tone = new AlarmTone();
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #first: boolean;
@@ -85,7 +79,9 @@ class PageWall extends Page {
     const beside = innerWidth > 1_200;
     this.#tree = beside && (kept?.tree ?? this.#screen === "1");
     this.#rail = beside && (kept?.rail ?? this.#screen === "1");
-    this.#layout = new URLSearchParams(location.search).get("layout") ?? kept?.layout ?? null;
+    const wanted = new URLSearchParams(location.search).get("layout");
+    this.#layouts = new WallLayouts(wanted ?? kept?.layout ?? null, { content: () => contentOf(this.#wall), changed: () => this.requestUpdate() });
+    this.#replay = new WallReplay({ now: () => this.#session.now(), changed: () => this.requestUpdate() });
     this.#most = kept?.most ?? 16;
     let initial: WallState = kept ? reduce(EMPTY_WALL, { type: "content", content: kept.content }) : EMPTY_WALL;
     if (kept?.enlarged != null) initial = reduce(initial, { type: "enlarge", slot: kept.enlarged });
@@ -145,12 +141,9 @@ class PageWall extends Page {
     if (this.#started) return;
     this.#started = true;
     this.#session.start();
-    void patrol.layouts().then((layouts) => {
-      this.#layouts = layouts;
-      const wanted = new URLSearchParams(location.search).get("layout");
-      const found = wanted ? layouts.find((l) => l.id === wanted) : undefined;
-      if (found) this.#open(found);
-      this.requestUpdate();
+    void this.#layouts.load().then(() => {
+      const { current } = this.#layouts;
+      if (current && current.id === new URLSearchParams(location.search).get("layout")) this.#open(current);
     }).catch(() => undefined);
     this.#begin();
   }
@@ -190,7 +183,7 @@ class PageWall extends Page {
     const all = camerasOf(this.#catalogue.nodes, null).slice(0, 16);
     if (all.length === 0) return;
     this.#session.dispatch({ type: "size", tiles: sizeFor(all.length) });
-    this.#session.dispatch(all.length === 1 ? { type: "put", slot: 0, cameras: all } : { type: "put", slot: 0, cameras: all });
+    this.#session.dispatch({ type: "put", slot: 0, cameras: all });
   }
 
   // --- Keeping ---
@@ -217,63 +210,33 @@ class PageWall extends Page {
 
   #clearAll(): void {
     const content = contentOf(this.#wall);
-    const layout = this.#layout;
-    this.#layout = null;
+    const layout = this.#layouts.up;
+    this.#layouts.up = null;
     this.#session.dispatch({ type: "clear_all" });
     notify({ text: p.wall.cleared, action: { label: t.common.undo, run: () => {
-      this.#layout = layout;
+      this.#layouts.up = layout;
       this.#session.dispatch({ type: "content", content });
     } } });
   }
 
   #keep(): void {
-    keepWall(this.#screen, { content: contentOf(this.#wall), layout: this.#layout, tree: this.#tree, rail: this.#rail, most: this.#most, enlarged: this.#wall.enlarged });
+    keepWall(this.#screen, { content: contentOf(this.#wall), layout: this.#layouts.up, tree: this.#tree, rail: this.#rail, most: this.#most, enlarged: this.#wall.enlarged });
   }
 
   // --- Layouts ---
 
   #open(layout: WallLayout): void {
-    this.#layout = layout.id;
-    this.#live();
+    this.#layouts.up = layout.id;
+    this.#replay.live(null);
     this.#session.dispatch({ type: "content", content: { tiles: layout.tiles, cameras: layout.cameras, tour: layout.tour } });
     if (layout.tour) this.#session.dispatch({ type: "tour", now: Date.now(), wish: layout.tour, cameras: camerasOf(this.#catalogue.nodes, layout.tour.place, layout.tour.groups) });
     announce(layout.name);
   }
 
-  async #save(existing: WallLayout | null, ask: boolean): Promise<void> {
-    const content = existing && ask ? { tiles: existing.tiles, cameras: existing.cameras, tour: existing.tour } : contentOf(this.#wall);
-    try {
-      const saved = ask ? await askLayout(content, existing) : existing ? await patrol.changeLayout(existing.id, { name: existing.name, ...content }) : null;
-      if (!saved) return;
-      this.#layouts = [...this.#layouts.filter((l) => l.id !== saved.id), saved].sort((a, b) => a.name.localeCompare(b.name, "zh-CN"));
-      if (!ask || !existing) this.#layout = saved.id;
-      notify({ text: p.wall.layoutSaved(saved.name) });
-      this.requestUpdate();
-    } catch (error) {
-      notify({ text: problemWords(error).what });
-    }
-  }
-
-  async #remove(layout: WallLayout): Promise<void> {
-    try {
-      await patrol.deleteLayout(layout.id);
-      this.#layouts = this.#layouts.filter((l) => l.id !== layout.id);
-      if (this.#layout === layout.id) this.#layout = null;
-      this.requestUpdate();
-      const { name, tiles, cameras, tour } = layout;
-      notify({ text: p.wall.layoutDeleted(name), action: { label: t.common.undo, run: () => void patrol.createLayout({ name, tiles, cameras, tour }).then((made) => {
-        this.#layouts = [...this.#layouts, made];
-        this.requestUpdate();
-      }).catch((error: unknown) => notify({ text: problemWords(error).what })) } });
-    } catch (error) {
-      notify({ text: problemWords(error).what });
-    }
-  }
-
   async #tour(): Promise<void> {
     const wish = await askTour(this.#catalogue.nodes, this.#wall.tourWish, this.#wall.tiles);
     if (!wish) return;
-    this.#live();
+    this.#replay.live(null);
     this.#session.dispatch({ type: "tour", now: Date.now(), wish, cameras: camerasOf(this.#catalogue.nodes, wish.place, wish.groups) });
   }
 
@@ -303,16 +266,7 @@ class PageWall extends Page {
   #step(): void {
     const { tour } = this.#wall;
     if (tour) this.querySelector<HTMLElement>(".tour-progress")?.style.setProperty("--done", tourProgress(tour, Date.now()).toFixed(3));
-    if (!this.#clock) return;
-    const now = performance.now();
-    const tiles = this.#tiles();
-    for (const tile of tiles) tile.step(now);
-    const playing = tiles.filter((tile) => tile.replay);
-    this.#clock.hold(now, playing.length > 0 && playing.every((tile) => tile.replay?.waits ?? false));
-    this.#clock.to = this.#session.now() - 2_000;
-    const time = this.querySelector(".replay-bar time");
-    if (time) time.textContent = clockS(this.#clock.position(now));
-    if (this.#clock.position(now) >= this.#clock.to) this.#clock.seek(now, this.#clock.to - 1_000);
+    this.#replay.step(this.#replay.clock ? this.#tiles() : [], this.querySelector(".replay-bar time"));
   }
 
   #act = (act: TileAct, slot: number): void => {
@@ -326,10 +280,13 @@ class PageWall extends Page {
       case "enlarge":
         this.#session.dispatch({ type: "enlarge", slot: this.#wall.enlarged === slot ? null : slot });
         break;
-      case "sound":
-        if (camera && !camera.may.listen) notify({ text: p.refusals.not_allowed });
-        else if (camera) this.#session.dispatch({ type: "sound", camera: this.#wall.sound === camera.id ? null : camera.id });
+      case "sound": {
+        if (!camera) break;
+        const why = soundless(camera, this.#wall.known.get(camera.id)?.status ?? camera.status);
+        if (why !== null) notify({ text: why });
+        else this.#session.dispatch({ type: "sound", camera: this.#wall.sound === camera.id ? null : camera.id });
         break;
+      }
       case "snapshot":
         this.#snapshot(slot);
         break;
@@ -337,7 +294,7 @@ class PageWall extends Page {
         this.#back([slot]);
         break;
       case "live":
-        this.#live(slot);
+        this.#replay.live(camera?.id ?? null);
         break;
       case "clear":
         this.#session.dispatch({ type: "clear", slot });
@@ -356,45 +313,17 @@ class PageWall extends Page {
     const video = tile?.shownVideo;
     if (!camera || !video) return void notify({ text: p.tile.noPicture });
     const live = !tile.replay;
-    const delay = this.#session.store.get().delays.get(this.#session.mid(slot) ?? "") ?? 0;
-    const at = live || !this.#clock ? this.#session.now() - delay : this.#clock.position(performance.now());
+    const delay = this.#session.store.get().delays.get(this.#session.mid(slot) ?? "")?.ms ?? 0;
+    const { clock } = this.#replay;
+    const at = live || !clock ? this.#session.now() - delay : clock.position(performance.now());
     void takeSnapshot(video, { camera: camera.id, name: camera.name, at, live, viewer: this.#session.store.get().link.watermark });
   }
 
   // --- The recording, without leaving the wall ---
 
   #back(slots: readonly number[]): void {
-    const cameras = slots.map((slot) => this.#cameraAt(slot)).filter((c) => c?.may.play);
-    if (cameras.length === 0) return void notify({ text: p.tile.replayRefused });
-    if (cameras.length > REPLAYS_MAX) return void notify({ text: p.wall.replaysMax(REPLAYS_MAX) });
-    const now = performance.now();
-    if (!this.#clock) {
-      this.#clock = new MasterClock(this.#session.now() - BACK_MS, 0, this.#session.now());
-      this.#clock.play(now);
-    } else {
-      this.#clock.seek(now, this.#clock.position(now) - BACK_MS);
-    }
-    for (const camera of cameras) if (camera) this.#replaying.add(camera.id);
+    if (!this.#replay.back(slots.map((slot) => this.#cameraAt(slot)))) return;
     if (this.#wall.tour) this.#session.dispatch({ type: "tour_hold", now: Date.now(), held: true });
-    announce(p.tile.replay);
-    this.requestUpdate();
-  }
-
-  #live(slot?: number): void {
-    if (!this.#clock) return;
-    const camera = slot === undefined ? null : this.#cameraAt(slot);
-    if (camera) this.#replaying.delete(camera.id);
-    else this.#replaying.clear();
-    if (this.#replaying.size === 0) this.#clock = null;
-    announce(p.tile.live);
-    this.requestUpdate();
-  }
-
-  #toggleReplay(): void {
-    const now = performance.now();
-    if (this.#clock?.playing) this.#clock.pause(now);
-    else this.#clock?.play(now);
-    this.requestUpdate();
   }
 
   // --- Keys, drags, panels ---
@@ -419,7 +348,7 @@ class PageWall extends Page {
         this.#size(key.tiles);
         return true;
       case "layout": {
-        const layout = this.#layouts[key.nth];
+        const layout = this.#layouts.all[key.nth];
         if (layout) this.#open(layout);
         return layout !== undefined;
       }
@@ -427,12 +356,12 @@ class PageWall extends Page {
         this.#session.dispatch({ type: "turn", now, by: key.by });
         return wall.tour !== null || wall.overview !== null;
       case "hold":
-        if (this.#clock) this.#toggleReplay();
+        if (this.#replay.clock) this.#replay.toggle();
         else if (wall.tour) this.#session.dispatch({ type: "tour_hold", now, held: wall.tour.heldAt === null });
-        return wall.tour !== null || this.#clock !== null;
+        return wall.tour !== null || this.#replay.clock !== null;
       case "leave":
         if (wall.enlarged !== null) this.#session.dispatch({ type: "enlarge", slot: null });
-        else if (this.#clock) this.#live();
+        else if (this.#replay.clock) this.#replay.live(null);
         else if (wall.overview) this.#session.dispatch({ type: "overview", overview: null });
         else return false;
         return true;
@@ -440,7 +369,7 @@ class PageWall extends Page {
         this.#back(wall.enlarged === null ? viewOf(wall).flatMap((c, i) => (c ? [i] : [])) : [wall.enlarged]);
         return true;
       case "live":
-        this.#live();
+        this.#replay.live(null);
         return true;
       case "full":
         void this.#full();
@@ -492,7 +421,7 @@ class PageWall extends Page {
   }
 
   #overview = (node: PlaceNode): void => {
-    this.#live();
+    this.#replay.live(null);
     this.#session.dispatch({ type: "overview", overview: { cameras: camerasOf(this.#catalogue.nodes, node.place.id), place: node.place.id, page: 0 } });
   };
 
@@ -507,28 +436,12 @@ class PageWall extends Page {
     this.#session.dispatch({ type: "put", slot, cameras: cameras.slice(0, LINES_MAX) });
   };
 
-  #dragStart = (event: DragEvent): void => {
-    const tile = (event.target as Element).closest<LecWallTile>("lec-wall-tile");
-    if (tile?.model.camera) event.dataTransfer?.setData(DRAG_SLOT, String(tile.model.slot));
-  };
-
-  #dragOver = (event: DragEvent): void => {
-    const types = event.dataTransfer?.types ?? [];
-    if (!types.includes(DRAG_TYPE) && !types.includes(DRAG_SLOT)) return;
-    event.preventDefault();
-    const tile = (event.target as Element).closest(".wall-tile");
-    for (const other of this.querySelectorAll(".wall-tile.drop")) if (other !== tile) other.classList.remove("drop");
-    tile?.classList.add("drop");
-  };
-
   #drop = (event: DragEvent): void => {
-    for (const tile of this.querySelectorAll(".wall-tile.drop")) tile.classList.remove("drop");
-    const slot = (event.target as Element).closest<LecWallTile>("lec-wall-tile")?.model.slot ?? this.#wall.selected;
-    const from = event.dataTransfer?.getData(DRAG_SLOT);
-    const cameras = event.dataTransfer?.getData(DRAG_TYPE).split("\n").filter(Boolean) ?? [];
-    event.preventDefault();
-    if (from) this.#session.dispatch({ type: "swap", from: Number(from), to: slot });
-    else if (cameras.length > 0) this.#session.dispatch({ type: "put", slot, cameras: cameras.slice(0, LINES_MAX) });
+    const what = dropped(this, event);
+    if (!what) return;
+    const slot = what.slot ?? this.#wall.selected;
+    if ("from" in what) this.#session.dispatch({ type: "swap", from: what.from, to: slot });
+    else this.#session.dispatch({ type: "put", slot, cameras: what.cameras.slice(0, LINES_MAX) });
   };
 
   async #full(): Promise<void> {
@@ -570,6 +483,7 @@ class PageWall extends Page {
       const camera = id ? (this.#catalogue.byId.get(id) ?? null) : null;
       const known = id ? wall.known.get(id) : undefined;
       const mid = this.#session.mid(slot);
+      const delay = mid === null ? undefined : delays.get(mid);
       const refusal = id ? wall.refused.get(id) : undefined;
       return {
         slot, camera,
@@ -579,7 +493,9 @@ class PageWall extends Page {
         carried: mid === null ? null : (wall.carried.get(mid) ?? null),
         refusal: refusal ? p.refusals[refusal] : null,
         alarm: (id && alarms.get(id)) || null,
-        delayMs: mid === null ? null : (delays.get(mid) ?? null),
+        delayMs: delay?.ms ?? null,
+        delayWhole: delay?.whole ?? false,
+        soundless: camera && soundless(camera, known?.status ?? camera.status),
         selected: wall.selected === slot,
         enlarged: wall.enlarged === slot,
         hidden: wall.enlarged !== null && wall.enlarged !== slot,
@@ -606,37 +522,31 @@ class PageWall extends Page {
     const { wall, link } = this.#session.store.get();
     const words = this.#error ? problemWords(this.#error) : null;
     const shownTree = this.#tree && this.#loaded && words === null;
-    this.#grid = gridFor(wall.tiles, this.#area.width, this.#area.height);
+    const { width, height } = this.#area;
+    const { clock } = this.#replay;
+    this.#grid = gridFor(wall.tiles, width, height);
+    const cell = cellFor(this.#grid, width, height);
     return html`<div class="wall-page" data-link=${link.phase} data-media=${link.media}>
       ${wallTop(
-        { wall, link, layouts: this.#layouts, layout: this.#layout, tree: this.#tree, rail: this.#rail, urgent: wall.alarms.filter(isUrgent).length, now: this.#session.now(), screen: this.#screen, replaying: this.#clock !== null },
+        { wall, link, layouts: this.#layouts.all, layout: this.#layouts.up, tree: this.#tree, rail: this.#rail, urgent: wall.alarms.filter(isUrgent).length, now: this.#session.now(), screen: this.#screen, replaying: clock !== null },
         {
-          size: (tiles) => this.#size(tiles), open: (l) => this.#open(l), save: () => void this.#save(this.#layouts.find((l) => l.id === this.#layout) ?? null, false), saveAs: () => void this.#save(null, true),
-          rename: (l) => void this.#save(l, true), remove: (l) => void this.#remove(l), tour: () => void this.#tour(), endTour: () => this.#session.dispatch({ type: "tour_end" }), hold: () => this.#do({ do: "hold" }),
+          size: (tiles) => this.#size(tiles), open: (l) => this.#open(l), save: () => void this.#layouts.save(this.#layouts.current), saveAs: () => void this.#layouts.save(null),
+          rename: (l) => void this.#layouts.rename(l), remove: (l) => void this.#layouts.remove(l), tour: () => void this.#tour(), endTour: () => this.#session.dispatch({ type: "tour_end" }), hold: () => this.#do({ do: "hold" }),
           turn: (by) => this.#session.dispatch({ type: "turn", now: Date.now(), by }), overviewEnd: () => this.#session.dispatch({ type: "overview", overview: null }), clear: () => this.#clearAll(),
           tree: () => this.#do({ do: "tree" }), rail: () => this.#do({ do: "rail" }), full: () => void this.#full(), help: () => this.#do({ do: "help" }), unblock: () => this.#session.unblockSound(),
         },
       )}
       ${shownTree ? html`<aside class="wall-tree" aria-label=${p.tree.title}><lec-camera-tree .nodes=${this.#catalogue.nodes} .states=${this.#treeStates} .shown=${this.#onWall(viewOf(wall))} .pick=${this.#pick} .overview=${this.#overview}></lec-camera-tree></aside>` : nothing}
-      <main id="content" class="wall-grid ${wall.enlarged === null ? "" : "one"}" tabindex="-1" aria-label=${p.wall.title} ${vars({ "--columns": this.#grid.columns, "--rows": this.#grid.rows })}
-        @dragstart=${this.#dragStart} @dragover=${this.#dragOver} @drop=${this.#drop}>
+      <main id="content" class="wall-grid ${wall.enlarged === null ? "" : "one"} ${cell.roomy ? "roomy" : ""}" tabindex="-1" aria-label=${p.wall.title} ${vars({ "--columns": this.#grid.columns, "--rows": this.#grid.rows, "--tile-width": `${cell.width}px`, "--tile-height": `${cell.height}px` })}
+        @dragstart=${dragStart} @dragover=${(e: DragEvent) => dragOver(this, e)} @drop=${this.#drop}>
         <h1 class="sr">${this.named()}</h1>
         ${words ? html`<div class="wall-note">${wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` })}</div>` : nothing}
         ${this.#loaded && !words && this.#catalogue.cameras.length === 0 ? html`<div class="wall-note"><div class="empty"><h2>${p.cameras.none}</h2><p>${p.cameras.noneLead}</p><a class="btn primary" href="/patrol/cameras">${p.cameras.add}</a></div></div>` : nothing}
-        ${repeat(this.#models(), (m) => m.slot, (m) => html`<lec-wall-tile ?hidden=${m.hidden} .model=${m} .session=${this.#session} .clock=${this.#clock} .act=${this.#act}></lec-wall-tile>`)}
-        ${this.#clock ? this.#replayBar(this.#clock) : nothing}
+        ${repeat(this.#models(), (m) => m.slot, (m) => html`<lec-wall-tile ?hidden=${m.hidden} .model=${m} .session=${this.#session} .clock=${clock} .act=${this.#act}></lec-wall-tile>`)}
+        ${clock ? this.#replay.bar(clock) : nothing}
         ${link.phase === "closed" ? html`<div class="wall-note">${this.#closedNote(link.code)}</div>` : nothing}
       </main>
       ${this.#rail ? alarmRail(wall.alarms, { known: this.#alarmsKnown && link.phase === "up", now: this.#session.now(), mutedUntil: this.#tone.mutedUntil, mute: (on) => { if (on) this.#tone.mute(Date.now()); else this.#tone.unmute(); this.requestUpdate(); }, bring: (a) => this.#bring(a), changed: (a) => this.#alarmed(a) }) : nothing}
-    </div>`;
-  }
-
-  #replayBar(clock: MasterClock): TemplateResult {
-    return html`<div class="replay-bar" role="group" aria-label=${p.tile.replay}>
-      <button class="btn small" @click=${() => { clock.seek(performance.now(), clock.position(performance.now()) - BACK_MS); }} title="${p.tile.backMinute} (B)">${icon(RotateCcw)}${p.tile.minute}</button>
-      <button class="btn small icon-only" aria-label=${clock.playing ? p.timeline.pause : p.timeline.play} @click=${() => this.#toggleReplay()}>${icon(clock.playing ? Pause : Play)}</button>
-      <time class="num"></time>
-      <button class="btn small primary" @click=${() => this.#live()} title="L">${icon(Radio)}${p.tile.toLive}</button>
     </div>`;
   }
 
