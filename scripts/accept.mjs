@@ -22,6 +22,7 @@ const LINES = {
   screenshots: "every page, both languages, phone to screen, light and dark",
   archive: "twenty cameras for half an hour against their own ledger; kill -9 twenty times",
   wall: "36 live tiles for five minutes: delay, drops, pages, main stream, replay, evidence, rights",
+  "wall-sound": "sound of one tile: AAC, then G.711, then off",
   health: "faults by script on twenty cameras for twenty minutes: a confusion matrix",
   "patrol-pages": "every page of exam patrol, both languages",
   "security-key": "a security key as the second factor",
