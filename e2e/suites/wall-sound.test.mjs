@@ -1,5 +1,5 @@
 // Sound on the wall: a camera that sends AAC, then one that sends G.711, then none, each at a click. What arrives is counted by
-// the browser; nothing is decoded for a camera that nobody listens to.
+// the browser; nothing is decoded for a camera that nobody listens to; a worker that hangs costs a sound, no picture.
 
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
@@ -110,6 +110,17 @@ test("a camera that sends AAC is heard", async () => {
   assert.equal((await server.metric("lectern_transcode_units_total", { result: "damaged" })) || 0, 0);
   aims.aacConcealed = [figures.aac.concealedShare, "<=", 0.05];
   await officer.page.screenshot({ path: join(ROOT, "target/e2e/wall-sound.png") });
+});
+
+test("a worker that hangs is replaced, and the tile says that its sound can't be played", async () => {
+  const [hung] = await workers();
+  process.kill(hung, "SIGSTOP");
+  await tile(aac).getByText("声音无法播放").waitFor({ timeout: 20_000 });
+  assert.equal(await tile(aac).getAttribute("data-phase"), "shown", "its picture stays");
+  assert.equal(await server.metric("lectern_transcode_worker_restarts_total", { reason: "hung" }), 1);
+  assert.equal(await server.metric("lectern_transcode_sounds_given_up_total", { reason: "fatal" }), 1);
+  await until("it is gone", async () => !(await workers()).includes(hung), 10_000);
+  await officer.page.screenshot({ path: join(ROOT, "target/e2e/wall-sound-unplayable.png") });
 });
 
 test("then one that sends G.711, on the same line", async () => {
