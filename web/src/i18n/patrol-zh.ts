@@ -21,7 +21,7 @@ export const patrolZh: PatrolWords = {
   probe: {
     unreachable: f("连接不上。", "请检查地址、端口、电源和网线。"), timeout: f("没有及时应答。", "请重启摄像机，或检查到那里的网络。"), wrong_password: f("用户名或密码错误。", "请使用取流账号（不是网页登录账号）重新填写。"), not_found: f("这个路径下没有码流。", "请查阅摄像机说明书中的取流路径。"), not_rtsp: f("那里应答的不是 RTSP。", "RTSP 端口一般是 554。"), no_video: f("码流里没有画面。", "请填写视频流的路径。"), codec_not_supported: f("编码格式无法使用。", "请改为 H.264 或 H.265。"), substream_not_h264: f("子码流不是 H.264。", "请将子码流改为 H.264，否则浏览器无法显示。"), no_substream: f("没有子码流。", "请填写子码流地址：巡查墙用它显示。"), no_keyframe: f("没有及时收到关键帧。", "请将关键帧间隔设为 1 至 2 秒。"), keyframes_far_apart: f("关键帧间隔太长。", "请将关键帧间隔设为 1 至 2 秒，画面出得更快。"), clock_off: f("时钟偏差超过一秒。", "请设置校时服务器（NTP）。"), no_clock: f("没有提供时钟。", "如有校时功能，请设置校时服务器（NTP）。"),
   },
-  refusals: { not_allowed: "您无权查看这台摄像机", not_now: "当前时段不允许查看", needs_second_factor: "需要双因素验证", not_playable: "只有 H.265、没有 H.264 子码流，浏览器无法显示", sound_not_playable: "这台摄像机的声音格式无法播放", no_line: "这个画面没有线路", busy: "服务器忙，正在重试" },
+  refusals: { not_allowed: "您无权查看这台摄像机", not_now: "当前时段不允许查看", needs_second_factor: "需要双因素验证", not_playable: "只有 H.265、没有 H.264 子码流，浏览器无法显示", sound_not_playable: "这台摄像机的声音无法播放：格式不支持，或数据损坏", no_line: "这个画面没有线路", busy: "服务器忙，正在重试" },
   closed: {
     signed_out: w("您已退出登录。", "录像照常进行。", "请重新登录。"),
     not_authorised: w("您现在无权使用巡查墙。", "录像照常进行。", "请重新登录，或联系管理员。"),
