@@ -1,7 +1,7 @@
 // Runs inside a page with many pictures, before its own scripts: looks at one <video> after the other, in turn, and reads the
 // marked strip of the frame that it presents. Reading every frame of 36 tiles would cost more than showing them.
 //
-// `window.lecternWall` = { report(), reset(), stats(), tiles() }.
+// `window.lecternWall` = { report(), reset(), stats(), tiles(), shown() }.
 
 (() => {
   const RECORDS_MAX = 60_000;
@@ -15,6 +15,16 @@
 
   addEventListener("click", () => (wall.clickedAt = now()), { capture: true });
   addEventListener("keydown", () => (wall.clickedAt = now()), { capture: true });
+
+  // When the tile of a camera began to show its picture: the page says so with the frame that it presents.
+  const shown = new Map();
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const { camera, phase } = target.dataset ?? {};
+      if (camera && phase === "shown") requestAnimationFrame(() => shown.set(camera, now()));
+      else if (camera) shown.delete(camera);
+    }
+  }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-phase"] });
 
   /** Every <video> of the page that has a picture, those in shadow roots too. */
   function videos(root = document, found = []) {
@@ -75,6 +85,9 @@
   /** [video, frame number, age in ms, height, seen at] of every look that found a strip. */
   wall.report = () => ({ seen: [...wall.seen], unreadable: wall.unreadable, videos: videos().length, clickedAt: wall.clickedAt, now: now() });
   wall.reset = () => Object.assign(wall, { seen: [], unreadable: 0 });
+
+  /** { openedAt, clickedAt, shown: [[camera, at]] }: when the page was opened, when was clicked, since when tiles show their picture. */
+  wall.shown = () => ({ openedAt: performance.timeOrigin, clickedAt: wall.clickedAt, shown: [...shown] });
 
   /** What each video of the page presented so far. */
   wall.tiles = () => videos().map((video) => {

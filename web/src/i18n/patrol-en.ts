@@ -11,7 +11,7 @@ export const patrolEn = {
   nav: { patrol: "Patrol", wall: "Wall", timeline: "Timeline", cameras: "Cameras", alarms: "Alarms", check: "Pre-exam check", exports: "Exports", retention: "Retention", audit: "Audit" },
   time: {
     seconds: (n: number) => `${n} s`, minutes: (n: number) => `${n} min`, hours: (h: number, m: number) => (m > 0 ? `${h} h ${m} min` : `${h} h`), days: (d: number, h: number) => (h > 0 ? `${d} d ${h} h` : `${d} d`),
-    delay: (ms: number) => (ms < 100 ? "<0.1 s" : `${Math.round(ms / 100) / 10} s`),
+    least: (ms: number) => `≥${Math.floor(ms / (ms < 100 ? 10 : 100)) / (ms < 100 ? 100 : 10)} s`, delay: (ms: number) => (ms < 100 ? "<0.1 s" : `${Math.round(ms / 100) / 10} s`),
   },
   state: {
     off: "Stopped", connecting: "Connecting", live: "Live", silent: "No data", unreachable: "Offline", wrong_password: "Wrong password", refused: "Refused", unsupported: "Not usable", rate_exceeded: "Too much data",
@@ -41,7 +41,7 @@ export const patrolEn = {
   tree: { more: "More than fit here: type a name, or close places.", title: "Cameras by place", search: "Search cameras", placeholder: "Camera or place", nothing: "No camera of this name.", none: "No cameras yet.", overview: "Whole place at a glance" },
   tile: {
     empty: "Empty", loading: "Picture on its way", still: "Picture frozen", noPicture: "There is no picture to save.", saved: (name: string) => `Saved ${name}`, sound: "Sound of this tile", snapshot: "Snapshot", backMinute: "Back one minute", toLive: "Live", enlarge: "Enlarge", shrink: "Back to the wall", clear: "Clear tile",
-    delay: "Delay from the camera's lens to here", delayPart: "At least: from the server to here; this camera tells no clock", noSound: "This camera sends no sound", mayNotListen: "You may not listen to this camera", mute: "Sound cannot be played", skipped: (time: string) => `No recording for ${time}: on to the first one`,
+    delay: "Delay from the camera's lens to here", delayPart: "Delay from the server to here; the way from the camera comes on top", noSound: "This camera sends no sound", mayNotListen: "You may not listen to this camera", mute: "Sound cannot be played", skipped: (time: string) => `No recording for ${time}: on to the first one`,
     recording: "Is being recorded", notRecording: "Should be recorded, but is not", notRecordingShort: "Not recording", limited: "Thin line", substream: "Substream", keyframes: "Keyframes", mainNotPlayable: "The main stream is H.265, which this browser cannot play. You see the substream; the recording holds the main stream.", h265Substream: "H.265 → substream",
     replay: "Recording", live: "Live picture", minute: "1 min", noRecording: "No recording at this moment", goesOn: (time: string) => `goes on at ${time}`, unsupported: "This browser cannot play this recording", replayRefused: "You may not play this recording", replayBroken: "The recording cannot be loaded now", again: "Try again",
   },

@@ -9,7 +9,7 @@ export const patrolZh: PatrolWords = {
   nav: { patrol: "巡查", wall: "巡查墙", timeline: "时间轴", cameras: "摄像机", alarms: "告警", check: "考前检查", exports: "导出", retention: "留存", audit: "审计" },
   time: {
     seconds: (n) => `${n} 秒`, minutes: (n) => `${n} 分钟`, hours: (h, m) => (m > 0 ? `${h} 小时 ${m} 分` : `${h} 小时`), days: (d, h) => (h > 0 ? `${d} 天 ${h} 小时` : `${d} 天`),
-    delay: (ms) => (ms < 100 ? "<0.1 秒" : `${Math.round(ms / 100) / 10} 秒`),
+    least: (ms) => `≥${Math.floor(ms / (ms < 100 ? 10 : 100)) / (ms < 100 ? 100 : 10)} 秒`, delay: (ms) => (ms < 100 ? "<0.1 秒" : `${Math.round(ms / 100) / 10} 秒`),
   },
   state: { off: "已停用", connecting: "连接中", live: "在线", silent: "无数据", unreachable: "离线", wrong_password: "密码错误", refused: "拒绝连接", unsupported: "无法使用", rate_exceeded: "码率超限", since: (state, time) => `${state}，已 ${time}` } as PatrolWords["state"],
   streams: { main: "主码流", sub: "子码流", sound: "声音" },
@@ -32,7 +32,7 @@ export const patrolZh: PatrolWords = {
   tree: { more: "太多，显示不下：请输入名称，或收起地点。", title: "按地点排列的摄像机", search: "搜索摄像机", placeholder: "摄像机或地点", nothing: "没有这个名字的摄像机。", none: "还没有摄像机。", overview: "总览这个地点" },
   tile: {
     empty: "空", loading: "画面马上就到", still: "画面停住", noPicture: "现在没有画面可以保存。", saved: (name) => `已保存 ${name}`, sound: "听这个画面的声音", snapshot: "抓图", backMinute: "回看一分钟", toLive: "回到实时", enlarge: "放大", shrink: "回到巡查墙", clear: "清空这一格",
-    delay: "从摄像机到这里的延迟", delayPart: "至少这么多：从服务器到这里；这台摄像机不报时钟", noSound: "这台摄像机没有声音", mayNotListen: "您无权听这台摄像机的声音", mute: "声音无法播放", skipped: (time) => `其中 ${time} 没有录像，从有录像处开始`,
+    delay: "从摄像机到这里的延迟", delayPart: "从服务器到这里的延迟，不含摄像机到服务器的一段", noSound: "这台摄像机没有声音", mayNotListen: "您无权听这台摄像机的声音", mute: "声音无法播放", skipped: (time) => `其中 ${time} 没有录像，从有录像处开始`,
     recording: "正在录像", notRecording: "应当录像，但没有在录", notRecordingShort: "未录像", limited: "线路窄", substream: "子码流", keyframes: "关键帧", mainNotPlayable: "主码流是 H.265，这个浏览器无法播放，现在显示子码流；录像保存的是主码流。", h265Substream: "H.265 → 子码流",
     replay: "录像", live: "实时画面", minute: "1 分钟", noRecording: "此刻无录像", goesOn: (time) => `${time} 起有录像`, unsupported: "这个浏览器无法播放这段录像", replayRefused: "您无权回放这段录像", replayBroken: "录像暂时无法加载", again: "重试",
   },

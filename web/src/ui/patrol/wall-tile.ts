@@ -31,6 +31,8 @@ export interface TileModel {
   delayMs: number | null;
   /** Whether the delay counts from the lens, and not from the server. */
   delayWhole: boolean;
+  /** Whether the camera tells its clock: what the browser takes for the capture is the lens's then, and not the server's. */
+  clockTold: boolean;
   /** Why it can't be heard, in words. */
   soundless: string | null;
   selected: boolean;
@@ -75,6 +77,7 @@ export class LecWallTile extends View {
   #hasLast = false;
   /** Age of the picture at a frame that was looked at, milliseconds. */
   #age: number | null = null;
+  #ageWhole = false;
   #replay: ReplayPlayer | null = null;
 
   override connectedCallback(): void {
@@ -166,6 +169,7 @@ export class LecWallTile extends View {
     video.requestVideoFrameCallback?.((_now, frame) => {
       const from = frame.captureTime ?? frame.receiveTime;
       const age = from === undefined ? null : frame.expectedDisplayTime - from;
+      this.#ageWhole = frame.captureTime !== undefined;
       this.#age = age !== null && age >= 0 && age < 30_000 ? age : null;
     });
   }
@@ -254,6 +258,7 @@ export class LecWallTile extends View {
     const phase = this.#phase(dead);
     const what = stateSince(model.state, model.since, now);
     const delay = this.#delay();
+    const wholeDelay = model.delayWhole || (model.clockTold && this.#ageWhole);
     return html`<div class="wall-tile ${model.alarm ? "alarmed" : ""} ${model.selected ? "selected" : ""} ${phase}" data-camera=${camera.id} data-state=${model.state} data-phase=${phase}
       data-stream=${model.carried?.stream ?? nothing} tabindex=${model.selected ? 0 : -1} role="group" draggable="true"
       aria-label=${`${p.wall.tileNo(model.slot + 1)} ${camera.place_name} ${camera.name}, ${what}${model.alarm ? `, ${alarmWords(model.alarm)}` : ""}`}
@@ -268,7 +273,7 @@ export class LecWallTile extends View {
         ${model.carried?.mainNotPlayable && model.enlarged ? html`<span class="warn" title=${p.tile.mainNotPlayable}>${p.tile.substream}</span>` : nothing}
         ${model.carried?.limited ? html`<span class="warn">${p.tile.limited}</span>` : nothing}
         ${this.#replayFacts()}
-        ${!model.replaying && phase === "shown" && delay !== null ? html`<span class="num delay" title=${model.delayWhole ? p.tile.delay : p.tile.delayPart}>${model.delayWhole || delay < 100 ? "" : "≥"}${p.time.delay(delay)}</span>` : nothing}
+        ${!model.replaying && phase === "shown" && delay !== null ? html`<span class="num delay" title=${wholeDelay ? p.tile.delay : p.tile.delayPart}>${wholeDelay ? p.time.delay(delay) : p.time.least(delay)}</span>` : nothing}
         ${model.recording ? html`<span class="rec" title=${p.tile.recording}><span class="dot"></span>REC</span>` : camera.record ? html`<span class="norec" title=${p.tile.notRecording}>${p.tile.notRecordingShort}</span>` : nothing}
         ${model.heard ? html`<span class="heard">${icon(Volume2)}</span>` : model.mute ? html`<span class="warn" title=${p.refusals.sound_not_playable}>${p.tile.mute}</span>` : nothing}
       </div>

@@ -13,13 +13,13 @@ const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.
 /** Narrower tiles have the words in more lines, and not smaller: whoever takes a picture of the wall can be read in it. */
 const SIZES = {
   wide: { width: 260, height: 120, font: 13 },
-  narrow: { width: 140, height: 104, font: 12 },
+  narrow: { width: 132, height: 80, font: 12 },
 } as const;
 
 /** A picture of the words, to be repeated behind nothing and before everything. */
 export function markImage(viewer: string, now: number, size: keyof typeof SIZES = "wide"): string {
   const { width, height, font } = SIZES[size];
-  const lines = size === "wide" ? [viewer, stamp(now)] : [...viewer.split(" "), ...stamp(now).split(" ")];
+  const lines = size === "wide" ? [viewer, stamp(now)] : [...(viewer.length > 14 ? viewer.split(" ") : [viewer]), ...stamp(now).split(" ")];
   const step = font + 4;
   const top = height / 2 - ((lines.length - 2) * step) / 2;
   const words = lines.map((line, i) => `<text x="${width / 13}" y="${top + i * step}">${escape(line)}</text>`).join("");

@@ -41,6 +41,8 @@ const LOOK_MS = 2_000;
 const STEP_MS = 100;
 const KEEP_MS = 500;
 const RETRY_MS = 5_000;
+/** With so many lines the media plane takes the page for a wall, however few tiles it shows: it begins with a wall's rate, and a page that changes over leaves in a hurry. */
+const LINES_MIN = 25;
 
 class PageWall extends Page {
   protected readonly section = "patrol";
@@ -82,7 +84,7 @@ class PageWall extends Page {
     const wanted = new URLSearchParams(location.search).get("layout");
     this.#layouts = new WallLayouts(wanted ?? kept?.layout ?? null, { content: () => contentOf(this.#wall), changed: () => this.requestUpdate() });
     this.#replay = new WallReplay({ now: () => this.#session.now(), changed: () => this.requestUpdate() });
-    this.#most = kept?.most ?? 16;
+    this.#most = Math.max(LINES_MIN, kept?.most ?? 0);
     let initial: WallState = kept ? reduce(EMPTY_WALL, { type: "content", content: kept.content }) : EMPTY_WALL;
     if (kept?.enlarged != null) initial = reduce(initial, { type: "enlarge", slot: kept.enlarged });
     this.#session = new WallSession(initial, Math.max(this.#most, initial.tiles), {
@@ -495,6 +497,7 @@ class PageWall extends Page {
         alarm: (id && alarms.get(id)) || null,
         delayMs: delay?.ms ?? null,
         delayWhole: delay?.whole ?? false,
+        clockTold: (known?.status ?? camera?.status)?.clock_offset_ms != null,
         soundless: camera && soundless(camera, known?.status ?? camera.status),
         selected: wall.selected === slot,
         enlarged: wall.enlarged === slot,
