@@ -92,7 +92,7 @@ before(async () => {
   await site.officer.post(`/patrol/cameras/${cameras.get(1).id}/bookmarks`, { at: now - 15_000, text: "第二排考生举手" });
   await site.officer.post(`/patrol/cameras/${cameras.get(2).id}/bookmarks`, { at: now - 12_000, text: "" });
   await site.manager.post("/patrol/holds", { cameras: [cameras.get(1).id, cameras.get(4).id], from: now - 20_000, to: now - 5_000, why: "考生申诉，案号 2026-017" });
-  const job = await site.manager.post("/patrol/exports", { cameras: [cameras.get(1).id, cameras.get(2).id], from: now - 20_000, to: now - 5_000, main: true, reason: "考生申诉，案号 2026-017" });
+  const job = await site.manager.post("/patrol/exports", { cameras: [cameras.get(1).id, cameras.get(2).id], from: now - 20_000, to: now - 5_000, reason: "考生申诉，案号 2026-017" });
   await until("the export is ready", async () => (await site.manager.get(`/patrol/exports/${job.id}`)).state === "ready", 60_000);
   await site.admin.call("PUT", `/api/v1/patrol/places/${site.site.id}/retention`, { place: site.site.id, group: "exam_room", days: 90 });
   browser = await Browser.launch();
@@ -178,6 +178,70 @@ for (const [locale, size] of WALLS) {
     await person.context.close();
   });
 }
+
+/** Notes what the page gives to the sound card: when, and at which moments of it a tone of the cameras begins (1,000 or 1,500 Hz for 50 ms). */
+const listening = () => {
+  window.heard = [];
+  const sources = [];
+  /** Nothing is on its way to the loudspeaker any more. */
+  window.silent = () => sources.every(({ piece, node }) => piece.over || node.context.state === "closed");
+  const start = AudioBufferSourceNode.prototype.start;
+  const energy = (samples, from, length, hz) => {
+    let [cos, sin] = [0, 0];
+    for (let i = 0; i < length; i += 1) {
+      const turn = (2 * Math.PI * hz * i) / 8_000;
+      cos += samples[from + i] * Math.cos(turn);
+      sin += samples[from + i] * Math.sin(turn);
+    }
+    return Math.hypot(cos, sin) / length;
+  };
+  AudioBufferSourceNode.prototype.start = function (when, offset = 0) {
+    const samples = this.buffer.getChannelData(0);
+    const tones = [];
+    let loud = false;
+    for (let at = Math.round(offset * 8_000); at + 40 <= samples.length; at += 40) {
+      const now = Math.max(energy(samples, at, 40, 1_000), energy(samples, at, 40, 1_500)) > 0.05;
+      if (now && !loud) tones.push(when + at / 8_000 - offset);
+      loud = now;
+    }
+    const piece = { when, ends: when + this.buffer.duration - offset, tones, over: false };
+    window.heard.push(piece);
+    sources.push({ piece, node: this });
+    this.addEventListener("ended", () => { piece.over = true; });
+    return start.call(this, when, offset);
+  };
+};
+
+test("recorded G.711 is heard on the timeline, at single speed", async () => {
+  const person = await browser.person("listener", { viewport: SIZES.laptop, probe: "wall-probe" });
+  await person.context.addInitScript(listening);
+  await signedIn(person, site.officer);
+  const { page } = person;
+  await page.goto(`${server.url}/patrol/timeline?cameras=${cameras.get(1).id}&at=${Date.now() - 30_000}`);
+  await until("pictures of the recording", async () => (await page.locator(".step-tile[data-phase=playing]").count()) > 0, 60_000);
+  await page.getByRole("button", { name: "打开声音" }).click();
+  await page.locator(".play").click();
+  const tones = () => page.evaluate(() => window.heard.flatMap((piece) => piece.tones));
+  await until("four tones are given to the sound card", async () => (await tones()).length >= 4, 60_000, { detail: () => page.evaluate(() => [document.querySelector(".sound")?.dataset.phase, window.heard]) });
+  assert.equal(await page.locator(".sound").getAttribute("data-phase"), "playing");
+  // They come once a second, over the borders of what is fetched, too.
+  const times = (await tones()).sort((a, b) => a - b);
+  const fourth = times[3] - times[0];
+  assert.ok(Math.abs(fourth - 3) < 0.02, `four tones take ${fourth} s: ${times.join(" ")}`);
+
+  await page.locator(".play").click();
+  await until("a pause is silent", () => page.evaluate(() => window.silent()));
+  await page.locator("select.speed").selectOption("2");
+  await page.locator(".play").click();
+  await until("the page says why nothing is heard", async () => (await page.locator(".sound-words").textContent()) === "1× 时有声音");
+  const before = (await page.evaluate(() => window.heard)).length;
+  await page.locator("select.speed").selectOption("1");
+  await until("it is heard again", () => page.evaluate((count) => window.heard.length > count, before));
+  await page.getByRole("button", { name: "关闭声音" }).click();
+  await until("off is silent", () => page.evaluate(() => window.silent()));
+  assert.deepEqual(person.faults, []);
+  await person.context.close();
+});
 
 /** A page, what it must show, and what is done on it before. */
 const PAGES = [

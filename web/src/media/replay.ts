@@ -40,7 +40,7 @@ export function canPlay(codec: string): boolean {
 }
 
 /** A grant for a range, renewed in time. `now`: by this machine's clock, as far off the server's as `offset` says. */
-class Token {
+export class Token {
   #grant: MediaGrant | null = null;
   #asking: Promise<string> | null = null;
   constructor(

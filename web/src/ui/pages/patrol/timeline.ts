@@ -1,18 +1,17 @@
 /** The timeline: cameras as rows, a day as width, up to nine recordings played in step above them. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { BellRing, Bookmark as BookmarkIcon, ChevronLeft, ChevronRight, ChevronsRight, Download, Ellipsis, Keyboard, ListTree, Lock, Pause, Play, SkipBack, SkipForward, StepBack, StepForward, TriangleAlert, Tv, Volume2, VolumeX, ZoomIn, ZoomOut } from "lucide";
+import { ListTree } from "lucide";
 import { problemWords, t } from "../../../i18n";
 import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
-import { ReplayPlayer } from "../../../media/replay";
 import type { Bookmark, Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { landmark, nextSeen, seenAt, withTail, type Landmark } from "../../../state/patrol/day";
 import { gridFor } from "../../../state/patrol/grid";
 import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
 import { MasterClock, RATES } from "../../../state/patrol/step";
-import { follow, momentAt, pan, reveal, shareOf, zoomAround, type View } from "../../../state/patrol/zoom";
+import { follow, reveal, shareOf, zoomAround, type View } from "../../../state/patrol/zoom";
 import { session } from "../../../state/session";
 import { announce, notify } from "../../announce";
 import { icon } from "../../icon";
@@ -23,13 +22,14 @@ import { axis, dayRows, type Rows } from "../../patrol/day-rows";
 import { takeSnapshot } from "../../patrol/snapshot";
 import "../../patrol/step-tile";
 import type { LecStepTile } from "../../patrol/step-tile";
-import { patrolMenu } from "../../patrol/tabs";
+import { controlBar, topBar } from "../../patrol/timeline-bar";
 import { askBookmark, askExport, askHold } from "../../patrol/timeline-dialogs";
 import { timelineKey, type TimelineKey } from "../../patrol/timeline-keys";
+import { TimelinePointer } from "../../patrol/timeline-pointer";
+import { TimelineSound } from "../../patrol/timeline-sound";
 import { showKeys } from "../../patrol/wall-dialogs";
 import { keepMarked } from "../../patrol/watermark";
 import { clockS, lasting, stamp } from "../../patrol/words-of";
-import { settingsMenu } from "../../shell";
 import { vars } from "../../vars";
 import { define, plainKey } from "../../view";
 import { wordsNote } from "../../words";
@@ -68,8 +68,16 @@ class PageTimeline extends Page {
   #area = { width: 0, height: 0 };
   #last = 0;
   #waitingSince: number | null = null;
-  #drag: { x: number; view: View; moved: boolean; mark: number | null } | null = null;
-  #sound: ReplayPlayer | null = null;
+  #sound = new TimelineSound(() => this.requestUpdate());
+  #pointer = new TimelinePointer({
+    view: () => this.#view,
+    bounds: () => this.#bounds,
+    lane: () => this.querySelector(".rows-lane")?.getBoundingClientRect(),
+    look: (view) => { this.#view = view; this.requestUpdate(); },
+    select: (camera) => { this.#selected = camera; this.requestUpdate(); },
+    mark: (from, to) => { this.#marks = { from, to }; this.requestUpdate(); },
+    seek: (at) => this.#seek(at, false),
+  });
   #observers: (() => void)[] = [];
   #observed: Element | null = null;
 
@@ -95,7 +103,7 @@ class PageTimeline extends Page {
     const timers = [setInterval(() => this.#step(), STEP_MS), setInterval(() => document.visibilityState === "visible" && void this.#refresh(), REFRESH_MS)];
     this.until(() => {
       timers.forEach(clearInterval);
-      this.#sound?.close();
+      this.#sound.close();
       for (const release of this.#observers.splice(0)) release();
     });
   }
@@ -206,7 +214,7 @@ class PageTimeline extends Page {
     const running = this.#clock.playing && !this.#clock.held;
     const tiles = this.#tiles();
     for (const tile of tiles) tile.step(at, running, this.#clock.rate);
-    if (this.#sound) this.#sound.follow(at, running && this.#clock.rate <= 2, this.#clock.rate);
+    this.#sound.follow(at, running, this.#clock.rate);
     this.#wait(now, tiles);
     if (running) {
       this.#skipGap(now, tiles);
@@ -366,18 +374,7 @@ class PageTimeline extends Page {
     void takeSnapshot(tile.video, { camera: tile.camera.id, name: tile.camera.name, at: this.#clock.position(performance.now()), live: false, viewer: account ? `${account.name} ${account.login}` : "" });
   }
 
-  #toggleSound(): void {
-    const camera = this.#camera();
-    if (this.#sound) {
-      this.#sound.close();
-      this.#sound = null;
-    } else if (camera?.may.listen) {
-      this.#sound = new ReplayPlayer(new Audio(), camera.id, "sound", () => undefined);
-    }
-    this.requestUpdate();
-  }
-
-  // --- Keys and pointer ---
+  // --- Keys ---
 
   #key(event: KeyboardEvent): void {
     if (!plainKey(event) || document.querySelector("details.menu[open]") || !this.#loaded) return;
@@ -437,7 +434,7 @@ class PageTimeline extends Page {
         else this.#marks = { from: null, to: null };
         break;
       case "sound":
-        return this.#toggleSound();
+        return this.#sound.toggle(this.#camera());
       case "snapshot":
         return this.#snapshot();
       case "full":
@@ -447,55 +444,6 @@ class PageTimeline extends Page {
     }
     this.requestUpdate();
   }
-
-  #share(event: MouseEvent): number {
-    const rect = this.querySelector(".rows-lane")?.getBoundingClientRect();
-    return rect && rect.width > 0 ? Math.min(1, Math.max(0, (event.clientX - rect.left) / rect.width)) : 0;
-  }
-
-  // Not passive: the page must not scroll while one zooms.
-  #wheel = {
-    passive: false,
-    handleEvent: (event: WheelEvent): void => {
-      if (!(event.target as Element).closest(".axis, .row-track")) return;
-      event.preventDefault();
-      const width = this.#view.to - this.#view.from;
-      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.#view = pan(this.#view, ((event.deltaX || event.deltaY) / Math.max(1, this.#width)) * width, this.#bounds);
-      else this.#view = zoomAround(this.#view, this.#share(event), Math.exp(Math.min(120, Math.max(-120, event.deltaY)) * 0.002), this.#bounds);
-      this.requestUpdate();
-    },
-  };
-
-  #down = (event: PointerEvent): void => {
-    if (event.button !== 0 || !(event.target as Element).closest(".axis, .row-track")) return;
-    const mark = event.shiftKey ? momentAt(this.#view, this.#share(event)) : null;
-    this.#drag = { x: event.clientX, view: this.#view, moved: false, mark };
-    const row = (event.target as Element).closest<HTMLElement>(".day-row")?.dataset["camera"];
-    if (row) this.#selected = row;
-    if (mark !== null) this.#marks = { from: mark, to: mark };
-  };
-
-  #move = (event: PointerEvent): void => {
-    const drag = this.#drag;
-    if (!drag) return;
-    if (!drag.moved && Math.abs(event.clientX - drag.x) < 4) return;
-    if (!drag.moved) (event.currentTarget as Element).setPointerCapture(event.pointerId);
-    drag.moved = true;
-    if (drag.mark !== null) {
-      const to = momentAt(this.#view, this.#share(event));
-      this.#marks = { from: Math.min(drag.mark, to), to: Math.max(drag.mark, to) };
-    } else {
-      this.#view = pan(drag.view, ((drag.x - event.clientX) / Math.max(1, this.#width)) * (drag.view.to - drag.view.from), this.#bounds);
-    }
-    this.requestUpdate();
-  };
-
-  #up = (event: PointerEvent): void => {
-    const drag = this.#drag;
-    this.#drag = null;
-    if (!drag || drag.moved || drag.mark !== null || (event.target as Element).closest("button")) return this.requestUpdate();
-    this.#seek(momentAt(this.#view, this.#share(event)), false);
-  };
 
   #dropped = (event: DragEvent): void => {
     const cameras = event.dataTransfer?.getData(DRAG_TYPE).split("\n").filter(Boolean) ?? [];
@@ -536,7 +484,7 @@ class PageTimeline extends Page {
     const shown = this.#large ? [this.#large] : this.#rows.filter((id) => this.#playing.has(id));
     const grid = gridFor(Math.max(1, shown.length), this.#area.width, this.#area.height);
     return html`<div class="timeline-page">
-      ${this.#top()}
+      ${topBar({ from: this.#bounds.from, tree: this.#tree, setDate: (date) => this.#setDate(date), do: (key) => this.#do(key) })}
       ${this.#tree ? html`<aside class="timeline-tree" aria-label=${p.tree.title}><lec-camera-tree .nodes=${this.#catalogue.nodes} .states=${new Map()} .shown=${new Set(this.#rows)} .pick=${this.#pick} .overview=${null}></lec-camera-tree></aside>` : nothing}
       <main id="content" class="timeline-main" tabindex="-1" @dragover=${(e: DragEvent) => e.dataTransfer?.types.includes(DRAG_TYPE) && e.preventDefault()} @drop=${this.#dropped}>
         <h1 class="sr">${p.timeline.title}</h1>
@@ -549,8 +497,11 @@ class PageTimeline extends Page {
               @click=${() => { this.#selected = id; this.requestUpdate(); }} @dblclick=${() => { this.#selected = id; this.#do({ do: "enlarge" }); }}></lec-step-tile>` : nothing;
           })}
         </div>
-        ${this.#controls()}
-        <div class="rows" @wheel=${this.#wheel} @pointerdown=${this.#down} @pointermove=${this.#move} @pointerup=${this.#up} @pointercancel=${() => { this.#drag = null; }}>
+        ${controlBar({
+          playing: this.#clock.playing, rate: this.#clock.rate, marks: this.#marks, failed: this.#failed.size,
+          sound: this.#sound.button(this.#camera(), () => this.#do({ do: "sound" })), setRate: (rate) => this.#setRate(rate), do: (key) => this.#do(key),
+        })}
+        <div class="rows" @wheel=${this.#pointer.wheel} @pointerdown=${this.#pointer.down} @pointermove=${this.#pointer.move} @pointerup=${this.#pointer.up} @pointercancel=${this.#pointer.cancel}>
           <div class="axis-row"><span class="row-head small muted">${p.timeline.rows(rows.cameras.length)}</span>${axis(rows)}</div>
           <div class="rows-scroll">${dayRows(rows, {
             select: (id) => { this.#selected = id; this.requestUpdate(); }, toggle: (id) => this.#toggleRow(id), remove: (id) => this.#removeRow(id), seek: (at) => this.#seek(at),
@@ -561,49 +512,6 @@ class PageTimeline extends Page {
         </div>
         <footer class="legend small"><span class="key main"></span>${p.timeline.recorded}<span class="key sub"></span>${p.timeline.recordedSub}<span class="key gap"></span>${p.timeline.gapKey}<span class="key alarm"></span>${p.timeline.alarmKey}<span class="key bookmark"></span>${p.timeline.bookmark}<span class="key hold"></span>${p.timeline.hold}<span class="hint num" role="status">${this.#hint}</span></footer>
       </main>
-    </div>`;
-  }
-
-  #top(): TemplateResult {
-    const date = isoDay(new Date(this.#bounds.from));
-    const other = (by: number): string => isoDay(new Date(this.#bounds.from + by * DAY_MS + DAY_MS / 2));
-    const button = (name: string, mark: TemplateResult, run: () => void, pressed?: boolean): TemplateResult => html`<button class="btn quiet icon-only small" aria-label=${name} title=${name} aria-pressed=${pressed === undefined ? nothing : pressed} @click=${run}>${mark}</button>`;
-    return html`<header class="wall-top">
-      ${button(`${p.wall.tree} (T)`, icon(ListTree), () => this.#do({ do: "tree" }), this.#tree)}
-      <a class="leave" href="/" title=${p.timeline.leave}>${p.timeline.title}</a>
-      ${button(p.timeline.dayBefore, icon(ChevronLeft), () => this.#setDate(other(-1)))}
-      <input class="input date num" type="date" aria-label=${p.timeline.date} .value=${date} max=${isoDay(new Date())} @change=${(e: Event) => this.#setDate((e.target as HTMLInputElement).value)} />
-      ${button(p.timeline.dayAfter, icon(ChevronRight), () => this.#setDate(other(1)))}
-      <span class="gap"></span>
-      <a class="btn quiet small" href="/wall">${icon(Tv)}${p.nav.wall}</a>
-      ${button(`${p.timeline.keysTitle} (?)`, icon(Keyboard), () => this.#do({ do: "help" }))}
-      <details class="menu more"><summary class="btn quiet icon-only small" aria-label=${t.common.more} title=${t.common.more}>${icon(Ellipsis)}</summary><div class="panel">${patrolMenu("timeline")}</div></details>
-      ${settingsMenu()}
-    </header>`;
-  }
-
-  #controls(): TemplateResult {
-    const clock = this.#clock;
-    const { from, to } = this.#marks;
-    const button = (name: string, key: string, mark: TemplateResult, run: () => void, wide = false): TemplateResult => html`<button class="btn quiet small ${wide ? "" : "icon-only"}" aria-label=${wide ? nothing : name} title="${name} (${key})" @click=${run}>${mark}${wide ? html`<span class="label-wide">${name}</span>` : nothing}</button>`;
-    return html`<div class="timeline-controls" role="toolbar" aria-label=${p.timeline.controls}>
-      ${button(p.timeline.previousGap, "Shift+G", icon(SkipBack), () => this.#jump("gap", -1))}
-      ${button(p.timeline.frameBack, ",", icon(StepBack), () => this.#frame(-1))}
-      <button class="btn small primary play" aria-label=${clock.playing ? p.timeline.pause : p.timeline.play} title="${clock.playing ? p.timeline.pause : p.timeline.play} (${p.tour.space})" @click=${() => this.#toggle()}>${icon(clock.playing ? Pause : Play)}</button>
-      ${button(p.timeline.frameOn, ".", icon(StepForward), () => this.#frame(1))}
-      ${button(p.timeline.nextGap, "G", icon(SkipForward), () => this.#jump("gap", 1))}
-      ${button(p.timeline.nextAlarm, "N", html`${icon(BellRing)}`, () => this.#jump("alarm", 1))}
-      <select class="speed" aria-label=${p.timeline.rate} title="${p.timeline.rate} ([ ])" @change=${(e: Event) => this.#setRate(Number((e.target as HTMLSelectElement).value))}>${RATES.map((r) => html`<option value=${r} .selected=${r === clock.rate}>${r}×</option>`)}</select>
-      ${this.#camera()?.may.listen ? button(this.#sound ? p.timeline.soundOff : p.timeline.soundOn, "M", icon(this.#sound ? Volume2 : VolumeX), () => this.#toggleSound()) : nothing}
-      <strong class="num now-time"></strong>
-      ${button(p.timeline.now, "End", icon(ChevronsRight), () => this.#do({ do: "now" }))}
-      <span class="gap"></span>
-      ${button(p.timeline.zoomIn, "+", icon(ZoomIn), () => this.#zoom(0.5))}${button(p.timeline.zoomOut, "-", icon(ZoomOut), () => this.#zoom(2))}
-      <span class="range num small">${button(p.timeline.markIn, "I", html`<kbd>I</kbd>`, () => this.#mark("from"))}${from === null ? "--:--:--" : clockS(from)} – ${to === null ? "--:--:--" : clockS(to)}${button(p.timeline.markOut, "O", html`<kbd>O</kbd>`, () => this.#mark("to"))}</span>
-      ${button(p.timeline.bookmark, "B", icon(BookmarkIcon), () => void this.#bookmark(), true)}
-      ${button(p.timeline.hold, "H", icon(Lock), () => void this.#hold(), true)}
-      ${button(p.exports.create, "E", icon(Download), () => void this.#export(), true)}
-      ${[...this.#failed.keys()].length > 0 ? html`<span class="badge warn">${icon(TriangleAlert)}<span class="num">${this.#failed.size}</span></span>` : nothing}
     </div>`;
   }
 }
