@@ -44,6 +44,9 @@ pub(super) enum Class {
 /// A kind of parameter set: the sets by id.
 pub(super) type Sets = BTreeMap<u8, Bytes>;
 
+/// Bytes of the length in front of a NAL unit.
+const LENGTH: usize = 4;
+
 /// How many parameter sets of a kind are held.
 pub(super) const SETS_MAX: usize = crate::config::avc::PARAMETER_SETS_MAX;
 
@@ -114,9 +117,11 @@ impl<C: NalCodec> Format for Nals<C> {
     }
 
     fn build(&mut self, payloads: &Payloads, resuming: bool, keep: Keep) -> Result<Built, BuildError> {
-        let mut unit = Collected::default();
-        // The fragments so far: how many, the header, the NAL unit.
-        let mut begun: Option<(u64, [u8; 2], BytesMut)> = None;
+        // Nothing gets longer but by the length in front of each NAL unit.
+        let room = payloads.list.iter().map(|p| LENGTH + p.len()).sum();
+        let mut unit = Collected { data: BytesMut::with_capacity(room), ..Collected::default() };
+        // The fragments so far: how many, the header, where the NAL unit's length goes in the unit.
+        let mut begun: Option<(u64, [u8; 2], usize)> = None;
         for (i, payload) in payloads.list.iter().enumerate() {
             if payloads.cuts.contains(&i) {
                 Self::give_up(&mut begun, keep, &mut unit)?;
@@ -133,20 +138,22 @@ impl<C: NalCodec> Format for Nals<C> {
                 Piece::Several(nal_units) => nal_units.into_iter().for_each(|n| self.collect(n, keep, &mut unit)),
                 Piece::Fragment { start, end, header, body } => {
                     if start {
-                        begun = Some((0, header, BytesMut::from(&header[..C::HEADER])));
+                        begun = Some((0, header, unit.data.len()));
+                        unit.data.extend_from_slice(&[0; LENGTH]);
+                        unit.data.extend_from_slice(&header[..C::HEADER]);
                     }
                     match &mut begun {
-                        Some((fragments, of, nal_unit)) if *of == header => {
+                        Some((fragments, of, _)) if *of == header => {
                             *fragments += 1;
-                            nal_unit.extend_from_slice(&body);
+                            unit.data.extend_from_slice(&body);
                         }
                         _ => {
                             Self::give_up(&mut begun, keep, &mut unit)?;
                             Self::unusable(1, keep, &mut unit)?;
                         }
                     }
-                    if end && let Some((_, _, nal_unit)) = begun.take() {
-                        self.collect(nal_unit.freeze(), keep, &mut unit);
+                    if end && let Some((_, _, at)) = begun.take() {
+                        self.collect_at(at, keep, &mut unit);
                     }
                 }
             }
@@ -195,22 +202,44 @@ impl<C: NalCodec> Nals<C> {
     }
 
     /// A NAL unit in fragments does not go on.
-    fn give_up(
-        begun: &mut Option<(u64, [u8; 2], BytesMut)>,
-        keep: Keep,
-        unit: &mut Collected,
-    ) -> Result<(), BuildError> {
-        Self::unusable(begun.take().map_or(0, |(fragments, ..)| fragments), keep, unit)
+    fn give_up(begun: &mut Option<(u64, [u8; 2], usize)>, keep: Keep, unit: &mut Collected) -> Result<(), BuildError> {
+        let Some((fragments, _, at)) = begun.take() else { return Ok(()) };
+        unit.data.truncate(at);
+        Self::unusable(fragments, keep, unit)
     }
 
     /// Of a lesson, parameter sets go aside (samples carry none), what only structures a byte stream is left out, the rest is
     /// kept. Of an archive everything is kept.
     fn collect(&mut self, nal_unit: Bytes, keep: Keep, unit: &mut Collected) {
         let class = C::class(&nal_unit);
-        if keep == Keep::Everything || matches!(class, Class::Slice(_) | Class::Other) {
+        if Self::keeps(class, keep) {
             unit.data.extend_from_slice(&(nal_unit.len() as u32).to_be_bytes());
             unit.data.extend_from_slice(&nal_unit);
         }
+        self.note(class, unit, || nal_unit);
+    }
+
+    /// The same with the NAL unit that stands at the end of the unit already, behind room for its length at `at`.
+    fn collect_at(&mut self, at: usize, keep: Keep, unit: &mut Collected) {
+        let Some(nal_unit) = unit.data.get(at + LENGTH..) else { return };
+        let (class, len) = (C::class(nal_unit), nal_unit.len() as u32);
+        // A set outlives the unit.
+        let set = if matches!(class, Class::Set(..)) { Bytes::copy_from_slice(nal_unit) } else { Bytes::new() };
+        if Self::keeps(class, keep) {
+            unit.data[at..at + LENGTH].copy_from_slice(&len.to_be_bytes());
+        } else {
+            unit.data.truncate(at);
+        }
+        self.note(class, unit, || set);
+    }
+
+    /// Whether samples hold such a NAL unit.
+    fn keeps(class: Class, keep: Keep) -> bool {
+        keep == Keep::Everything || matches!(class, Class::Slice(_) | Class::Other)
+    }
+
+    /// What a NAL unit means for its unit.
+    fn note(&mut self, class: Class, unit: &mut Collected, nal_unit: impl FnOnce() -> Bytes) {
         match class {
             Class::Set(kind, Some(id)) => {
                 // A keyframe brings all its sets: those of an encoder that is gone must not linger in the configuration.
@@ -218,7 +247,7 @@ impl<C: NalCodec> Nals<C> {
                     self.sets[kind].clear();
                 }
                 unit.kinds |= 1 << kind;
-                self.insert(kind, id, nal_unit);
+                self.insert(kind, id, nal_unit());
             }
             Class::Slice(key) => {
                 unit.slices = true;

@@ -11,6 +11,8 @@ const HELD_MAX: usize = 2048;
 pub(super) struct Reorder {
     wait: Duration,
     next: Option<u64>,
+    /// A packet that was next when it came, as nearly all are: it goes past what is held.
+    direct: Option<Packet>,
     held: BTreeMap<u64, Packet>,
     giving_up: bool,
     /// Packets that came after their place was given up, or twice.
@@ -19,7 +21,7 @@ pub(super) struct Reorder {
 
 impl Reorder {
     pub(super) fn new(wait: Duration) -> Self {
-        Self { wait, next: None, held: BTreeMap::new(), giving_up: false, late: 0 }
+        Self { wait, next: None, direct: None, held: BTreeMap::new(), giving_up: false, late: 0 }
     }
 
     pub(super) fn push(&mut self, packet: Packet) {
@@ -28,11 +30,17 @@ impl Reorder {
             self.late += 1;
             return;
         }
+        if self.direct.is_none() && self.held.is_empty() && self.next.is_none_or(|next| next == seq) {
+            self.next = Some(seq + 1);
+            self.direct = Some(packet);
+            return;
+        }
         self.held.insert(seq, packet);
     }
 
     /// Moves what is next in order to `out`, skipping what was missing for longer than the wait.
     pub(super) fn drain(&mut self, now: UnixMillis, out: &mut Vec<Packet>) {
+        out.extend(self.direct.take());
         while let Some(first) = self.held.first_entry() {
             let in_order = self.next.is_none_or(|next| *first.key() == next);
             let overdue = || now.since(first.get().arrival) >= self.wait || self.giving_up;
@@ -52,6 +60,7 @@ impl Reorder {
 
     /// Forgets the numbering: the next packet begins a new one.
     pub(super) fn reset(&mut self) {
+        self.direct = None;
         self.held.clear();
         self.next = None;
         self.giving_up = false;
