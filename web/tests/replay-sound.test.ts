@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { samplesOf, trackOf } from "../src/media/fragments";
 import { decodeG711 } from "../src/media/g711";
+import { seen } from "../src/media/replay";
+import { playerTime } from "../src/state/patrol/step";
 import { readSoundList, segmentsFor } from "../src/media/sound-list";
 
 const level = (law: "alaw" | "ulaw", code: number): number => {
@@ -94,6 +96,13 @@ describe("fragments", () => {
       expect(() => trackOf(bent)).not.toThrow();
     }
   });
+});
+
+test("a hole that a playlist names is a hole, not something that comes", () => {
+  const list = seen([{ start: 0, duration: 4, programDateTime: 10_000 }, { start: 4, duration: 6, programDateTime: 14_000, gap: true }, { start: 10, duration: 4, programDateTime: 20_000, gap: false }]);
+  expect(playerTime(list, 13_000)).toBe(3);
+  expect(playerTime(list, 17_000)).toBeNull();
+  expect(playerTime(list, 21_000)).toBe(11);
 });
 
 test("a playlist of sound: times, headers, gaps", () => {

@@ -39,6 +39,11 @@ export function canPlay(codec: string): boolean {
   }
 }
 
+/** The stretches of a playlist of which there is something: an EXT-X-GAP is never loaded, and who waits for it waits for ever. Pure. */
+export function seen(list: readonly { start: number; duration: number; programDateTime: number | null; gap?: boolean }[]): Fragment[] {
+  return list.filter((f) => f.gap !== true).map((f) => ({ start: f.start, duration: f.duration, date: f.programDateTime }));
+}
+
 /** A grant for a range, renewed in time. `now`: by this machine's clock, as far off the server's as `offset` says. */
 export class Token {
   #grant: MediaGrant | null = null;
@@ -198,14 +203,13 @@ export class ReplayPlayer {
       let recoveries = 0;
       let started = false;
       const take = (): void => {
-        const list = player.levels[0]?.details?.fragments ?? [];
-        this.#fragments = list.map((f) => ({ start: f.start, duration: f.duration, date: f.programDateTime }));
+        this.#fragments = seen(player.levels[0]?.details?.fragments ?? []);
       };
       for (const event of [Hls.Events.LEVEL_UPDATED, Hls.Events.LEVEL_PTS_UPDATED] as const) player.on(event, () => current() && take());
       player.on(Hls.Events.LEVEL_LOADED, (_event, data) => {
         if (!current()) return;
         this.#ended = !data.details.live;
-        this.#fragments = data.details.fragments.map((f) => ({ start: f.start, duration: f.duration, date: f.programDateTime }));
+        this.#fragments = seen(data.details.fragments);
         if (started) return;
         started = true;
         player.startLoad(playerTime(this.#fragments, at) ?? 0);

@@ -33,8 +33,8 @@ export function topBar(bar: TopBar): TemplateResult {
     <input class="input date num" type="date" aria-label=${p.timeline.date} .value=${date} max=${isoDay(new Date())} @change=${(e: Event) => bar.setDate((e.target as HTMLInputElement).value)} />
     ${button(p.timeline.dayAfter, icon(ChevronRight), () => bar.setDate(other(1)))}
     <span class="gap"></span>
-    <a class="btn quiet small" href="/wall">${icon(Tv)}${p.nav.wall}</a>
-    ${button(`${p.timeline.keysTitle} (?)`, icon(Keyboard), () => bar.do({ do: "help" }))}
+    <a class="btn quiet small" href="/wall" aria-label=${p.nav.wall}>${icon(Tv)}<span class="label-wide">${p.nav.wall}</span></a>
+    <span class="for-keys">${button(`${p.timeline.keysTitle} (?)`, icon(Keyboard), () => bar.do({ do: "help" }))}</span>
     <details class="menu more"><summary class="btn quiet icon-only small" aria-label=${t.common.more} title=${t.common.more}>${icon(Ellipsis)}</summary><div class="panel">${patrolMenu("timeline")}</div></details>
     ${settingsMenu()}
   </header>`;
