@@ -4,7 +4,9 @@
 //! Pure. Does not belong here: which teacher and place the names mean, and who may enter them (the library asks).
 
 pub mod cameras;
+mod rows;
 
+use self::rows::{Cells, ColumnWords, Form, YES_NO};
 use crate::timetable;
 use jiff::{
     civil::{Date, Time},
@@ -161,10 +163,7 @@ enum Column {
     Record,
 }
 
-/// Column, Chinese header, English header, further headers that are understood, needed.
-type ColumnWords = (Column, &'static str, &'static str, &'static [&'static str], bool);
-
-const COLUMNS: [ColumnWords; 13] = [
+const COLUMNS: [ColumnWords<Column>; 13] = [
     (Column::Title, "课程名称", "title", &["课程", "名称", "标题", "课题"], true),
     (Column::Subject, "学科", "subject", &["科目"], false),
     (Column::Grade, "年级", "grade", &[], false),
@@ -180,10 +179,11 @@ const COLUMNS: [ColumnWords; 13] = [
     (Column::Record, "录制", "record", &["录像"], false),
 ];
 
+const FORM: Form<Column> = Form { columns: &COLUMNS, rows_max: ROWS_MAX, too_many: "import at most 5000 rows at once" };
+
 /// The template to fill in: a header and two examples, UTF-8 with byte order mark so that Excel reads it as such.
 #[must_use]
 pub fn template(english: bool) -> String {
-    let header: Vec<&str> = COLUMNS.iter().map(|(_, zh, en, ..)| if english { *en } else { *zh }).collect();
     let rows = if english {
         "Fractions I,Maths,Grade 6,zhang.wei,First School,dedicated,2026-09-01,08:30,40,weekly,2027-01-15,no,yes\r\n\
          Physics lecture,Physics,Grade 8,li.ming,First School,famous,2026-09-05,14:00,45,once,,yes,yes\r\n"
@@ -191,7 +191,7 @@ pub fn template(english: bool) -> String {
         "分数乘法（一）,数学,六年级,wang.fang,第一小学,专递课堂,2026-09-01,08:30,40,每周,2027-01-15,否,是\r\n\
          名师讲物理,物理,八年级,li.ming,第一小学,名师课堂,2026-09-05,14:00,45,一次,,是,是\r\n"
     };
-    format!("\u{feff}{}\r\n{rows}", header.join(","))
+    FORM.template(english, rows)
 }
 
 /// Reads a file.
@@ -199,276 +199,98 @@ pub fn template(english: bool) -> String {
 /// # Errors
 /// Every fault, at most [`FAULTS_MAX`], in the order of lines.
 pub fn parse(bytes: &[u8], zone: &TimeZone) -> Result<Sheet, Vec<Fault>> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|e| vec![not_utf8(bytes, e.valid_up_to())])?;
-    // The reader counts lines by `\n` and sees that of a `\r\n` only with the next line.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter(&text))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut records = reader.records();
-    let Some(Ok(header)) = records.next() else {
-        return Err(vec![fault(1, "", FaultCode::Empty, "the file has no header")]);
+    let (rows, columns) = FORM.read(bytes, |cells| row(cells, zone))?;
+    let name = |column| columns.name(column).to_owned();
+    Ok(Sheet { rows, teacher_column: name(Column::Teacher), place_column: name(Column::Place) })
+}
+
+fn row(cells: &mut Cells<'_, Column>, zone: &TimeZone) -> Option<Row> {
+    let title = cells.text(Column::Title, 200, true);
+    let subject = cells.text(Column::Subject, 50, false);
+    let grade = cells.text(Column::Grade, 50, false);
+    let teacher = cells.text(Column::Teacher, 64, true);
+    let place = cells.text(Column::Place, 300, true);
+    let mode = cells.word(
+        Column::Mode,
+        ClassMode::Dedicated,
+        &[(&["专递课堂", "dedicated"], ClassMode::Dedicated), (&["名师课堂", "famous"], ClassMode::Famous)],
+    );
+    let repeat = cells.word(
+        Column::Repeat,
+        Repeat::Once,
+        &[(&["一次", "单次", "once"], Repeat::Once), (&["每周", "weekly"], Repeat::Weekly)],
+    );
+    let waiting_room = cells.word(Column::WaitingRoom, false, YES_NO);
+    let record = cells.word(Column::Record, true, YES_NO);
+    let duration_min = cells.number(Column::Minutes, 40, 1..=600);
+    let day = date(cells, Column::Date, true);
+    let time = time(cells);
+    let last = date(cells, Column::Until, false);
+    if let (Some(first), Some(last)) = (day, last)
+        && last < first
+    {
+        cells.wrong(Column::Until, FaultCode::EndsBeforeStart, "the last day is before the first");
+    }
+    let starts = timetable::moment(day?, time?, zone)?;
+    let until = match last {
+        Some(last) => Some(timetable::moment(last, Time::midnight(), zone)?),
+        None => None,
     };
-    let columns = columns(&header)?;
-    let mut faults = Vec::new();
-    let mut rows = Vec::new();
-    for record in records {
-        let record = match record {
-            Ok(record) => record,
-            Err(e) => {
-                let line = e.position().map_or(0, |p| p.line() as u32);
-                faults.push(fault(line, "", FaultCode::BadRow, &e.to_string()));
-                continue;
-            }
-        };
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        let line = record.position().map_or(0, |p| p.line() as u32);
-        if record.len() > columns.len() {
-            faults.push(fault(line, "", FaultCode::BadRow, "the line has more fields than the header"));
-            continue;
-        }
-        if rows.len() >= ROWS_MAX {
-            faults.push(fault(line, "", FaultCode::TooManyRows, "import at most 5000 rows at once"));
-            break;
-        }
-        let mut cells = Cells { line, record: &record, columns: &columns, faults: vec![] };
-        let row = cells.row(zone);
-        match (row, cells.faults.is_empty()) {
-            (Some(row), true) => rows.push(row),
-            (_, true) => faults.push(fault(line, "", FaultCode::BadRow, "the line is not understood")),
-            (_, false) => faults.append(&mut cells.faults),
-        }
-        if faults.len() >= FAULTS_MAX {
-            break;
-        }
-    }
-    if rows.is_empty() && faults.is_empty() {
-        faults.push(fault(2, "", FaultCode::Empty, "there is no line below the header"));
-    }
-    faults.truncate(FAULTS_MAX);
-    let name = |wanted| columns.iter().find(|(c, _)| *c == wanted).map(|(_, name)| name.clone()).unwrap_or_default();
-    if faults.is_empty() {
-        Ok(Sheet { rows, teacher_column: name(Column::Teacher), place_column: name(Column::Place) })
-    } else {
-        Err(faults)
-    }
+    Some(Row {
+        line: cells.line,
+        title: title?,
+        subject: subject?,
+        grade: grade?,
+        teacher: teacher?,
+        place: place?,
+        mode: mode?,
+        starts,
+        duration_min: duration_min?,
+        repeat: repeat?,
+        until,
+        waiting_room: waiting_room?,
+        record: record?,
+    })
 }
 
-fn fault(line: u32, column: &str, code: FaultCode, detail: &str) -> Fault {
-    Fault { line, column: column.to_owned(), code, detail: detail.to_owned() }
-}
-
-/// Excel separates by semicolon in some languages, and by tab when told to write "Unicode text".
-fn delimiter(text: &str) -> u8 {
-    let header = text.lines().next().unwrap_or_default();
-    let count = |c: char| header.matches(c).count();
-    [b'\t', b';'].into_iter().find(|d| count(char::from(*d)) > count(',')).unwrap_or(b',')
-}
-
-/// Whether what is not UTF-8 looks like GBK: pairs of a lead byte 0x81–0xFE and a trail byte 0x40–0xFE, nothing else
-/// above ASCII.
-fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Fault {
-    let line = bytes[..valid_up_to].iter().filter(|b| **b == b'\n').count() as u32 + 1;
-    let mut rest = bytes;
-    let mut pairs = 0;
-    let gbk = loop {
-        match rest {
-            [] => break pairs > 0,
-            [ascii, tail @ ..] if ascii.is_ascii() => rest = tail,
-            [0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe, tail @ ..] => {
-                pairs += 1;
-                rest = tail;
-            }
-            _ => break false,
+fn date(cells: &mut Cells<'_, Column>, column: Column, needed: bool) -> Option<Date> {
+    let cell = cells.cell(column);
+    if cell.is_empty() {
+        if needed {
+            cells.wrong(column, FaultCode::MissingValue, "this field is needed");
         }
+        return None;
+    }
+    let folded = cell.replace(['/', '.', '年', '月'], "-").replace('日', "");
+    let mut parts = folded.split('-').map(|part| part.trim().parse::<i16>().ok());
+    let date = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(Some(year @ 1970..=2200)), Some(Some(month)), Some(Some(day)), None) => {
+            Date::new(year, i8::try_from(month).unwrap_or(0), i8::try_from(day).unwrap_or(0)).ok()
+        }
+        _ => None,
     };
-    if gbk {
-        fault(line, "", FaultCode::Gbk, "the file is written in GBK: save it as \"CSV UTF-8\" and import that")
-    } else {
-        fault(line, "", FaultCode::NotUtf8, "the file is not UTF-8 text")
+    if date.is_none() {
+        cells.wrong(column, FaultCode::BadDate, "a date such as 2026-09-01");
     }
+    date
 }
 
-fn columns(header: &csv::StringRecord) -> Result<Vec<(Column, String)>, Vec<Fault>> {
-    let mut columns: Vec<(Column, String)> = Vec::new();
-    let mut faults = Vec::new();
-    for name in header {
-        let folded = name.to_lowercase();
-        let known = COLUMNS
-            .iter()
-            .find(|(_, zh, en, more, _)| [*zh, *en].contains(&folded.as_str()) || more.contains(&folded.as_str()));
-        match known {
-            None => faults.push(fault(1, name, FaultCode::UnknownColumn, "no column has this name")),
-            Some((column, ..)) if columns.iter().any(|(c, _)| c == column) => {
-                faults.push(fault(1, name, FaultCode::RepeatedColumn, "the column stands there twice"));
-            }
-            Some((column, ..)) => columns.push((*column, name.to_owned())),
-        }
+fn time(cells: &mut Cells<'_, Column>) -> Option<Time> {
+    let cell = cells.cell(Column::Time);
+    if cell.is_empty() {
+        cells.wrong(Column::Time, FaultCode::MissingValue, "this field is needed");
+        return None;
     }
-    let chinese = header.iter().any(|name| !name.is_ascii());
-    for (column, zh, en, _, needed) in &COLUMNS {
-        if *needed && !columns.iter().any(|(c, _)| c == column) {
-            let name = if chinese { zh } else { en };
-            faults.push(fault(1, name, FaultCode::MissingColumn, "the column is needed"));
-        }
+    let folded = cell.replace('：', ":");
+    let mut parts = folded.split(':').map(|part| part.trim().parse::<i8>().ok());
+    let time = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(Some(hour)), Some(Some(minute)), None | Some(Some(0)), None) => Time::new(hour, minute, 0, 0).ok(),
+        _ => None,
+    };
+    if time.is_none() {
+        cells.wrong(Column::Time, FaultCode::BadTime, "a time such as 08:30");
     }
-    if faults.is_empty() { Ok(columns) } else { Err(faults) }
-}
-
-/// The fields of one line, and what is wrong with them.
-struct Cells<'a> {
-    line: u32,
-    record: &'a csv::StringRecord,
-    columns: &'a [(Column, String)],
-    faults: Vec<Fault>,
-}
-
-impl Cells<'_> {
-    fn row(&mut self, zone: &TimeZone) -> Option<Row> {
-        let title = self.text(Column::Title, 200, true);
-        let subject = self.text(Column::Subject, 50, false);
-        let grade = self.text(Column::Grade, 50, false);
-        let teacher = self.text(Column::Teacher, 64, true);
-        let place = self.text(Column::Place, 300, true);
-        let mode = self.word(
-            Column::Mode,
-            ClassMode::Dedicated,
-            &[(&["专递课堂", "dedicated"], ClassMode::Dedicated), (&["名师课堂", "famous"], ClassMode::Famous)],
-        );
-        let repeat = self.word(
-            Column::Repeat,
-            Repeat::Once,
-            &[(&["一次", "单次", "once"], Repeat::Once), (&["每周", "weekly"], Repeat::Weekly)],
-        );
-        let yes_no: &[(&[&str], bool)] =
-            &[(&["是", "yes", "y", "1", "true"], true), (&["否", "no", "n", "0", "false"], false)];
-        let waiting_room = self.word(Column::WaitingRoom, false, yes_no);
-        let record = self.word(Column::Record, true, yes_no);
-        let duration_min = self.minutes();
-        let day = self.date(Column::Date, true);
-        let time = self.time();
-        let last = self.date(Column::Until, false);
-        if let (Some(first), Some(last)) = (day, last)
-            && last < first
-        {
-            self.wrong(Column::Until, FaultCode::EndsBeforeStart, "the last day is before the first");
-        }
-        let starts = timetable::moment(day?, time?, zone)?;
-        let until = match last {
-            Some(last) => Some(timetable::moment(last, Time::midnight(), zone)?),
-            None => None,
-        };
-        Some(Row {
-            line: self.line,
-            title: title?,
-            subject: subject?,
-            grade: grade?,
-            teacher: teacher?,
-            place: place?,
-            mode: mode?,
-            starts,
-            duration_min: duration_min?,
-            repeat: repeat?,
-            until,
-            waiting_room: waiting_room?,
-            record: record?,
-        })
-    }
-
-    /// The field, empty if the line or the file lacks it.
-    fn cell(&self, column: Column) -> &str {
-        let at = self.columns.iter().position(|(c, _)| *c == column);
-        at.and_then(|at| self.record.get(at)).unwrap_or_default()
-    }
-
-    fn wrong(&mut self, column: Column, code: FaultCode, detail: &str) {
-        let name = self.columns.iter().find(|(c, _)| *c == column).map(|(_, name)| name.as_str()).unwrap_or_default();
-        self.faults.push(fault(self.line, name, code, detail));
-    }
-
-    fn text(&mut self, column: Column, chars_max: usize, needed: bool) -> Option<String> {
-        let text = self.cell(column).to_owned();
-        if text.is_empty() && needed {
-            self.wrong(column, FaultCode::MissingValue, "this field is needed");
-            return None;
-        }
-        if text.chars().count() > chars_max {
-            self.wrong(column, FaultCode::TooLong, &format!("at most {chars_max} characters"));
-            return None;
-        }
-        Some(text)
-    }
-
-    fn word<T: Copy>(&mut self, column: Column, absent: T, words: &[(&[&str], T)]) -> Option<T> {
-        let cell = self.cell(column).to_lowercase();
-        if cell.is_empty() {
-            return Some(absent);
-        }
-        let found = words.iter().find(|(names, _)| names.contains(&cell.as_str())).map(|(_, value)| *value);
-        if found.is_none() {
-            let all: Vec<&str> = words.iter().flat_map(|(names, _)| names.iter().copied()).collect();
-            self.wrong(column, FaultCode::BadWord, &format!("write one of: {}", all.join(", ")));
-        }
-        found
-    }
-
-    fn minutes(&mut self) -> Option<u32> {
-        let cell = self.cell(Column::Minutes);
-        if cell.is_empty() {
-            return Some(40);
-        }
-        let minutes = cell.parse().ok().filter(|m| (1..=600).contains(m));
-        if minutes.is_none() {
-            self.wrong(Column::Minutes, FaultCode::BadNumber, "a whole number from 1 to 600");
-        }
-        minutes
-    }
-
-    fn date(&mut self, column: Column, needed: bool) -> Option<Date> {
-        let cell = self.cell(column);
-        if cell.is_empty() {
-            if needed {
-                self.wrong(column, FaultCode::MissingValue, "this field is needed");
-            }
-            return None;
-        }
-        let folded = cell.replace(['/', '.', '年', '月'], "-").replace('日', "");
-        let mut parts = folded.split('-').map(|part| part.trim().parse::<i16>().ok());
-        let date = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(Some(year @ 1970..=2200)), Some(Some(month)), Some(Some(day)), None) => {
-                Date::new(year, i8::try_from(month).unwrap_or(0), i8::try_from(day).unwrap_or(0)).ok()
-            }
-            _ => None,
-        };
-        if date.is_none() {
-            self.wrong(column, FaultCode::BadDate, "a date such as 2026-09-01");
-        }
-        date
-    }
-
-    fn time(&mut self) -> Option<Time> {
-        let cell = self.cell(Column::Time);
-        if cell.is_empty() {
-            self.wrong(Column::Time, FaultCode::MissingValue, "this field is needed");
-            return None;
-        }
-        let folded = cell.replace('：', ":");
-        let mut parts = folded.split(':').map(|part| part.trim().parse::<i8>().ok());
-        let time = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(Some(hour)), Some(Some(minute)), None | Some(Some(0)), None) => Time::new(hour, minute, 0, 0).ok(),
-            _ => None,
-        };
-        if time.is_none() {
-            self.wrong(Column::Time, FaultCode::BadTime, "a time such as 08:30");
-        }
-        time
-    }
+    time
 }
 
 #[cfg(test)]

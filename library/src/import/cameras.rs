@@ -3,7 +3,11 @@
 //!
 //! Pure. Does not belong here: which place a name means, whether an address may be connected to, sealing passwords.
 
-use super::{FAULTS_MAX, Fault, FaultCode, delimiter, fault, not_utf8};
+pub use super::rows::Columns;
+use super::{
+    Fault,
+    rows::{Cells, ColumnWords, Form, YES_NO},
+};
 use lectern_auth::Secret;
 use lectern_protocol::api::{CameraGroup, CameraTransport};
 
@@ -70,9 +74,7 @@ pub enum Column {
     Record,
 }
 
-type ColumnWords = (Column, &'static str, &'static str, &'static [&'static str], bool);
-
-const COLUMNS: [ColumnWords; 11] = [
+const COLUMNS: [ColumnWords<Column>; 11] = [
     (Column::Name, "名称", "name", &["摄像机", "摄像机名称", "camera"], true),
     (Column::Place, "地点", "place", &["考场", "位置", "room"], false),
     (Column::Group, "类型", "group", &["类别", "type"], false),
@@ -86,18 +88,8 @@ const COLUMNS: [ColumnWords; 11] = [
     (Column::Record, "录像", "record", &["录制"], false),
 ];
 
-/// The columns of one file, with the names they have in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns(Vec<(Column, String)>);
-
-impl Columns {
-    /// A fault of a row that was found later.
-    #[must_use]
-    pub fn fault(&self, line: u32, column: Column, code: FaultCode, detail: &str) -> Fault {
-        let name = self.0.iter().find(|(c, _)| *c == column).map(|(_, name)| name.as_str()).unwrap_or_default();
-        fault(line, name, code, detail)
-    }
-}
+const FORM: Form<Column> =
+    Form { columns: &COLUMNS, rows_max: ROWS_MAX, too_many: "import at most 2000 cameras at once" };
 
 /// A file that was understood.
 #[derive(Debug, Clone)]
@@ -105,13 +97,12 @@ pub struct Sheet {
     /// The rows.
     pub rows: Vec<Row>,
     /// Its columns.
-    pub columns: Columns,
+    pub columns: Columns<Column>,
 }
 
 /// The template to fill in: a header and two examples, UTF-8 with byte order mark so that Excel reads it as such.
 #[must_use]
 pub fn template(english: bool) -> String {
-    let header: Vec<&str> = COLUMNS.iter().map(|(_, zh, en, ..)| if english { *en } else { *zh }).collect();
     let rows = if english {
         "Room 1 front,Room 1,exam_room,,rtsp://10.1.1.11:554/main,rtsp://10.1.1.11:554/sub,tcp,admin,,6000,yes\r\n\
          Main gate,,gate,,rtsp://10.1.1.2:554/main,rtsp://10.1.1.2:554/sub,udp,admin,,6000,yes\r\n"
@@ -119,7 +110,7 @@ pub fn template(english: bool) -> String {
         "第一考场前,第一考场,考场,,rtsp://10.1.1.11:554/main,rtsp://10.1.1.11:554/sub,TCP,admin,,6000,是\r\n\
          大门,,大门,,rtsp://10.1.1.2:554/main,rtsp://10.1.1.2:554/sub,UDP,admin,,6000,是\r\n"
     };
-    format!("\u{feff}{}\r\n{rows}", header.join(","))
+    FORM.template(english, rows)
 }
 
 /// Reads a file.
@@ -127,192 +118,57 @@ pub fn template(english: bool) -> String {
 /// # Errors
 /// Every fault, at most [`FAULTS_MAX`], in the order of lines. Passwords are in none.
 pub fn parse(bytes: &[u8]) -> Result<Sheet, Vec<Fault>> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|e| vec![not_utf8(bytes, e.valid_up_to())])?;
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter(&text))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut records = reader.records();
-    let Some(Ok(header)) = records.next() else {
-        return Err(vec![fault(1, "", FaultCode::Empty, "the file has no header")]);
-    };
-    let columns = columns(&header)?;
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    for record in records {
-        let record = match record {
-            Ok(record) => record,
-            Err(e) => {
-                let line = e.position().map_or(0, |p| p.line() as u32);
-                faults.push(fault(line, "", FaultCode::BadRow, "the line is not understood"));
-                continue;
-            }
-        };
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        let line = record.position().map_or(0, |p| p.line() as u32);
-        if record.len() > columns.0.len() {
-            faults.push(fault(line, "", FaultCode::BadRow, "the line has more fields than the header"));
-        } else if rows.len() >= ROWS_MAX {
-            faults.push(fault(line, "", FaultCode::TooManyRows, "import at most 2000 cameras at once"));
-            break;
-        } else {
-            let mut cells = Cells { line, record: &record, columns: &columns, faults: vec![] };
-            match cells.row() {
-                Some(row) if cells.faults.is_empty() => rows.push(row),
-                _ => faults.append(&mut cells.faults),
-            }
-        }
-        if faults.len() >= FAULTS_MAX {
-            break;
-        }
-    }
-    if rows.is_empty() && faults.is_empty() {
-        faults.push(fault(2, "", FaultCode::Empty, "there is no line below the header"));
-    }
-    faults.truncate(FAULTS_MAX);
-    if faults.is_empty() { Ok(Sheet { rows, columns }) } else { Err(faults) }
+    let (rows, columns) = FORM.read(bytes, row)?;
+    Ok(Sheet { rows, columns })
 }
 
-fn columns(header: &csv::StringRecord) -> Result<Columns, Vec<Fault>> {
-    let mut columns: Vec<(Column, String)> = Vec::new();
-    let mut faults = Vec::new();
-    for name in header {
-        let folded = name.to_lowercase();
-        let known = COLUMNS
-            .iter()
-            .find(|(_, zh, en, more, _)| [*zh, *en].contains(&folded.as_str()) || more.contains(&folded.as_str()));
-        match known {
-            None => faults.push(fault(1, name, FaultCode::UnknownColumn, "no column has this name")),
-            Some((column, ..)) if columns.iter().any(|(c, _)| c == column) => {
-                faults.push(fault(1, name, FaultCode::RepeatedColumn, "the column stands there twice"));
-            }
-            Some((column, ..)) => columns.push((*column, name.to_owned())),
-        }
-    }
-    let chinese = header.iter().any(|name| !name.is_ascii());
-    for (column, zh, en, _, needed) in &COLUMNS {
-        if *needed && !columns.iter().any(|(c, _)| c == column) {
-            let name = if chinese { zh } else { en };
-            faults.push(fault(1, name, FaultCode::MissingColumn, "the column is needed"));
-        }
-    }
-    faults.truncate(FAULTS_MAX);
-    if faults.is_empty() { Ok(Columns(columns)) } else { Err(faults) }
-}
-
-struct Cells<'a> {
-    line: u32,
-    record: &'a csv::StringRecord,
-    columns: &'a Columns,
-    faults: Vec<Fault>,
-}
-
-impl Cells<'_> {
-    fn row(&mut self) -> Option<Row> {
-        use CameraGroup::{Corridor, ExamRoom, Gate, Other, SealedRoom};
-        let name = self.text(Column::Name, 60, true);
-        let place = self.text(Column::Place, 300, false);
-        let group = self.word(
-            Column::Group,
-            ExamRoom,
-            &[
-                (&["考场", "exam_room", "exam room"], ExamRoom),
-                (&["试卷保密室", "保密室", "sealed_room", "sealed room"], SealedRoom),
-                (&["大门", "校门", "gate"], Gate),
-                (&["走廊", "corridor"], Corridor),
-                (&["其他", "other"], Other),
-            ],
-        );
-        let code = self.text(Column::Code, 40, false);
-        let main_url = self.text(Column::MainUrl, 500, true);
-        let sub_url = self.text(Column::SubUrl, 500, false);
-        let transport = self.word(
-            Column::Transport,
-            CameraTransport::Tcp,
-            &[(&["tcp"], CameraTransport::Tcp), (&["udp"], CameraTransport::Udp)],
-        );
-        let username = self.text(Column::Username, 100, false);
-        let password = self.text(Column::Password, 200, false);
-        let kbps_max = self.kbps();
-        let record = self.word(
-            Column::Record,
-            true,
-            &[(&["是", "yes", "y", "1", "true"], true), (&["否", "no", "n", "0", "false"], false)],
-        );
-        let filled = |text: String| Some(text).filter(|t| !t.is_empty());
-        Some(Row {
-            line: self.line,
-            name: name?,
-            place: place?,
-            group: group?,
-            code: filled(code?),
-            main_url: main_url?,
-            sub_url: filled(sub_url?),
-            transport: transport?,
-            username: username?,
-            password: filled(password?).map(Secret::new),
-            kbps_max: kbps_max?,
-            record: record?,
-        })
-    }
-
-    fn cell(&self, column: Column) -> &str {
-        let at = self.columns.0.iter().position(|(c, _)| *c == column);
-        at.and_then(|at| self.record.get(at)).unwrap_or_default()
-    }
-
-    fn wrong(&mut self, column: Column, code: FaultCode, detail: &str) {
-        let fault = self.columns.fault(self.line, column, code, detail);
-        self.faults.push(fault);
-    }
-
-    fn text(&mut self, column: Column, chars_max: usize, needed: bool) -> Option<String> {
-        let text = self.cell(column).to_owned();
-        if text.is_empty() && needed {
-            self.wrong(column, FaultCode::MissingValue, "this field is needed");
-            return None;
-        }
-        if text.chars().count() > chars_max {
-            self.wrong(column, FaultCode::TooLong, &format!("at most {chars_max} characters"));
-            return None;
-        }
-        Some(text)
-    }
-
-    fn word<T: Copy>(&mut self, column: Column, absent: T, words: &[(&[&str], T)]) -> Option<T> {
-        let cell = self.cell(column).to_lowercase();
-        if cell.is_empty() {
-            return Some(absent);
-        }
-        let found = words.iter().find(|(names, _)| names.contains(&cell.as_str())).map(|(_, value)| *value);
-        if found.is_none() {
-            let all: Vec<&str> = words.iter().flat_map(|(names, _)| names.iter().copied()).collect();
-            self.wrong(column, FaultCode::BadWord, &format!("write one of: {}", all.join(", ")));
-        }
-        found
-    }
-
-    fn kbps(&mut self) -> Option<u32> {
-        let cell = self.cell(Column::KbpsMax);
-        if cell.is_empty() {
-            return Some(KBPS_DEFAULT);
-        }
-        let kbps = cell.parse().ok().filter(|k| (256..=20_000).contains(k));
-        if kbps.is_none() {
-            self.wrong(Column::KbpsMax, FaultCode::BadNumber, "a whole number from 256 to 20000");
-        }
-        kbps
-    }
+fn row(cells: &mut Cells<'_, Column>) -> Option<Row> {
+    use CameraGroup::{Corridor, ExamRoom, Gate, Other, SealedRoom};
+    let name = cells.text(Column::Name, 60, true);
+    let place = cells.text(Column::Place, 300, false);
+    let group = cells.word(
+        Column::Group,
+        ExamRoom,
+        &[
+            (&["考场", "exam_room", "exam room"], ExamRoom),
+            (&["试卷保密室", "保密室", "sealed_room", "sealed room"], SealedRoom),
+            (&["大门", "校门", "gate"], Gate),
+            (&["走廊", "corridor"], Corridor),
+            (&["其他", "other"], Other),
+        ],
+    );
+    let code = cells.text(Column::Code, 40, false);
+    let main_url = cells.text(Column::MainUrl, 500, true);
+    let sub_url = cells.text(Column::SubUrl, 500, false);
+    let transport = cells.word(
+        Column::Transport,
+        CameraTransport::Tcp,
+        &[(&["tcp"], CameraTransport::Tcp), (&["udp"], CameraTransport::Udp)],
+    );
+    let username = cells.text(Column::Username, 100, false);
+    let password = cells.text(Column::Password, 200, false);
+    let kbps_max = cells.number(Column::KbpsMax, KBPS_DEFAULT, 256..=20_000);
+    let record = cells.word(Column::Record, true, YES_NO);
+    let filled = |text: String| Some(text).filter(|t| !t.is_empty());
+    Some(Row {
+        line: cells.line,
+        name: name?,
+        place: place?,
+        group: group?,
+        code: filled(code?),
+        main_url: main_url?,
+        sub_url: filled(sub_url?),
+        transport: transport?,
+        username: username?,
+        password: filled(password?).map(Secret::new),
+        kbps_max: kbps_max?,
+        record: record?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::FaultCode, *};
 
     #[test]
     fn the_templates_are_understood() {
