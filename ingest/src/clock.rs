@@ -16,8 +16,15 @@ const REPORTS_MAX: usize = 128;
 /// A change by more than this is a jump of the clock and is told at once.
 const JUMP_MS: i64 = 100;
 
-/// How many reports in a row must look late before it is the clock and not the way.
-const LATE_RUN: usize = 3;
+/// How many reports in a row must look late, and agree, before it is the clock and not the way.
+const LATE_RUN: usize = 2;
+
+/// Reports that look late by as much as each other, this far, agree. A way that stalls holds reports back and lets them go
+/// together: each of them then looks late by another time.
+const AGREE_MS: i64 = JUMP_MS / 2;
+
+/// No way is late by so much: a session that is silent for so long is begun anew, and its reports with it.
+const WAY_MS_MAX: i64 = 10_000;
 
 /// So many reports that agree make the offset sure.
 const SURE_REPORTS: usize = 3;
@@ -40,8 +47,14 @@ impl ClockOffset {
         let seen = ntp.0.saturating_sub(arrival.0);
         if let Some(offset) = self.offset_ms() {
             let change = seen.saturating_sub(offset);
-            self.late = if change < -JUMP_MS { self.late + 1 } else { 0 };
-            if change > JUMP_MS {
+            let agrees = self.reports.back().is_some_and(|(_, last)| seen.saturating_sub(*last).abs() <= AGREE_MS);
+            self.late = match change < -JUMP_MS {
+                true if agrees => self.late + 1,
+                true => 1,
+                false => 0,
+            };
+            if change > JUMP_MS || change < -WAY_MS_MAX {
+                self.late = 0;
                 self.reports.clear();
             } else if self.late >= LATE_RUN {
                 // The late ones were right: keep only those.
@@ -101,11 +114,14 @@ mod tests {
             (500, 15_000, None),
             (1_500, 20_000, Some(1_500)), // set forward
             (1_495, 25_000, None),
-            (-3_000, 30_000, None),
-            (-3_010, 35_000, None),
-            (-3_000, 40_000, Some(-3_000)), // set back: the third in a row
-            (-3_000, 99_000, None),
-            (-3_001, 100_001, Some(-3_000)), // the minute is over
+            (-3_010, 30_000, None),
+            (-3_000, 35_000, Some(-3_000)), // set back: the second in a row that says so
+            (-3_000, 94_000, None),
+            (-3_001, 95_001, Some(-3_000)), // the minute is over
+            (-8_000, 100_000, None),        // a way that stalls, and lets go of all at once
+            (-3_100, 105_000, None),
+            (-3_000, 105_100, None),
+            (-93_000, 110_000, Some(-93_000)), // no way is so late
         ] {
             assert_eq!(at(seen, now), told, "at {now}");
         }
