@@ -114,8 +114,8 @@ impl fmt::Debug for CameraConfig {
         f.debug_struct("CameraConfig")
             .field("id", &self.id)
             .field("name", &self.name)
-            .field("main_url", &split_credentials(&self.main_url).0)
-            .field("sub_url", &self.sub_url.as_deref().map(|url| split_credentials(url).0))
+            .field("main_url", &host_of(&self.main_url))
+            .field("sub_url", &self.sub_url.as_deref().map(host_of))
             .field("transport", &self.transport)
             .field("username", &self.username)
             .field("password", &self.password)
@@ -123,6 +123,14 @@ impl fmt::Debug for CameraConfig {
             .field("sub_bitrate_max", &self.sub_bitrate_max)
             .finish()
     }
+}
+
+/// Scheme and host of a URL: in path and query of some cameras' addresses a password stands.
+fn host_of(url: &str) -> String {
+    let clean = split_credentials(url).0;
+    let start = clean.find("://").map_or(0, |at| at + 3);
+    let end = clean[start..].find(['/', '?', '#']).map_or(clean.len(), |at| start + at);
+    clean[..end].to_owned()
 }
 
 /// Takes user and password out of a URL: the URL without them, and them, percent-decoded. What is no URL but has something
@@ -234,7 +242,7 @@ mod tests {
         let config = CameraConfig {
             id: CameraId::generate(),
             name: "gate".to_owned(),
-            main_url: "rtsp://u:hunter2@h/1".to_owned(),
+            main_url: "rtsp://u:hunter2@h/1?password=hunter2".to_owned(),
             sub_url: Some("rtsp://u:hunter2@h/2".to_owned()),
             transport: Transport::Tcp,
             username: "u".to_owned(),
@@ -244,7 +252,8 @@ mod tests {
         };
         assert!(!format!("{config:?}").contains("hunter2"));
         let clean = config.normalised();
-        assert!(!format!("{:?}{}{:?}", clean, clean.main_url, clean.sub_url).contains("hunter2"));
+        assert!(!format!("{clean:?}{:?}", clean.sub_url).contains("hunter2"));
+        assert_eq!(clean.main_url, "rtsp://h/1?password=hunter2", "the camera wants it so");
         assert_eq!(clean.password.expose(), "hunter2");
     }
 }

@@ -143,8 +143,8 @@ fn config(feed: &CameraFeed, name: &str) -> CameraConfig {
     CameraConfig {
         id: feed.id,
         name: name.to_owned(),
-        main_url: feed.main_url.clone(),
-        sub_url: feed.sub_url.clone(),
+        main_url: feed.address(&feed.main_url),
+        sub_url: feed.sub_url.as_deref().map(|url| feed.address(url)),
         transport: match feed.transport {
             CameraTransport::Tcp => Transport::Tcp,
             CameraTransport::Udp => Transport::Udp,
@@ -248,5 +248,81 @@ impl Cameras for Runner {
             }
         }
         report(lectern_ingest::probe(config(&feed, "test"), within, self.address_allowed).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lectern_media::PlaceId;
+    use lectern_recorder::{Signer, camera::CameraLimits};
+
+    fn opened(dir: &std::path::Path) -> Archive {
+        let limits = CameraLimits { cameras_max: 1, ..CameraLimits::default() };
+        let signer = Arc::new(Signer::load_or_create(&dir.join("key")).unwrap());
+        Archive::new(Arc::new(CameraArchive::open(dir.join("cameras"), limits, signer).unwrap()))
+    }
+
+    fn meta(name: &str) -> CameraMeta {
+        CameraMeta {
+            camera: CameraId::generate(),
+            name: name.into(),
+            place: PlaceId::generate(),
+            place_name: "一中".into(),
+            places: vec![],
+            group: "exam_room".into(),
+            code: None,
+        }
+    }
+
+    /// A disk that takes its time holds up who begins and ends recordings, and nobody else.
+    #[tokio::test]
+    async fn who_asks_for_a_tap_does_not_wait_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (archive, one) = (opened(dir.path()), meta("一号"));
+        archive.record(one.clone()).await;
+        let slow = archive.0.turn.lock().await;
+        let (waits, changed) = (archive.clone(), CameraMeta { name: "改名".into(), ..one.clone() });
+        let mut change = tokio::spawn(async move { waits.record(changed).await });
+        tokio::task::yield_now().await;
+        assert!(is_pending(&mut change).await, "it waits for its turn");
+        assert!(archive.tap(one.camera).is_some());
+        drop(slow);
+        change.await.unwrap();
+        assert_eq!(archive.0.wanted.lock()[&one.camera].0.name, "改名");
+        archive.end(one.camera).await;
+        assert!(archive.tap(one.camera).is_none());
+    }
+
+    async fn is_pending(task: &mut tokio::task::JoinHandle<()>) -> bool {
+        tokio::select! {
+            biased;
+            _ = task => false,
+            () = tokio::task::yield_now() => true,
+        }
+    }
+
+    /// What could not be begun is begun later, but not what was called off meanwhile.
+    #[tokio::test]
+    async fn what_was_called_off_is_not_begun_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (archive, one, two) = (opened(dir.path()), meta("一号"), meta("二号"));
+        archive.record(one.clone()).await;
+        archive.record(two.clone()).await;
+        assert!(archive.tap(one.camera).is_some() && archive.tap(two.camera).is_none(), "there is room for one");
+        archive.end(one.camera).await;
+        archive.again(two.camera).await;
+        assert!(archive.tap(two.camera).is_some(), "now there is room");
+        archive.end(two.camera).await;
+        archive.again(two.camera).await;
+        assert!(archive.tap(two.camera).is_none() && !archive.0.wanted.lock().contains_key(&two.camera));
+    }
+
+    #[test]
+    fn this_machine_is_no_camera_unless_that_is_allowed() {
+        for (ip, camera) in [("127.0.0.1", false), ("::1", false), ("169.254.169.254", false), ("10.1.2.3", true)] {
+            let ip = ip.parse().unwrap();
+            assert_eq!((address_rule(false)(ip), address_rule(true)(ip)), (camera, true), "{ip}");
+        }
     }
 }

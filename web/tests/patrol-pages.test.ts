@@ -130,7 +130,7 @@ test("a rule of looking: of a place or a camera, always or within a window", () 
 });
 
 test("thresholds: what is not ticked is not watched", () => {
-  const before = { group: "gate", watched: ["black"], silent_s: 3, black_luma: 18, white_luma: 240, sharpness_percent: 40, moved_percent: 8, clock_ms: 1_000, rate_percent: 50, tone: true } as const;
+  const before = { group: "gate", watched: ["black"], silent_s: 3, sharpness_percent: 40, moved_percent: 8, clock_ms: 1_000, rate_percent: 50, tone: true } as const;
   expect(readThresholds(form({ "watch-frozen": "on", silent_s: "5", sharpness_percent: "40", moved_percent: "8", clock_ms: "900", rate_percent: "50" }), { ...before, watched: ["black"] })).toEqual({ ...before, watched: ["frozen"], silent_s: 5, clock_ms: 900, tone: false });
 });
 

@@ -37,7 +37,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 const KEEPALIVE_MAX: Duration = Duration::from_secs(30);
 
 /// Whom to talk to.
-#[derive(Debug, Clone)]
+/// Not printable: in path and query of some cameras' addresses a password stands.
+#[derive(Clone)]
 pub(crate) struct Target {
     /// Without user and password.
     pub(crate) url: String,

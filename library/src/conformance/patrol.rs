@@ -167,8 +167,6 @@ pub(super) async fn policies(bench: &dyn Bench) {
         group: api::CameraGroup::ExamRoom,
         watched: vec![HealthFault::Frozen],
         silent_s: 3,
-        black_luma: 16,
-        white_luma: 235,
         sharpness_percent: 40,
         moved_percent: 10,
         clock_ms: 1_000,

@@ -11,7 +11,7 @@ use crate::{
     limit::network,
     patrol::{
         access::Viewer,
-        routes::factor,
+        routes::{self, factor},
         trail::{Act, What, Who},
     },
     route::{Right, Route, Verb},
@@ -205,7 +205,11 @@ fn cookie(tls: bool, value: &str, max_age_secs: u64) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-async fn sign_out(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
+async fn sign_out(State(app): State<App>, caller: Caller, addr: ClientAddr) -> ApiResult<Response> {
+    let who = routes::who(&caller, addr);
+    let act = Act::new(UnixMillis::now(), who, AuditAction::SignedOut, What::default(), "");
+    // Nobody is kept from leaving: what can't be written down is counted as lost.
+    app.patrol.trail().note_now(act);
     app.library.store().close_session(caller.session).await?;
     app.patrol.rights_changed();
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(app.settings.tls, "", 0))]).into_response())

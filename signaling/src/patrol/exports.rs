@@ -271,7 +271,6 @@ mod tests {
             cameras: vec![CameraId::generate()],
             from: UnixMillis(0),
             to: UnixMillis(1_000),
-            main: true,
             reason: "复核".into(),
         };
         let job = ExportJob {

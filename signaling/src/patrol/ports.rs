@@ -30,7 +30,7 @@ use ulid::Ulid;
 pub struct CameraFeed {
     /// Which.
     pub id: CameraId,
-    /// `rtsp://host:port/path`, without user and password.
+    /// `rtsp://host:port/path`, without user and password: what is to be connected to is [`CameraFeed::address`] of it.
     pub main_url: String,
     /// … of the substream.
     pub sub_url: Option<String>,
@@ -42,6 +42,14 @@ pub struct CameraFeed {
     pub password: Option<Secret>,
     /// The most the main stream may send, in kilobits a second.
     pub kbps_max: u32,
+}
+
+impl CameraFeed {
+    /// One of its addresses as the camera wants it: with the password, where that stands in path or query. Not to be logged.
+    #[must_use]
+    pub fn address(&self, url: &str) -> String {
+        super::target::unmasked(url, self.password.as_ref())
+    }
 }
 
 /// What a camera's recording is told about it, so that its files describe themselves (DESIGN law 3).
@@ -334,8 +342,6 @@ pub struct ExportOrder {
     pub cameras: Vec<(CameraId, CameraFacts)>,
     /// The range.
     pub range: Span,
-    /// The main stream; else the substream.
-    pub main: bool,
     /// What for.
     pub reason: String,
     /// Who asked.

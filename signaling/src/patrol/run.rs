@@ -228,37 +228,48 @@ impl Patrol {
 
     // ------------------------------------------------------------------------------------------------------- events
 
-    /// What a part beside us tells.
-    pub async fn event(&self, event: PatrolEvent) {
+    /// What a part beside us tells. Whether it was taken: an alarm, or its end, that the store refuses is not, and is to be
+    /// told again.
+    pub async fn event(&self, event: PatrolEvent) -> bool {
         match event {
             PatrolEvent::State { camera, state, since } => {
                 self.tell_walls(&WallMessage::CameraState { camera, state, since }, Some(camera));
+                true
             }
             PatrolEvent::LineChanged { peer, .. } | PatrolEvent::PeerLost { peer } => {
                 wall::media_event(self, peer, event);
+                true
             }
             PatrolEvent::Fault { camera, fault, since } => self.raise(camera, fault, since).await,
             PatrolEvent::FaultOver { camera, fault, until } => self.clear(camera, fault, until).await,
         }
     }
 
-    async fn raise(&self, camera: CameraId, fault: HealthFault, since: UnixMillis) {
+    async fn raise(&self, camera: CameraId, fault: HealthFault, since: UnixMillis) -> bool {
         match self.0.library.store().raise_alarm(camera, fault, since).await {
             Ok((alarm, true)) => self.alarm_news(&alarm, "raised"),
+            // A camera that is gone has no alarms.
             Ok((_, false)) | Err(StoreError::NotFound) => {}
             Err(error) => {
-                metrics::counter!("lectern_patrol_alarms_lost_total", "reason" => "store").increment(1);
+                metrics::counter!("lectern_patrol_alarms_refused_total", "reason" => "store").increment(1);
                 tracing::error!(%camera, ?fault, %error, "an alarm could not be kept");
+                return false;
             }
         }
+        true
     }
 
-    async fn clear(&self, camera: CameraId, fault: HealthFault, until: UnixMillis) {
+    async fn clear(&self, camera: CameraId, fault: HealthFault, until: UnixMillis) -> bool {
         match self.0.library.store().clear_alarm(camera, fault, until).await {
             Ok(Some(alarm)) => self.alarm_news(&alarm, "over"),
             Ok(None) => {}
-            Err(error) => tracing::error!(%camera, ?fault, %error, "the end of an alarm could not be kept"),
+            Err(error) => {
+                metrics::counter!("lectern_patrol_alarms_refused_total", "reason" => "store_end").increment(1);
+                tracing::error!(%camera, ?fault, %error, "the end of an alarm could not be kept");
+                return false;
+            }
         }
+        true
     }
 
     async fn end_alarms(&self, camera: CameraId, now: UnixMillis) {
@@ -404,7 +415,6 @@ impl Patrol {
             cameras: known.collect(),
             viewers: self.viewers(&request.cameras, range.clone()).await?,
             range,
-            main: request.main,
             reason: request.reason.clone(),
             by: Who {
                 account: Some(kept.account),

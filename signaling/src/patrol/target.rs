@@ -1,6 +1,6 @@
 //! Addresses that people type for the server to connect to: of cameras and of webhooks.
 //!
-//! Belongs here: taking them apart, and refusing what would make this server speak to itself or to its machine's neighbours
+//! Belongs here: taking them apart, passwords out of them, and refusing what would make this server speak to itself or to its machine's neighbours
 //! on the link (server-side request forgery). A name is resolved where it is connected; that one checks the address again
 //! ([`is_reserved`]).
 
@@ -12,13 +12,26 @@ use url::{Host, Url};
 /// The longest address, in characters.
 const URL_LEN_MAX: usize = 500;
 
-/// A camera's address without the user and password that stood in it.
+/// What stands in an address in the place of the camera's password.
+pub const MASK: &str = "***";
+
+/// A camera's address without the passwords that stood in it.
 #[derive(Debug, Clone)]
 pub struct CameraUrl {
-    /// `rtsp://host:port/path`.
+    /// `rtsp://host:port/path`; where a password stood in path or query (`?user=a&password=b`), [`MASK`].
     pub url: String,
-    /// User and password that stood in it.
+    /// User and password that stood before the host.
     pub user_info: Option<(String, Option<Secret>)>,
+    /// The password that stood in path or query.
+    pub in_query: Option<Secret>,
+}
+
+impl CameraUrl {
+    /// Whether the address needs the camera's password in it.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        passwords(&self.url).next().is_some()
+    }
 }
 
 /// Takes a camera's address apart.
@@ -36,7 +49,52 @@ pub fn camera_url(field: &str, typed: &str, allow_loopback: bool) -> ApiResult<C
     let _ = url.set_password(None);
     url.set_fragment(None);
     check_host(field, &url, allow_loopback, "patrol.allow_loopback")?;
-    Ok(CameraUrl { url: url.to_string(), user_info })
+    let url = url.to_string();
+    let mut found = passwords(&url).map(|range| &url[range]).filter(|text| *text != MASK);
+    let in_query = found.next().map(|text| Secret::new(decoded(text)));
+    if in_query.as_ref().is_some_and(|first| found.any(|other| decoded(other) != first.expose())) {
+        return Err(ApiError::field(field, "two different passwords stand in it"));
+    }
+    Ok(CameraUrl { url: with(&url, MASK), user_info, in_query })
+}
+
+/// An address as the camera wants it: with its password where [`MASK`] stands. Never to be shown or logged.
+#[must_use]
+pub fn unmasked(url: &str, password: Option<&Secret>) -> String {
+    let Some(password) = password else { return url.to_owned() };
+    with(url, &percent_encoding::utf8_percent_encode(password.expose(), percent_encoding::NON_ALPHANUMERIC).to_string())
+}
+
+/// The address with `text` in the place of each password.
+fn with(url: &str, text: &str) -> String {
+    let mut out = url.to_owned();
+    let found: Vec<_> = passwords(url).collect();
+    found.into_iter().rev().for_each(|range| out.replace_range(range, text));
+    out
+}
+
+/// Names by which cameras ask for a password in their addresses.
+const PASSWORD_NAMES: [&str; 6] = ["password", "passwd", "passwort", "pass", "pwd", "psw"];
+
+/// Where passwords stand behind the host: `?user=a&password=b`, `/user=a&password=b&channel=1`, and with `_` between, as
+/// `/user=a_password=b_channel=1.sdp`.
+fn passwords(url: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let start = url[host..].find(['/', '?']).map_or(url.len(), |at| host + at);
+    let ends = |at: usize| url[at..].find(['&', '/', '?', ';', '#']).map_or(url.len(), |n| at + n);
+    url[start..].match_indices('=').filter_map(move |(at, _)| {
+        let at = start + at;
+        let name_at = url[start..at].rfind(|c: char| !c.is_ascii_alphanumeric()).map(|n| start + n)?;
+        let name = url[name_at + 1..at].to_ascii_lowercase();
+        let mut end = ends(at + 1);
+        if url.as_bytes()[name_at] == b'_' {
+            // The next name follows the last `_` before the next `=`, else the ending of a file.
+            let value = &url[at + 1..end];
+            let next = value.find('=').and_then(|eq| value[..eq].rfind('_')).or_else(|| value.rfind('.'));
+            end = next.map_or(end, |n| at + 1 + n);
+        }
+        (PASSWORD_NAMES.contains(&name.as_str()) && end > at + 1).then_some(at + 1..end)
+    })
 }
 
 /// Checks where a webhook is sent: `https`, and plain `http` to this machine only where that is allowed.
@@ -142,6 +200,39 @@ mod tests {
         assert_eq!((user.as_str(), password.unwrap().expose()), ("ad@min", "p:ss"));
         assert!(!format!("{url:?}").contains("p:ss"));
         assert!(camera_url("main_url", "rtsp://10.1.2.3/a", false).unwrap().user_info.is_none());
+    }
+
+    #[test]
+    fn passwords_in_path_and_query_are_masked_and_come_back() {
+        // (typed, kept, password)
+        for (typed, kept, password) in [
+            ("rtsp://10.1.2.3/a?user=u&password=p%26q", "rtsp://10.1.2.3/a?user=u&password=***", "p&q"),
+            ("rtsp://10.1.2.3/user=u&PWD=geheim&channel=1", "rtsp://10.1.2.3/user=u&PWD=***&channel=1", "geheim"),
+            (
+                "rtsp://10.1.2.3/user=u_password=a_b_channel=1.sdp",
+                "rtsp://10.1.2.3/user=u_password=***_channel=1.sdp",
+                "a_b",
+            ),
+            ("rtsp://10.1.2.3/user=u_password=ab.sdp", "rtsp://10.1.2.3/user=u_password=***.sdp", "ab"),
+            ("rtsp://10.1.2.3?pass=x", "rtsp://10.1.2.3?pass=***", "x"),
+            ("rtsp://10.1.2.3/a;passwd=x/b", "rtsp://10.1.2.3/a;passwd=***/b", "x"),
+        ] {
+            let url = camera_url("main_url", typed, false).unwrap();
+            assert_eq!((url.url.as_str(), url.is_masked()), (kept, true), "{typed}");
+            let secret = url.in_query.clone().unwrap();
+            assert_eq!(secret.expose(), password, "{typed}");
+            assert!(!format!("{url:?}").contains(password) || password.len() < 3, "{typed}");
+            // What is kept is typed again when a form is sent, and becomes what it was.
+            let again = camera_url("main_url", kept, false).unwrap();
+            assert!(again.url == kept && again.in_query.is_none());
+            let back = camera_url("main_url", &unmasked(kept, Some(&secret)), false).unwrap();
+            assert_eq!(back.in_query.unwrap().expose(), password, "{typed}");
+        }
+        for plain in ["rtsp://10.1.2.3/a?b=1&bypass=2&password=", "rtsp://10.1.2.3/password", "rtsp://10.1.2.3/a=b"] {
+            let url = camera_url("main_url", plain, false).unwrap();
+            assert!(url.url == plain && !url.is_masked() && unmasked(plain, Some(&Secret::new("x".into()))) == plain);
+        }
+        assert!(camera_url("main_url", "rtsp://10.1.2.3/a?pwd=a&password=b", false).is_err(), "which one?");
     }
 
     #[test]

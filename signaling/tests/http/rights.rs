@@ -124,8 +124,7 @@ fn body(route: &Route, ids: &Ids) -> Option<Value> {
         "kbps_max": 4000, "record": true
     });
     let thresholds = json!({
-        "group": "exam_room", "watched": ["frozen"], "silent_s": 2, "black_luma": 20, "white_luma": 230,
-        "sharpness_percent": 40, "moved_percent": 10, "clock_ms": 1000, "rate_percent": 50, "tone": true
+        "group": "exam_room", "watched": ["frozen"], "silent_s": 2,         "sharpness_percent": 40, "moved_percent": 10, "clock_ms": 1000, "rate_percent": 50, "tone": true
     });
     let layout = json!({"name": "布局", "tiles": 1, "cameras": [], "tour": null});
     match (route.verb, route.path) {
@@ -149,7 +148,7 @@ fn body(route: &Route, ids: &Ids) -> Option<Value> {
         }
         (Verb::Post, "/api/v1/patrol/webhooks") => Some(json!({"url": "https://alarm.example/", "place": ids.place})),
         (Verb::Post, "/api/v1/patrol/exports") => Some(json!({
-            "cameras": [ids.watched.camera], "from": 1000, "to": 2000, "main": true, "reason": "复核"
+            "cameras": [ids.watched.camera], "from": 1000, "to": 2000, "reason": "复核"
         })),
         (Verb::Post, "/api/v1/patrol/accounts/{id}/rules") => Some(json!({
             "place": ids.place, "camera": null, "effect": "deny", "deeds": ["live"], "windows": []

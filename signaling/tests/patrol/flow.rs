@@ -3,6 +3,7 @@
 use crate::world::World;
 use axum::http::{Method, StatusCode};
 use lectern_auth::{CameraGroup, Role, SealedFor};
+use lectern_library::{AccountChange, By};
 use lectern_media::UnixMillis;
 use lectern_protocol::api::{AuditAction, HealthFault};
 use lectern_signaling::patrol::{hooks::signature, ports::PatrolEvent};
@@ -148,6 +149,105 @@ async fn it_takes_two_to_release_a_hold() {
 }
 
 #[tokio::test]
+async fn a_request_for_release_ends_by_itself_and_with_the_right_of_whoever_asked() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let one = w.person("one", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let three = w.person("three", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "why": "复核"});
+    let held = w.post(&one, "/api/v1/patrol/holds", body).await.json();
+    let id: ulid::Ulid = held[0]["id"].as_str().unwrap().parse().unwrap();
+    let (release, store) = (format!("/api/v1/patrol/holds/{id}/release"), w.app.library.store());
+    let list = format!("/api/v1/patrol/places/{}/holds", w.sites[0]);
+    // Asked for a day and a minute ago.
+    let at = UnixMillis(UnixMillis::now().0 - 24 * 3_600_000 - 60_000);
+    store.ask_release(id, By { account: one.account.id, name: one.account.name.clone(), at }).await.unwrap();
+    let shown = w.get(&two, &list).await.json();
+    assert_eq!((&shown[0]["release_asked_by"], &shown[0]["may_release"]), (&Value::Null, &json!(false)));
+    let asked = w.ask(Some(&two), Method::POST, &release, None).await;
+    assert_eq!(asked.json()["release_asked_by"], "TWO", "it is asked anew: {}", asked.text());
+    assert_eq!(w.site.held.lock().unwrap().len(), 1, "one person has released nothing");
+    // Whoever asked has lost the right since.
+    let change = AccountChange { roles: Some(vec![]), ..AccountChange::default() };
+    store.change_account(two.account.id, change).await.unwrap();
+    let asked = w.ask(Some(&three), Method::POST, &release, None).await;
+    assert_eq!(asked.json()["release_asked_by"], "THREE", "{}", asked.text());
+    assert_eq!(w.site.held.lock().unwrap().len(), 1);
+    assert_eq!(w.ask(Some(&one), Method::POST, &release, None).await.status, StatusCode::OK);
+    assert!(w.site.held.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn leaving_marking_removing_and_refused_resets_are_written_down() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let one = w.person("one", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let two = w.person("two", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let mark = format!("/api/v1/patrol/cameras/{camera}/bookmarks");
+    let mark = w.post(&one, &mark, json!({"at": 1_500, "text": "传纸条"})).await.json();
+    let path = format!("/api/v1/patrol/bookmarks/{}", mark["id"].as_str().unwrap());
+    assert_eq!(w.ask(Some(&one), Method::DELETE, &path, None).await.status, StatusCode::NO_CONTENT);
+    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "reason": "复核"});
+    let id = w.post(&one, "/api/v1/patrol/exports", body).await.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/patrol/exports/{id}");
+    assert_eq!(w.ask(Some(&one), Method::DELETE, &path, None).await.status, StatusCode::OK);
+    let reset = format!("/api/v1/accounts/{}/factor", one.account.id);
+    assert_ne!(w.ask(Some(&two), Method::DELETE, &reset, None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(w.ask(Some(&two), Method::DELETE, "/api/v1/session", None).await.status, StatusCode::NO_CONTENT);
+    let log = w.log().await;
+    let of = |action| log.iter().filter(|a| a.action == action).collect::<Vec<_>>();
+    for (action, detail) in [(AuditAction::BookmarkSet, "传纸条"), (AuditAction::BookmarkRemoved, "传纸条")] {
+        let [act] = of(action)[..] else { panic!("{action:?}: {log:?}") };
+        assert_eq!(
+            (act.what.camera, act.range, act.detail.as_str()),
+            (Some(camera), Some((UnixMillis(1_500), UnixMillis(1_500))), detail)
+        );
+    }
+    let [removed] = of(AuditAction::ExportRemoved)[..] else { panic!("{log:?}") };
+    assert_eq!((removed.what.camera, &removed.detail), (Some(camera), &id));
+    let [left] = of(AuditAction::SignedOut)[..] else { panic!("{log:?}") };
+    assert_eq!(left.who.account, Some(two.account.id));
+    assert!(
+        of(AuditAction::Refused).iter().any(|a| a.detail.starts_with("reset for ") && a.who.login == "two"),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_password_in_path_or_query_is_kept_sealed_too() {
+    let w = World::new().await;
+    let main = "rtsp://10.2.2.2/main?user=admin&password=hunter2hunter2";
+    let made = w.post(&w.admin, "/api/v1/patrol/cameras", form(&w, "一号", main)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let masked = "rtsp://10.2.2.2/main?user=admin&password=***";
+    assert_eq!(made.json()["source"]["main_url"], masked);
+    let id = made.json()["id"].as_str().unwrap().parse().unwrap();
+    let kept = w.app.library.store().camera(id).await.unwrap().unwrap();
+    assert!(!serde_json::to_string(&kept).unwrap().contains("hunter2"), "it is sealed");
+    let runs_at = || {
+        let running = w.site.running.lock().unwrap();
+        running[&id].0.address(&running[&id].0.main_url)
+    };
+    assert_eq!(runs_at(), main, "the camera is asked as it wants");
+    // The form is sent as it was shown: the password stays.
+    let path = format!("/api/v1/patrol/cameras/{id}");
+    let mut same = form(&w, "改名", masked);
+    let changed = w.ask(Some(&w.admin), Method::PUT, &path, Some(same.clone())).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text());
+    assert_eq!(runs_at(), main);
+    // To another machine it does not go, nor does nothing become a password.
+    same["main_url"] = "rtsp://10.9.9.9/main?password=***".into();
+    assert_eq!(w.ask(Some(&w.admin), Method::PUT, &path, Some(same.clone())).await.json()["field"], "password");
+    same["name"] = "三号".into();
+    assert_eq!(w.post(&w.admin, "/api/v1/patrol/cameras", same.clone()).await.json()["field"], "password");
+    same["main_url"] = main.into();
+    same["password"] = "another".into();
+    assert_eq!(w.post(&w.admin, "/api/v1/patrol/cameras", same).await.json()["field"], "main_url");
+    assert!(!format!("{:?}", w.log().await).contains("hunter"));
+}
+
+#[tokio::test]
 async fn an_export_is_fetched_by_its_maker_only() {
     let w = World::new().await;
     let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -156,7 +256,7 @@ async fn an_export_is_fetched_by_its_maker_only() {
     let camera = w.camera(0, CameraGroup::ExamRoom);
     let one = w.person("one", &[(Role::SiteAdministrator, w.sites[0])]).await;
     let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
-    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "main": true, "reason": "复核"});
+    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "reason": "复核"});
     let id = w.post(&one, "/api/v1/patrol/exports", body).await.json()["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/patrol/exports/{id}");
     until("ready", async || w.get(&one, &path).await.json()["state"] == "ready").await;
@@ -190,6 +290,20 @@ async fn what_is_played_is_written_down_as_a_stretch() {
     let played: Vec<_> = log.iter().filter(|a| a.action == AuditAction::Played).collect();
     assert_eq!(played.len(), 1, "one stretch, not twenty");
     assert_eq!((played[0].range, played[0].seconds), (Some((UnixMillis(1_000_000), UnixMillis(1_040_000))), Some(40)));
+}
+
+#[tokio::test]
+async fn an_alarm_that_the_store_refuses_was_not_told() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let since = UnixMillis::now();
+    let black = PatrolEvent::Fault { camera, fault: HealthFault::Black, since };
+    assert!(w.app.patrol.event(black.clone()).await);
+    assert!(w.app.patrol.event(black).await, "it is known already");
+    w.app.library.store().close().await;
+    let frozen = PatrolEvent::Fault { camera, fault: HealthFault::Frozen, since };
+    assert!(!w.app.patrol.event(frozen).await);
+    assert!(!w.app.patrol.event(PatrolEvent::FaultOver { camera, fault: HealthFault::Black, until: since }).await);
 }
 
 #[tokio::test]

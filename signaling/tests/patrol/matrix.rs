@@ -56,7 +56,7 @@ impl Deed {
             Self::Export => (
                 Method::POST,
                 "/api/v1/patrol/exports".into(),
-                Some(json!({"cameras": [camera], "from": 1000, "to": 2000, "main": true, "reason": "复核"})),
+                Some(json!({"cameras": [camera], "from": 1000, "to": 2000, "reason": "复核"})),
             ),
             Self::Manage => (Method::PATCH, of(""), Some(json!({"enabled": null, "record": true}))),
             Self::Bookmark => (Method::POST, of("/bookmarks"), Some(json!({"at": 1000, "text": ""}))),

@@ -35,6 +35,11 @@ async fn who_runs_a_camera_does_not_look_through_its_test() {
         let answer = w.post(who, path, form(w.sites[0], group, main, sub)).await;
         assert_eq!((answer.status, &answer.json()["picture"]), (StatusCode::OK, &Value::Null), "{group} {path}");
     }
+    // Another channel of the recorder that the sealed room's camera hangs on, and another port of it.
+    for other in ["rtsp://10.1.1.1/main?channel=2", "rtsp://10.1.1.1:8554/main"] {
+        let answer = w.post(&site, "/api/v1/patrol/cameras/test", form(w.sites[0], "corridor", other, "")).await;
+        assert_eq!((answer.status, &answer.json()["picture"]), (StatusCode::OK, &Value::Null), "{other}");
+    }
     assert!(!w.log().await.iter().any(|a| a.action == AuditAction::Snapshot));
     // Who may see it sees it, and that is a look.
     let site_url = "rtsp://10.7.7.7/main";

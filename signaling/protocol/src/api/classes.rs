@@ -206,7 +206,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// A token with which OBS or a recording host publishes into a class (WHIP), or a player watches it (WHEP). It is
     /// worth nothing any more once it expires, the class's devices are revoked, its teacher changes or it is removed.
     pub struct DeviceToken {

@@ -12,6 +12,21 @@ macro_rules! body {
     };
 }
 
+/// A body with a secret in it: its `Debug` form is its name alone, so that no log ever holds the rest.
+macro_rules! secret_body {
+    ($(#[$m:meta])* pub struct $name:ident { $($(#[$fm:meta])* pub $f:ident : $t:ty,)* }) => {
+        $(#[$m])*
+        #[derive(Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+        pub struct $name { $($(#[$fm])* pub $f: $t,)* }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
 macro_rules! words {
     ($(#[$m:meta])* pub enum $name:ident { $($(#[$vm:meta])* $v:ident,)* }) => {
         $(#[$m])*

@@ -115,7 +115,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// An account with the link by which the person chooses a password. Valid once, for seven days.
     pub struct Invitation {
         /// The account.
@@ -127,7 +127,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// Signs in.
     pub struct SignIn {
         /// Log-in name.
@@ -137,7 +137,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// Chooses a password with an invitation or reset token.
     pub struct ChoosePassword {
         /// The token of the link.
@@ -147,7 +147,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// Changes one's own password. All other sessions end.
     pub struct ChangePassword {
         /// The password until now.
@@ -177,7 +177,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// Who is signed in. `csrf` goes back in the header `x-csrf-token` of every request that changes something.
     pub struct Me {
         /// The account.

@@ -135,6 +135,8 @@ async fn one(State(app): State<App>, caller: Caller, Id(id): Id<CameraId>) -> Ap
 struct Typed {
     camera: Camera,
     password: Option<Secret>,
+    /// An address needs the password in it.
+    masked: bool,
 }
 
 /// Checks a form for the camera `id`.
@@ -154,6 +156,16 @@ fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
             password.clone_from(&found.1);
         }
     }
+    // One that stands in path or query is the camera's, too: it is kept with it, sealed, and put back when it is connected to.
+    for (field, found) in [("main_url", Some(&main)), ("sub_url", sub.as_ref())] {
+        let Some(found) = found.and_then(|u| u.in_query.as_ref()) else { continue };
+        match &password {
+            Some(known) if known.expose() != found.expose() => {
+                return Err(ApiError::field(field, "a camera has one password; another one is typed beside this one"));
+            }
+            _ => password = Some(found.clone()),
+        }
+    }
     if password.as_ref().is_some_and(|p| p.expose().len() > 200) {
         return Err(ApiError::field("password", "at most 200 bytes"));
     }
@@ -164,6 +176,7 @@ fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
     if !(256..=20_000).contains(&form.kbps_max) {
         return Err(ApiError::field("kbps_max", "256 to 20,000"));
     }
+    let masked = main.is_masked() || sub.as_ref().is_some_and(|sub| sub.is_masked());
     let camera = Camera {
         id,
         place: form.place,
@@ -181,7 +194,17 @@ fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
         created: UnixMillis::now(),
         removed: None,
     };
-    Ok(Typed { camera, password })
+    Ok(Typed { camera, password, masked })
+}
+
+impl Typed {
+    /// Refuses an address that needs a password which nobody typed and none is kept of.
+    fn complete(self, kept: Option<&Camera>) -> ApiResult<Self> {
+        if self.masked && self.password.is_none() && kept.is_none_or(|kept| kept.password.is_none()) {
+            return Err(ApiError::field("password", "the address needs it in the place of ***"));
+        }
+        Ok(self)
+    }
 }
 
 /// Whether the caller may have a camera of this kind at this place.
@@ -209,7 +232,7 @@ async fn create(
     Body(form): Body<CameraForm>,
 ) -> ApiResult<(StatusCode, Json<api::Camera>)> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    let Typed { mut camera, password } = typed(p, CameraId::generate(), form)?;
+    let Typed { mut camera, password, .. } = typed(p, CameraId::generate(), form)?.complete(None)?;
     may_place(&v, &camera)?;
     camera.password = password.map(|password| seal(p, camera.id, &password)).transpose()?;
     {
@@ -231,7 +254,7 @@ async fn replace(
 ) -> ApiResult<Json<api::Camera>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
     let old = v.living(id, Action::ManageCamera)?;
-    let Typed { camera: new, password } = typed(p, id, form)?;
+    let Typed { camera: new, password, .. } = typed(p, id, form)?.complete(Some(&old))?;
     if new.place != old.place {
         may_place(&v, &new)?;
     }
@@ -359,18 +382,20 @@ async fn test(
     Body(form): Body<CameraForm>,
 ) -> ApiResult<Json<CameraReport>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    let Typed { camera, password } = typed(p, CameraId::generate(), form)?;
+    let kept = query.camera.map(|id| v.living(id, Action::ManageCamera)).transpose()?;
+    let Typed { camera, password, .. } = typed(p, CameraId::generate(), form)?.complete(kept.as_ref())?;
     may_place(&v, &camera)?;
     let mut feed = p.feed(&camera)?;
     feed.password = password;
-    let kept = query.camera.map(|id| v.living(id, Action::ManageCamera)).transpose()?;
     // A kept password goes to the camera that it belongs to only.
     if let Some(kept) = kept.as_ref().filter(|kept| feed.password.is_none() && hosts(&camera).is_subset(&hosts(kept))) {
         feed.password = p.feed(kept)?.password;
     }
     // To run a camera is not to look through it: the picture is for those who may see it live.
-    let urls = |c: &Camera| [Some(c.main_url.clone()), c.sub_url.clone()].into_iter().flatten().collect::<HashSet<_>>();
-    let known = v.cameras.present().filter(|c| !urls(c).is_disjoint(&urls(&camera)));
+    // One recorder has many cameras behind one address: whoever may not see each of them gets no picture from there, as its
+    // channels are a matter of spelling.
+    let machines = |c: &Camera| hosts(c).into_iter().map(|(host, _)| host).collect::<HashSet<_>>();
+    let known = v.cameras.present().filter(|c| !machines(c).is_disjoint(&machines(&camera)));
     let looks = v.would(&camera, Action::LiveCamera).is_allowed()
         && known.chain(kept.as_ref()).all(|c| v.decide(c, Action::LiveCamera).is_allowed());
     let _turn = p.0.testing.try_acquire().map_err(|_| {
@@ -486,11 +511,12 @@ fn read_rows(
             kbps_max: row.kbps_max,
             record: row.record,
         };
-        let camera = typed(p, id, form).and_then(|Typed { mut camera, password }| {
-            may_place(v, &camera)?;
-            camera.password = password.map(|password| seal(p, id, &password)).transpose()?;
-            Ok(camera)
-        });
+        let camera =
+            typed(p, id, form).and_then(|t| t.complete(None)).and_then(|Typed { mut camera, password, .. }| {
+                may_place(v, &camera)?;
+                camera.password = password.map(|password| seal(p, id, &password)).transpose()?;
+                Ok(camera)
+            });
         let camera = match camera {
             Ok(camera) => camera,
             Err(error) => {

@@ -91,7 +91,7 @@ async fn ask(
         return Err(ApiError::field("from", "a stretch of the past"));
     }
     let reason = words::text("reason", &body.reason, 2, 200)?;
-    let request = NewExport { cameras, from: span.from, to: span.to.min(now), main: body.main, reason };
+    let request = NewExport { cameras, from: span.from, to: span.to.min(now), reason };
     let job = ExportJob {
         id: Ulid::new(),
         request,
@@ -150,8 +150,19 @@ async fn one(State(app): State<App>, caller: Caller, Id(id): Id<Ulid>) -> ApiRes
     Ok(Json(own(&app, &caller, &viewer(&app.patrol, &caller), id)?.job))
 }
 
-async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id<Ulid>) -> ApiResult<Json<ExportJob>> {
-    own(&app, &caller, &viewer(&app.patrol, &caller), id)?;
+async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Id(id): Id<Ulid>,
+) -> ApiResult<Json<ExportJob>> {
+    let kept = own(&app, &caller, &viewer(&app.patrol, &caller), id)?;
+    let (request, now) = (&kept.job.request, UnixMillis::now());
+    for camera in &request.cameras {
+        let (who, what) = (who(&caller, addr), app.patrol.what(*camera));
+        let act = Act::new(now, who, AuditAction::ExportRemoved, what, id.to_string());
+        super::write(&app.patrol, act.range(request.from, request.to)).await?;
+    }
     let this = app.patrol.clone();
     let cancelled = tokio::task::spawn_blocking(move || this.0.exports.lock().cancel(id, UnixMillis::now())).await;
     let kept = cancelled.map_err(ApiError::internal)?.ok_or_else(|| ApiError::not_found("export"))?;

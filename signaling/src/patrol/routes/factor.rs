@@ -195,6 +195,32 @@ async fn changed(app: &App, caller: &Caller, addr: ClientAddr, what: &str) -> Ap
     super::write(&app.patrol, act).await
 }
 
+/// A factor was set up: whoever just showed it has shown it to this session.
+async fn set_up(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    factor: &str,
+    codes: Option<Vec<String>>,
+) -> ApiResult<Json<RecoveryCodes>> {
+    changed(app, caller, addr, &format!("{factor} set up")).await?;
+    has_shown(app, caller, addr, factor).await?;
+    Ok(Json(RecoveryCodes { codes: codes.unwrap_or_default() }))
+}
+
+/// Takes a factor away, in a session that has shown one.
+async fn take_away(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    factor: &str,
+    take: impl FnMut(&mut SecondFactors) -> Result<(), FactorError>,
+) -> ApiResult<Json<FactorState>> {
+    step(app, caller, addr, take).await?;
+    changed(app, caller, addr, &format!("{factor} removed")).await?;
+    Ok(Json(state(app, caller).await?))
+}
+
 async fn show_code(
     State(app): State<App>,
     caller: Caller,
@@ -231,10 +257,7 @@ async fn confirm_totp(
     let keys = &app.patrol.0.seal;
     let codes =
         step(&app, &caller, addr, |f| f.confirm_totp(caller.account, keys, &body.code, UnixMillis::now())).await?;
-    changed(&app, &caller, addr, "totp set up").await?;
-    // Whoever just typed a code of it has shown it.
-    has_shown(&app, &caller, addr, "totp").await?;
-    Ok(Json(RecoveryCodes { codes: codes.unwrap_or_default() }))
+    set_up(&app, &caller, addr, "totp", codes).await
 }
 
 /// Refuses unless the session has shown the factor.
@@ -248,9 +271,7 @@ fn must_have_shown(caller: &Caller) -> ApiResult<()> {
 
 async fn remove_totp(State(app): State<App>, caller: Caller, addr: ClientAddr) -> ApiResult<Json<FactorState>> {
     must_have_shown(&caller)?;
-    step(&app, &caller, addr, SecondFactors::remove_totp).await?;
-    changed(&app, &caller, addr, "totp removed").await?;
-    Ok(Json(state(&app, &caller).await?))
+    take_away(&app, &caller, addr, "totp", SecondFactors::remove_totp).await
 }
 
 async fn new_recovery(State(app): State<App>, caller: Caller, addr: ClientAddr) -> ApiResult<Json<RecoveryCodes>> {
@@ -312,9 +333,7 @@ async fn confirm_key(
     }
     let now = UnixMillis::now();
     let codes = step(&app, &caller, addr, |f| f.confirm_key(&rp, &name, &body.state, &answer, now)).await?;
-    changed(&app, &caller, addr, "key set up").await?;
-    has_shown(&app, &caller, addr, "key").await?;
-    Ok(Json(RecoveryCodes { codes: codes.unwrap_or_default() }))
+    set_up(&app, &caller, addr, "key", codes).await
 }
 
 async fn remove_key(
@@ -327,9 +346,7 @@ async fn remove_key(
     let (factors, _) = app.library.store().second_factors(caller.account).await?;
     let key = factors.keys().iter().find(|k| k.name == name);
     let id = key.map(|k| k.credential.id.clone()).ok_or_else(|| ApiError::not_found("security key"))?;
-    step(&app, &caller, addr, |f| f.remove_key(&id)).await?;
-    changed(&app, &caller, addr, "key removed").await?;
-    Ok(Json(state(&app, &caller).await?))
+    take_away(&app, &caller, addr, "key", |f| f.remove_key(&id)).await
 }
 
 async fn ask_key(
@@ -357,6 +374,13 @@ async fn show_key(
     Ok(Json(has_shown(&app, &caller, addr, "key").await?))
 }
 
+/// Somebody tried to take away the factor of an account and may not.
+fn refused_reset(app: &App, caller: &Caller, addr: ClientAddr, login: &str, reason: &str) {
+    let detail = format!("reset for {login}: {reason}");
+    let who = who(caller, addr);
+    app.patrol.trail().refused(UnixMillis::now(), who, AuditAction::Refused, What::default(), &detail);
+}
+
 async fn reset(
     State(app): State<App>,
     caller: Caller,
@@ -365,14 +389,19 @@ async fn reset(
 ) -> ApiResult<StatusCode> {
     let account = app.library.store().account(id).await?;
     let seen = account.filter(|a| caller.rights.sees_account(&a.roles, &caller.tree));
-    let account = seen.ok_or_else(|| ApiError::not_found("account"))?;
+    let account = seen.ok_or_else(|| {
+        refused_reset(&app, &caller, addr, &id.to_string(), "unknown_account");
+        ApiError::not_found("account")
+    })?;
     let now = UnixMillis::now();
     if !caller.rights.may_account(Action::ResetSecondFactor, &account.roles, &caller.tree) {
+        refused_reset(&app, &caller, addr, &account.login, "no_role");
         return Err(ApiError::forbidden("take the second factor of this account away").because("no_role"));
     }
     let separated = caller.rights.is_separated();
     let shown = second_factor_good(caller.second_factor, now);
     if Action::ResetSecondFactor.needs_second_factor(separated) && !shown {
+        refused_reset(&app, &caller, addr, &account.login, "needs_second_factor");
         super::super::access::allow(Decision::NeedsSecondFactor)?;
     }
     let detail = format!("reset for {}", account.login);

@@ -190,8 +190,6 @@ pub fn default_thresholds(group: CameraGroup) -> Thresholds {
         group,
         watched,
         silent_s: 2,
-        black_luma: 24,
-        white_luma: 232,
         sharpness_percent: 40,
         moved_percent: 10,
         clock_ms: 1_000,
@@ -233,7 +231,6 @@ async fn set_thresholds(
     let place = viewer(&app.patrol, &caller).place(id, Action::SetPatrolPolicy)?;
     for (field, good) in [
         ("silent_s", (1..=60).contains(&body.silent_s)),
-        ("white_luma", body.white_luma > body.black_luma),
         ("sharpness_percent", (1..=100).contains(&body.sharpness_percent)),
         ("moved_percent", (1..=50).contains(&body.moved_percent)),
         ("clock_ms", (50..=60_000).contains(&body.clock_ms)),

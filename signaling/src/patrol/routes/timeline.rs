@@ -19,11 +19,11 @@ use axum::{
     routing::{delete, get, post},
 };
 use lectern_auth::Action;
-use lectern_library::{AlarmQuery, Bookmark, Hold};
+use lectern_library::{AlarmQuery, Bookmark, By, Conflict, Hold, StoreError};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::api::{self, AuditAction, CameraDay, NewBookmark, NewHold};
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 use ulid::Ulid;
 
 /// The routes.
@@ -83,6 +83,8 @@ pub const ROUTES: &[Route] = &[
 
 /// Cameras in one hold.
 const HOLD_CAMERAS_MAX: usize = 100;
+/// How long a request for release waits for the second person; then it is as if nobody had asked.
+pub(crate) const RELEASE_ASKED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Alarms in one day of a camera.
 const ALARMS_MAX: usize = 1_000;
 
@@ -145,6 +147,7 @@ fn shown_bookmark(b: &Bookmark, caller: &Caller) -> api::Bookmark {
 async fn add_bookmark(
     State(app): State<App>,
     caller: Caller,
+    addr: ClientAddr,
     Id(id): Id<CameraId>,
     Body(body): Body<NewBookmark>,
 ) -> ApiResult<(StatusCode, Json<api::Bookmark>)> {
@@ -154,11 +157,30 @@ async fn add_bookmark(
     }
     let text = words::text("text", &body.text, 0, 200)?;
     let bookmark = Bookmark { id: Ulid::new(), camera: id, at: body.at, text, by: by(&caller) };
+    note_bookmark(&app, &caller, addr, AuditAction::BookmarkSet, &bookmark).await?;
     app.library.store().put_bookmark(bookmark.clone()).await?;
     Ok((StatusCode::CREATED, Json(shown_bookmark(&bookmark, &caller))))
 }
 
-async fn remove_bookmark(State(app): State<App>, caller: Caller, Id(id): Id<Ulid>) -> ApiResult<StatusCode> {
+/// Writes down that a bookmark is set or removed: which moment, and what stands in it.
+async fn note_bookmark(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    action: AuditAction,
+    bookmark: &Bookmark,
+) -> ApiResult<()> {
+    let (who, what) = (super::who(caller, addr), app.patrol.what(bookmark.camera));
+    let act = Act::new(UnixMillis::now(), who, action, what, bookmark.text.clone());
+    super::write(&app.patrol, act.range(bookmark.at, bookmark.at)).await
+}
+
+async fn remove_bookmark(
+    State(app): State<App>,
+    caller: Caller,
+    addr: ClientAddr,
+    Id(id): Id<Ulid>,
+) -> ApiResult<StatusCode> {
     let v = viewer(&app.patrol, &caller);
     let nothing = || ApiError::not_found("bookmark").because("unknown_bookmark");
     let bookmark = app.library.store().bookmark(id).await?.ok_or_else(nothing)?;
@@ -168,14 +190,33 @@ async fn remove_bookmark(State(app): State<App>, caller: Caller, Id(id): Id<Ulid
     if bookmark.by.account != caller.account {
         return Err(ApiError::forbidden("remove what another set").because("not_own").camera(bookmark.camera));
     }
+    note_bookmark(&app, &caller, addr, AuditAction::BookmarkRemoved, &bookmark).await?;
     app.library.store().remove_bookmark(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 // ------------------------------------------------------------------------------------------------------------ holds
 
+/// Who asked for the release, if that was not too long ago.
+fn asked(h: &Hold, now: UnixMillis) -> Option<&By> {
+    h.release_asked.as_ref().filter(|by| now.since(by.at) < RELEASE_ASKED_FOR)
+}
+
+/// Whether whoever asked for the release might still ask: rights are taken away, and accounts end.
+async fn may_still_ask(app: &App, by: &By, camera: CameraId) -> ApiResult<bool> {
+    let Some(account) = app.library.store().account(by.account).await?.filter(|a| !a.disabled) else {
+        return Ok(false);
+    };
+    let (rights, now) = (app.library.rights(&account), UnixMillis::now());
+    // They showed their second factor when they asked.
+    let decision =
+        app.library.cameras().may_look(&rights, Some(now), camera, Action::ReleaseHold, &app.library.tree(), now);
+    Ok(decision.is_allowed())
+}
+
 fn shown_hold(h: &Hold, v: &Viewer, caller: &Caller) -> api::Hold {
-    let other = h.release_asked.as_ref().is_some_and(|by| by.account != caller.account);
+    let asked = asked(h, UnixMillis::now());
+    let other = asked.is_some_and(|by| by.account != caller.account);
     let may = v.cameras.get(h.camera).is_some_and(|c| v.decide(c, Action::ReleaseHold).is_allowed());
     api::Hold {
         id: h.id,
@@ -185,7 +226,7 @@ fn shown_hold(h: &Hold, v: &Viewer, caller: &Caller) -> api::Hold {
         why: h.why.clone(),
         by: h.set.name.0.clone(),
         at: h.set.at,
-        release_asked_by: h.release_asked.as_ref().map(|by| by.name.0.clone()),
+        release_asked_by: asked.map(|by| by.name.0.clone()),
         may_release: other && may && h.released.is_none(),
     }
 }
@@ -235,12 +276,14 @@ async fn set_holds(
         released: None,
     };
     let holds: Vec<Hold> = cameras.into_iter().map(hold).collect();
+    for hold in &holds {
+        let act = Act::new(set.at, super::who(&caller, addr), AuditAction::HoldSet, p.what(hold.camera), why.clone());
+        super::write(p, act.range(hold.from, hold.to)).await?;
+    }
     app.library.store().set_holds(holds.clone()).await?;
     for hold in &holds {
         // Retention reads holds from beside the recordings.
         p.0.footage.hold(hold).await?;
-        let act = Act::new(set.at, super::who(&caller, addr), AuditAction::HoldSet, p.what(hold.camera), why.clone());
-        super::write(p, act.range(hold.from, hold.to)).await?;
     }
     tracing::info!(by = %caller.account, holds = holds.len(), "held footage");
     Ok((StatusCode::CREATED, Json(holds.iter().map(|h| shown_hold(h, &v, &caller)).collect())))
@@ -265,12 +308,23 @@ async fn release(
 ) -> ApiResult<Json<api::Hold>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
     let hold = hold(&app, &v, id).await?;
-    let store = app.library.store();
-    let (changed, action) = match &hold.release_asked {
-        None => (store.ask_release(id, by(&caller)).await?, AuditAction::HoldReleaseAsked),
-        Some(_) => (store.agree_release(id, by(&caller)).await?, AuditAction::HoldReleased),
+    let (store, me) = (app.library.store(), by(&caller));
+    let first = match asked(&hold, me.at) {
+        Some(first) if first.account == me.account => return Err(StoreError::from(Conflict::SamePerson).into()),
+        Some(first) if may_still_ask(&app, first, hold.camera).await? => Some(first),
+        _ => None,
     };
+    let action = if first.is_some() { AuditAction::HoldReleased } else { AuditAction::HoldReleaseAsked };
     note(p, &caller, addr, action, p.what(hold.camera), hold.why.clone()).await?;
+    let changed = if first.is_some() {
+        store.agree_release(id, me).await?
+    } else {
+        if hold.release_asked.is_some() {
+            // A request that counts no longer: this is the first one.
+            store.refuse_release(id).await?;
+        }
+        store.ask_release(id, me).await?
+    };
     if changed.released.is_some() {
         p.0.footage.release(id).await?;
     }
@@ -286,7 +340,7 @@ async fn keep(
 ) -> ApiResult<Json<api::Hold>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
     let hold = hold(&app, &v, id).await?;
-    let changed = app.library.store().refuse_release(id).await?;
     note(p, &caller, addr, AuditAction::HoldReleaseAsked, p.what(hold.camera), "taken back").await?;
+    let changed = app.library.store().refuse_release(id).await?;
     Ok(Json(shown_hold(&changed, &v, &caller)))
 }

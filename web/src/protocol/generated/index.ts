@@ -173,7 +173,7 @@ to: UnixMillis | null, };
 /**
  * What an entry of the audit log is about.
  */
-export type AuditAction = "tile_opened" | "tile_closed" | "listened" | "played" | "snapshot" | "export_asked" | "export_fetched" | "refused" | "signed_in" | "sign_in_failed" | "factor_shown" | "factor_failed" | "factor_changed" | "rights_changed" | "camera_changed" | "hold_set" | "hold_release_asked" | "hold_released" | "policy_changed" | "footage_removed" | "alarm_handled" | "pre_exam_check" | "audit_read" | "audit_exported" | "started";
+export type AuditAction = "tile_opened" | "tile_closed" | "listened" | "played" | "snapshot" | "export_asked" | "export_fetched" | "export_removed" | "bookmark_set" | "bookmark_removed" | "refused" | "signed_in" | "signed_out" | "sign_in_failed" | "factor_shown" | "factor_failed" | "factor_changed" | "rights_changed" | "camera_changed" | "hold_set" | "hold_release_asked" | "hold_released" | "policy_changed" | "footage_removed" | "alarm_handled" | "pre_exam_check" | "audit_read" | "audit_exported" | "started";
 
 /**
  * An entry.
@@ -1302,10 +1302,6 @@ from: UnixMillis,
  */
 to: UnixMillis, 
 /**
- * The main stream, or only the substream.
- */
-main: boolean, 
-/**
  * What for, 2 to 200 characters; printed on the sheet.
  */
 reason: string, };
@@ -1789,10 +1785,6 @@ from: UnixMillis,
  * To; at most 24 hours later.
  */
 to: UnixMillis, 
-/**
- * The main stream, or only the substream.
- */
-main: boolean, 
 /**
  * What for, 2 to 200 characters; printed on the sheet.
  */
@@ -2770,14 +2762,6 @@ watched: Array<HealthFault>,
  * Seconds without a packet: 1 to 60.
  */
 silent_s: number, 
-/**
- * Mean brightness below which a picture is black: 0 to 255.
- */
-black_luma: number, 
-/**
- * … above which it is white.
- */
-white_luma: number, 
 /**
  * Share of its own usual sharpness below which it is blurred, percent: 1 to 100.
  */

@@ -11,8 +11,8 @@ import { GROUPS } from "./wall-dialogs";
 
 export const FAULTS: HealthFault[] = ["no_stream", "frozen", "black", "white", "covered", "blurred", "moved", "wrong_clock", "no_sound", "bit_rate", "frame_rate", "undecodable", "not_recorded"];
 
-/** The numbers with their limits, as the server has them. Those of brightness are kept as they are and not asked for: the server
- *  judges black and white by the share of the picture that is so. */
+/** The numbers with their limits, as the server has them. None of brightness: the server judges black and white by the share of
+ *  the picture that is so. */
 const NUMBERS = [
   ["silent_s", 1, 60], ["sharpness_percent", 1, 100], ["moved_percent", 1, 50], ["clock_ms", 50, 60_000], ["rate_percent", 10, 100],
 ] as const;
@@ -22,7 +22,7 @@ export function readThresholds(form: FormData, before: Thresholds): Thresholds {
   const number = (name: keyof Thresholds): number => Math.round(Number(form.get(name)));
   return {
     group: before.group, watched: FAULTS.filter((f) => form.get(`watch-${f}`) !== null), tone: form.get("tone") !== null,
-    silent_s: number("silent_s"), black_luma: before.black_luma, white_luma: before.white_luma, sharpness_percent: number("sharpness_percent"),
+    silent_s: number("silent_s"), sharpness_percent: number("sharpness_percent"),
     moved_percent: number("moved_percent"), clock_ms: number("clock_ms"), rate_percent: number("rate_percent"),
   };
 }

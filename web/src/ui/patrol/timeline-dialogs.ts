@@ -52,6 +52,6 @@ export const askExport = (cameras: readonly Camera[], from: number, to: number):
     html`${cameras.map((c) => c.name).join("、")}<br />${rangeWords(from, to)}`,
     p.exports.reason,
     p.exports.start,
-    (reason) => createExport({ cameras: cameras.map((c) => c.id), from: Math.round(from), to: Math.round(to), main: true, reason }),
+    (reason) => createExport({ cameras: cameras.map((c) => c.id), from: Math.round(from), to: Math.round(to), reason }),
     html`<p class="small muted">${p.exports.lead}</p>`,
   );

@@ -106,10 +106,6 @@ body! {
         pub watched: Vec<HealthFault>,
         /// Seconds without a packet: 1 to 60.
         pub silent_s: u16,
-        /// Mean brightness below which a picture is black: 0 to 255.
-        pub black_luma: u8,
-        /// … above which it is white.
-        pub white_luma: u8,
         /// Share of its own usual sharpness below which it is blurred, percent: 1 to 100.
         pub sharpness_percent: u8,
         /// Shift of the picture, percent of its width: 1 to 50.
@@ -153,7 +149,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// A webhook with its secret.
     pub struct WebhookSecret {
         /// The webhook.

@@ -22,10 +22,18 @@ words! {
         ExportAsked,
         /// An export was fetched.
         ExportFetched,
+        /// An export was called off, or removed.
+        ExportRemoved,
+        /// A bookmark was set.
+        BookmarkSet,
+        /// A bookmark was removed.
+        BookmarkRemoved,
         /// Something was refused.
         Refused,
         /// Somebody signed in.
         SignedIn,
+        /// Somebody signed out.
+        SignedOut,
         /// Signing in failed.
         SignInFailed,
         /// The second factor was shown.

@@ -159,7 +159,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// Makes or replaces a camera; also what *test* takes.
     pub struct CameraForm {
         /// Where.

@@ -31,8 +31,6 @@ body! {
         pub from: UnixMillis,
         /// To; at most 24 hours later.
         pub to: UnixMillis,
-        /// The main stream, or only the substream.
-        pub main: bool,
         /// What for, 2 to 200 characters; printed on the sheet.
         pub reason: String,
     }

@@ -21,7 +21,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// A new secret for an app, to be confirmed with a first code.
     pub struct TotpSetup {
         /// Base 32.
@@ -33,7 +33,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// A code: six digits of the app, or a recovery code.
     pub struct FactorCode {
         /// The code.
@@ -41,7 +41,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// Recovery codes, told once.
     pub struct RecoveryCodes {
         /// Ten of them.

@@ -83,7 +83,7 @@ body! {
     }
 }
 
-body! {
+secret_body! {
     /// A grant: good for this session, this camera, this range, for at most 60 s. Ask again before it ends.
     pub struct MediaGrant {
         /// The token: part of the path below `/api/v1/patrol/media/{token}/…`.

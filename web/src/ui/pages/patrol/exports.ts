@@ -90,7 +90,7 @@ class PageExports extends Page {
     const names = j.cameras.map((id) => this.#catalogue.byId.get(id)?.name ?? "…").join("、");
     return html`<li class="job" data-state=${j.state} data-export=${j.id}>
       <div class="job-what"><strong>${j.reason}</strong><span class="small muted">${names}</span>
-        <span class="small muted num">${stamp(j.from)} – ${clockS(j.to)} (${lasting(j.to - j.from)}) · ${j.main ? p.streams.main : p.streams.sub}</span>
+        <span class="small muted num">${stamp(j.from)} – ${clockS(j.to)} (${lasting(j.to - j.from)})</span>
         <span class="tiny muted num">${p.exports.askedBy(j.by)} ${stamp(j.created)}</span></div>
       <div class="job-state">
         ${running(j) ? html`<span class="progress" role="progressbar" aria-label=${p.exports.states[j.state]} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(j.progress / 10)} ${vars({ "--done": j.progress / 1_000 })}><span></span></span><span class="small num">${p.exports.states[j.state]} ${Math.floor(j.progress / 10)}% · ${size(j.bytes)}</span>` : nothing}
