@@ -89,7 +89,7 @@ pub fn opus(data: &[u8]) {
 /// Parameter sets, and the `avcC` and `hvcC` records.
 pub fn parameter_sets(data: &[u8]) {
     let _ = avc::Sps::parse(data);
-    let _ = avc::pps_id(data);
+    let _ = (avc::pps_id(data), avc::is_b_slice(data));
     let _ = hevc::Sps::parse(data);
     let _ = (hevc::vps_id(data), hevc::pps_id(data));
     if let Some(config) = HevcConfig::parse_record(data, false) {
@@ -203,7 +203,7 @@ mod tests {
         let [vps, hevc_sps, pps] = hevc_sets();
         let sets = [sps(), avc_config().record(), vps, hevc_sps, pps, hevc_config().record()];
         smoke(parameter_sets, &sets);
-        let sample = |keyframe| Sample { duration: 3000, keyframe, data: Bytes::from_static(b"data") };
+        let sample = |keyframe| Sample { duration: 3000, keyframe, composition: 0, data: Bytes::from_static(b"data") };
         let init = init_segment(&TrackConfig::Avc(avc_config()));
         let hevc = init_segment(&TrackConfig::Hevc(hevc_config()));
         let aac = init_segment(&TrackConfig::Aac(AacConfig::new(&[0x14, 8]).unwrap()));

@@ -133,6 +133,7 @@ fn trak(w: &mut BoxWriter, id: u32, track: &Track, offsets: &[u64]) {
                 w.put(b"stbl", |w| {
                     stsd(w, &track.config);
                     stts(w, &durations);
+                    ctts(w, track);
                     stss(w, track);
                     stsc(w, track);
                     w.full(b"stsz", 0, 0, |w| {
@@ -167,6 +168,19 @@ fn stts(w: &mut BoxWriter, durations: &[u32]) {
     w.full(b"stts", 0, 0, |w| {
         w.u32(runs.len() as u32);
         runs.iter().for_each(|(n, d)| _ = w.u32(*n).u32(*d));
+    });
+}
+
+/// When samples are shown after their decode times, signed (version 1); left out if all are shown when they are decoded.
+fn ctts(w: &mut BoxWriter, track: &Track) {
+    let offsets: Vec<i32> = track.chunks.iter().flat_map(|c| &c.samples).map(|s| s.composition).collect();
+    if offsets.iter().all(|o| *o == 0) {
+        return;
+    }
+    let runs: Vec<(u32, i32)> = offsets.chunk_by(|a, b| a == b).map(|r| (r.len() as u32, r[0])).collect();
+    w.full(b"ctts", 1, 0, |w| {
+        w.u32(runs.len() as u32);
+        runs.iter().for_each(|(n, offset)| _ = w.u32(*n).u32(offset.cast_unsigned()));
     });
 }
 
@@ -224,7 +238,7 @@ mod tests {
 
     #[test]
     fn chunks_are_interleaved_by_time_and_a_hole_lengthens_the_sample_before_it() {
-        let sample = |duration| SampleInfo { duration, size: 10, keyframe: true };
+        let sample = |duration| SampleInfo { duration, size: 10, keyframe: true, composition: 0 };
         let video = Track {
             config: TrackConfig::Vp8(Vp8Config { width: 64, height: 48 }),
             chunks: vec![

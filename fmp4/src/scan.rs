@@ -177,8 +177,9 @@ pub fn parse_fragment_head(bytes: &[u8]) -> Result<FragmentInfo, ScanError> {
         return Err(ScanError::Malformed("tfdt"));
     }
     let dts = tfdt.u64()?;
-    let (_, flags, mut trun) = Fields::full(child(traf, "trun")?, "trun");
-    if flags & !0x700 != 0x001 || flags & 0x200 == 0 {
+    let (version, flags, mut trun) = Fields::full(child(traf, "trun")?, "trun");
+    let in_order = flags & 0x800 == 0;
+    if flags & !0xf00 != 0x001 || flags & 0x200 == 0 || version != u8::from(!in_order) {
         return Err(ScanError::Malformed("trun"));
     }
     let count = trun.u32()? as usize;
@@ -196,7 +197,8 @@ pub fn parse_fragment_head(bytes: &[u8]) -> Result<FragmentInfo, ScanError> {
             FLAGS_DELTA => false,
             _ => return Err(ScanError::Malformed("trun")),
         };
-        samples.push(SampleInfo { duration, size, keyframe });
+        let composition = if in_order { 0 } else { trun.u32()?.cast_signed() };
+        samples.push(SampleInfo { duration, size, keyframe, composition });
     }
     let payload: u64 = samples.iter().map(|s| u64::from(s.size)).sum();
     if !trun.rest.is_empty() || payload + 8 != mdat as u64 {
@@ -254,6 +256,7 @@ mod tests {
             .map(|i| Sample {
                 duration: if uneven { 3000 + i as u32 } else { 3000 },
                 keyframe: !delta || i == 0,
+                composition: if uneven { 500 - 1000 * i as i32 } else { 0 },
                 data: vec![i as u8; i + 1].into(),
             })
             .collect()

@@ -95,6 +95,7 @@ fn movie(config: &TrackConfig, units: &[AccessUnit], ticks: u32) -> Vec<u8> {
         let sample = |u: &AccessUnit| Sample {
             duration: u.duration.unwrap_or(ticks),
             keyframe: u.keyframe,
+            composition: 0,
             data: u.data.clone(),
         };
         let samples: Vec<Sample> = chunk.iter().map(sample).collect();

@@ -283,7 +283,7 @@ pub(crate) fn parameter_sets() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn archive_files() -> Vec<Vec<u8>> {
-    let sample = |keyframe| Sample { duration: 3000, keyframe, data: Bytes::from_static(b"data") };
+    let sample = |keyframe| Sample { duration: 3000, keyframe, composition: 0, data: Bytes::from_static(b"data") };
     let fragments = [fragment(1, 5, &[sample(true), sample(false)]), fragment(2, 5, &[sample(true)])];
     avc_config().map(|config| init_segment(&TrackConfig::Avc(config))).into_iter().chain(fragments).collect()
 }

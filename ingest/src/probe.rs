@@ -7,6 +7,7 @@ use crate::{
     fault::Fault,
     guard::Guard,
     inlet::{Got, Inlet},
+    meter::BackSteps,
     payload::{self, KeyframeWatch},
     reorder::{Packet, Stamp},
     repack::annexb,
@@ -44,6 +45,8 @@ pub struct ProbedVideo {
     pub bitrate: Bitrate,
     /// Between two keyframes, if two came.
     pub keyframe_interval: Option<Duration>,
+    /// Pictures come in another order than the one in which they are shown (B-frames).
+    pub b_frames: bool,
 }
 
 /// What a probe saw of the sound.
@@ -151,6 +154,7 @@ struct View {
     size: Option<(u32, u32)>,
     bytes: u64,
     pictures: u32,
+    order: BackSteps,
     first: Option<(ExtTimestamp, Stamp)>,
     last: Option<(ExtTimestamp, Stamp)>,
     keyframe_at: Option<ExtTimestamp>,
@@ -175,6 +179,7 @@ impl View {
             size: payload::size_of_config(codec, &media.config),
             bytes: 0,
             pictures: 0,
+            order: BackSteps::default(),
             first: None,
             last: None,
             keyframe_at: None,
@@ -204,6 +209,7 @@ impl View {
         self.first.get_or_insert((timestamp, packet.arrival));
         if self.last.is_none_or(|(last, _)| last != timestamp) {
             self.pictures += 1;
+            self.order.picture(timestamp);
         }
         self.last = Some((timestamp, packet.arrival));
         self.bytes += packet.payload.len() as u64;
@@ -253,6 +259,7 @@ impl View {
             fps: fps as f32,
             bitrate: DataSize::bytes(self.bytes) / to.at.saturating_duration_since(from.at),
             keyframe_interval: self.interval,
+            b_frames: self.order.are_b_frames(),
         })
     }
 }

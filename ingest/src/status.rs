@@ -111,6 +111,8 @@ pub struct StreamStatus {
     pub bitrate: Bitrate,
     /// Between the last two keyframes; `None` for sound and before the second.
     pub keyframe_interval: Option<Duration>,
+    /// The camera sends pictures in another order than the one in which they are shown (B-frames): browsers are shown fewer of them.
+    pub b_frames: bool,
     /// Packets handed on.
     pub packets: u64,
     /// Packets that never came.
@@ -138,6 +140,7 @@ impl StreamStatus {
             fps: 0.0,
             bitrate: Bitrate::ZERO,
             keyframe_interval: None,
+            b_frames: false,
             packets: 0,
             lost: 0,
             reordered: 0,

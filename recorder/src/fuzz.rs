@@ -58,7 +58,8 @@ fn header() -> Header {
 
 /// One part: its init segment, and ten fragments of half a second.
 fn part() -> (Vec<u8>, Vec<Vec<u8>>) {
-    let silence = || Sample { duration: SILENCE_TICKS, keyframe: true, data: bytes::Bytes::from_static(SILENCE) };
+    let silence =
+        || Sample { duration: SILENCE_TICKS, keyframe: true, composition: 0, data: bytes::Bytes::from_static(SILENCE) };
     let fragments = (0..10).map(|n| {
         let samples: Vec<Sample> = (0..25).map(|_| silence()).collect();
         fragment(n + 1, u64::from(n) * 24_000, &samples)

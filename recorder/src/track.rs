@@ -5,6 +5,10 @@
 //! becomes silence, and an entry if it is more than the pauses an encoder makes of silence by itself (DTX).
 
 mod camera;
+mod order;
+mod picture;
+
+pub(crate) use camera::Standing;
 
 use crate::{
     Limits,
@@ -66,13 +70,6 @@ const SILENT_ENTRY_MS: u64 = 10_000;
 const FILL_PACKETS_MAX: u64 = 30_000;
 /// A sample that stands alone gets this length: one frame at 30 fps.
 const USUAL_MS: u64 = 33;
-/// A picture whose length is not known yet.
-#[derive(Debug)]
-struct Pending {
-    dts: u64,
-    unit: AccessUnit,
-}
-
 #[derive(Debug)]
 pub(crate) struct Track {
     info: TrackInfo,
@@ -88,7 +85,7 @@ pub(crate) struct Track {
     samples: Vec<Sample>,
     dts: u64,
     opened: UnixMillis,
-    pending: Option<Pending>,
+    pending: Option<picture::Pending>,
     /// End of what was placed so far, in ticks.
     end: Option<u64>,
     /// The usual distance of two pictures, in ticks.
@@ -153,7 +150,9 @@ impl Track {
 
     /// The recording's time up to which everything that came out of the depacketizer is in fragments handed over.
     pub(crate) fn unwritten_from_ms(&self) -> Option<u64> {
-        let first = if self.samples.is_empty() { self.pending.as_ref().map(|p| p.dts) } else { Some(self.dts) };
+        let held = || self.camera.as_ref().and_then(|c| c.order.first());
+        let pending = || self.pending.as_ref().map(|p| p.dts).or_else(held);
+        let first = if self.samples.is_empty() { pending() } else { Some(self.dts) };
         first.map(|t| self.ms(t))
     }
 
@@ -189,7 +188,8 @@ impl Track {
         let mut units = std::mem::take(&mut self.units);
         self.depay.poll(now, &mut units);
         self.units(units, sender, out);
-        if self.unwritten_from_ms().is_some() && now.0 - self.opened.0 >= self.fragment_ms {
+        if self.unwritten_from_ms().is_some() && now.0 - self.opened.0 >= self.fragment_ms + self.order_ms() {
+            self.settle(out);
             self.close_pending(None);
             self.cut(out);
         }
@@ -224,6 +224,9 @@ impl Track {
         self.flush_depacketizer(sender, out);
         self.clock.reset();
         self.newest = None;
+        if let Some(camera) = &mut self.camera {
+            camera.order.restart();
+        }
     }
 
     /// A sender report.
@@ -267,24 +270,32 @@ impl Track {
         let mut units = std::mem::take(&mut self.units);
         self.depay.flush(&mut units);
         self.units(units, sender, out);
+        self.settle(out);
     }
 
     fn units(&mut self, mut units: Vec<Unit>, sender: &mut SenderClock, out: &mut Vec<Output>) {
         for unit in units.drain(..) {
             match unit {
-                // What the tap dropped is announced by the tap with its cause; the depacketizer sees the same packets missing.
-                Unit::Hole(h) => match &mut self.hole {
-                    // The forwarding plane hands over nothing of a muted track.
-                    Some((GapCause::Overload | GapCause::Muted, _)) => {}
-                    Some((_, packets)) if self.camera.is_some() => *packets += h.packets,
-                    hole => *hole = Some((GapCause::Loss, h.packets)),
-                },
-                Unit::Access(unit) if unit.broken.is_some() => self.broken(unit, out),
+                Unit::Hole(h) => {
+                    // What follows is no part of the order that pictures before it have.
+                    self.settle(out);
+                    // What the tap dropped is announced by the tap with its cause; the depacketizer sees the same packets missing.
+                    match &mut self.hole {
+                        // The forwarding plane hands over nothing of a muted track.
+                        Some((GapCause::Overload | GapCause::Muted, _)) => {}
+                        Some((_, packets)) if self.camera.is_some() => *packets += h.packets,
+                        hole => *hole = Some((GapCause::Loss, h.packets)),
+                    }
+                }
+                Unit::Access(unit) if unit.broken.is_some() => {
+                    self.settle(out);
+                    self.broken(unit, out);
+                }
                 Unit::Access(unit) => {
                     self.cut_raw(out);
                     let dts = self.place(unit.timestamp.0, unit.arrival, sender);
                     match self.info.codec.kind() {
-                        TrackKind::Video => self.picture(dts, unit, out),
+                        TrackKind::Video => self.shown_at(dts, unit, out),
                         TrackKind::Audio if self.camera.is_some() => self.camera_sound(dts, unit, out),
                         TrackKind::Audio => self.sound(dts, unit, out),
                     }
@@ -299,64 +310,6 @@ impl Track {
         let arrival = (arrival.0 - self.started.0).saturating_mul(1_000_000);
         let at = self.clock.place(sender, timestamp, arrival).max(0);
         (i128::from(at) * i128::from(self.rate.hz()) / 1_000_000_000) as u64
-    }
-
-    fn picture(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
-        // Time may have been slewed back over the end of what is there: never overlap (invariant 6).
-        let floor = match &self.pending {
-            Some(p) => p.dts + 1,
-            None => self.end.unwrap_or(0),
-        };
-        let dts = dts.max(floor);
-        let known = self.camera.as_ref().and_then(|c| c.last_dts);
-        let distance = self.pending.as_ref().map(|p| p.dts).or(known).map_or(0, |last| dts.saturating_sub(last));
-        if let Some(camera) = &mut self.camera {
-            camera.last_dts = Some(dts);
-        }
-        let hole = match self.hole.take() {
-            None if self.is_quiet(distance) => Some((GapCause::CameraSilent, 0)),
-            // Muted for so short a time, or sending black pictures: nothing is missing.
-            Some((GapCause::Muted, _)) if distance < self.fragment_ticks => None,
-            hole => hole,
-        };
-        let usual_max = if self.camera.is_some() { u64::MAX } else { self.fragment_ticks };
-        if hole.is_none() && (1..usual_max).contains(&distance) {
-            self.usual = distance;
-        }
-        let usual_end = self.pending.as_ref().map_or(dts, |p| p.dts + self.usual);
-        self.close_pending(Some(if hole.is_none() { dts } else { dts.min(usual_end) }));
-        if let Some((cause, packets)) = hole {
-            if self.camera.is_some() {
-                // What is missing shows between fragments.
-                self.cut(out);
-            }
-            self.gap(dts, cause, packets, out);
-        }
-        if unit.keyframe {
-            self.last_keyframe = Some(unit.arrival);
-        }
-        let new_config = unit.config.is_some() && unit.config != self.config;
-        let open_ticks = dts.saturating_sub(self.dts);
-        if !self.samples.is_empty() && (unit.keyframe || new_config || open_ticks + self.usual > self.fragment_ticks) {
-            self.cut(out);
-        }
-        if new_config && let Some(config) = &unit.config {
-            out.push(Output::Part(init_segment(config)));
-            self.config = unit.config.clone();
-        }
-        if self.samples.is_empty() {
-            self.dts = dts;
-            self.opened = unit.arrival;
-        }
-        self.pending = Some(Pending { dts, unit });
-    }
-
-    /// Gives the waiting picture its length: up to `until`, or the usual one.
-    fn close_pending(&mut self, until: Option<u64>) {
-        let Some(p) = self.pending.take() else { return };
-        let duration = until.map_or(self.usual, |u| u - p.dts).clamp(1, u64::from(u32::MAX));
-        self.end = Some(p.dts + duration);
-        self.samples.push(Sample { duration: duration as u32, keyframe: p.unit.keyframe, data: p.unit.data });
     }
 
     fn sound(&mut self, dts: u64, unit: AccessUnit, out: &mut Vec<Output>) {
@@ -414,7 +367,7 @@ impl Track {
             self.dts = dts;
             self.opened = arrival;
         }
-        self.samples.push(Sample { duration, keyframe: true, data });
+        self.samples.push(Sample { duration, keyframe: true, composition: 0, data });
         self.end = Some(dts + u64::from(duration));
     }
 

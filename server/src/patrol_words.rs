@@ -41,6 +41,7 @@ pub fn stream_info(s: &StreamStatus) -> Option<CameraStreamInfo> {
         fps_x10: tenths(s.fps),
         kbps: kbps(s.bitrate.as_bps()),
         keyframe_ms: s.keyframe_interval.map_or(0, |d| d.as_millis() as u32),
+        b_frames: s.b_frames,
         lost: s.lost,
         reordered: s.reordered,
     })
@@ -56,7 +57,12 @@ fn kbps(bps: u64) -> u32 {
 
 fn fault(found: &Found, stream: CameraStream) -> CameraFault {
     let kind = match found {
-        Found::Unreachable | Found::AddressRefused | Found::Busy | Found::Closed | Found::Reset | Found::Internal(_) => ProbeFault::Unreachable,
+        Found::Unreachable
+        | Found::AddressRefused
+        | Found::Busy
+        | Found::Closed
+        | Found::Reset
+        | Found::Internal(_) => ProbeFault::Unreachable,
         Found::Timeout(_) | Found::Silent => ProbeFault::Timeout,
         Found::WrongPassword => ProbeFault::WrongPassword,
         Found::NotFound | Found::BadUrl => ProbeFault::NotFound,
@@ -79,6 +85,9 @@ pub fn report(found: ProbeReport) -> CameraReport {
                 let detail = format!("{} ms", v.keyframe_interval.unwrap_or_default().as_millis());
                 faults.push(CameraFault { fault: ProbeFault::KeyframesFarApart, stream: Some(stream), detail });
             }
+            if v.b_frames {
+                faults.push(CameraFault { fault: ProbeFault::BFrames, stream: Some(stream), detail: String::new() });
+            }
         }
         Err(e) => faults.push(fault(e, stream)),
     };
@@ -100,6 +109,7 @@ pub fn report(found: ProbeReport) -> CameraReport {
             fps_x10: 0,
             kbps: 0,
             keyframe_ms: 0,
+            b_frames: false,
             lost: 0,
             reordered: 0,
         }),
@@ -135,6 +145,7 @@ fn info(stream: CameraStream, v: &ProbedVideo) -> CameraStreamInfo {
         fps_x10: tenths(v.fps),
         kbps: kbps(v.bitrate.as_bps()),
         keyframe_ms: v.keyframe_interval.map_or(0, |d| d.as_millis() as u32),
+        b_frames: v.b_frames,
         lost: 0,
         reordered: 0,
     }
@@ -157,7 +168,7 @@ fn picture(codec: Codec, annexb: &[u8]) -> Option<String> {
     let config = TrackConfig::Avc(AvcConfig::new(sps, pps)?);
     let data: Vec<u8> = slices.iter().flat_map(|n| [&(n.len() as u32).to_be_bytes()[..], n].concat()).collect();
     let mut mp4 = init_segment(&config);
-    mp4.extend(fragment(1, 0, &[Sample { duration: 90_000, keyframe: true, data: data.into() }]));
+    mp4.extend(fragment(1, 0, &[Sample { duration: 90_000, keyframe: true, composition: 0, data: data.into() }]));
     Some(format!("data:video/mp4;base64,{}", STANDARD.encode(mp4)))
 }
 

@@ -33,6 +33,9 @@ pub mod nal {
 /// How many parameter sets of a kind `avcC` holds at most here; the format's own limit for SPS is 31.
 pub const PARAMETER_SETS_MAX: usize = 16;
 
+/// No stream reorders more pictures (§E.2.1, `MaxDpbFrames`).
+pub const REORDER_MAX: u8 = 16;
+
 /// Parameter sets and what they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AvcConfig {
@@ -91,6 +94,12 @@ impl AvcConfig {
         out
     }
 
+    /// How many pictures at most come before one that is shown before them, as far as every SPS tells.
+    #[must_use]
+    pub fn reorder_max(&self) -> Option<u8> {
+        self.sps.iter().map(|s| Sps::parse(s)?.reorder_max).try_fold(0, |most, n| Some(n?.max(most)))
+    }
+
     /// The parameter sets as they go in front of a keyframe in a sample, with four-byte lengths.
     #[must_use]
     pub fn in_band(&self) -> Vec<u8> {
@@ -142,6 +151,9 @@ pub struct Sps {
     pub width: u16,
     /// Height in pixels after cropping.
     pub height: u16,
+    /// How many pictures at most come before one that is shown before them: none where the profile or the order count rules
+    /// it out, else as the VUI says (`max_num_reorder_frames`); `None` if nothing says it.
+    pub reorder_max: Option<u8>,
     high_profile: bool,
     chroma_format: u8,
     depth_luma_minus8: u8,
@@ -163,6 +175,7 @@ impl Sps {
             id,
             width: 0,
             height: 0,
+            reorder_max: None,
             high_profile: matches!(profile, 100 | 110 | 122 | 144),
             chroma_format: 1,
             depth_luma_minus8: 0,
@@ -184,7 +197,8 @@ impl Sps {
             }
         }
         r.ue()?; // log2_max_frame_num_minus4
-        match r.ue()? {
+        let order = r.ue()?;
+        match order {
             0 => _ = r.ue()?,
             1 => {
                 r.bit()?;
@@ -228,8 +242,77 @@ impl Sps {
         };
         sps.width = size(mbs_wide, unit_x, crop[0], crop[1])?;
         sps.height = size(map_units_high.checked_mul(field)?, unit_y, crop[2], crop[3])?;
+        sps.reorder_max = match (profile, order) {
+            // §A.2.1: no B slices; §8.2.1.3: shown in the order of decoding.
+            (66, _) | (_, 2) => Some(0),
+            _ => reorder_of_vui(&mut r),
+        };
         Some(sps)
     }
+}
+
+/// `max_num_reorder_frames` of the VUI (§E.1.1) that begins here; `None` if it is not told, or cut short.
+fn reorder_of_vui(r: &mut BitReader<'_>) -> Option<u8> {
+    if !r.bit()? {
+        return None;
+    }
+    // aspect_ratio_info: Extended_SAR has the ratio behind it.
+    if r.bit()? && r.bits(8)? == 255 {
+        r.bits(32)?;
+    }
+    if r.bit()? {
+        r.bit()?; // overscan_appropriate_flag
+    }
+    if r.bit()? {
+        r.bits(4)?; // video_format, video_full_range_flag
+        if r.bit()? {
+            r.bits(24)?;
+        }
+    }
+    if r.bit()? {
+        r.ue()?; // chroma_sample_loc_type of both fields
+        r.ue()?;
+    }
+    if r.bit()? {
+        r.bits(64)?; // timing_info
+        r.bit()?;
+    }
+    let nal_hrd = r.bit()?;
+    if nal_hrd {
+        skip_hrd(r)?;
+    }
+    let vcl_hrd = r.bit()?;
+    if vcl_hrd {
+        skip_hrd(r)?;
+    }
+    if nal_hrd || vcl_hrd {
+        r.bit()?; // low_delay_hrd_flag
+    }
+    r.bit()?; // pic_struct_present_flag
+    if !r.bit()? {
+        return None;
+    }
+    r.bit()?; // motion_vectors_over_pic_boundaries_flag
+    for _ in 0..4 {
+        r.ue()?; // bytes of a picture, bits of a macroblock, lengths of vectors
+    }
+    u8::try_from(r.ue()?).ok().filter(|n| *n <= REORDER_MAX)
+}
+
+/// `hrd_parameters()` (§E.1.2).
+fn skip_hrd(r: &mut BitReader<'_>) -> Option<()> {
+    let count = r.ue()?;
+    if count > 31 {
+        return None;
+    }
+    r.bits(8)?;
+    for _ in 0..=count {
+        r.ue()?;
+        r.ue()?;
+        r.bit()?;
+    }
+    r.bits(20)?;
+    Some(())
 }
 
 /// The id of a picture parameter set (NAL unit of type 8 with its header byte).
@@ -244,6 +327,15 @@ pub fn pps_id(nal_unit: &[u8]) -> Option<u8> {
 pub fn starts_picture(nal_unit: &[u8]) -> bool {
     // ue(v) of 0 is the single bit 1.
     nal_unit.get(1).is_some_and(|b| b & 0x80 != 0)
+}
+
+/// Whether this slice (types 1, 2 and 5, with header byte) is predicted from two pictures, one of which may be shown later:
+/// `slice_type` is 1 or 6 (§7.4.3).
+#[must_use]
+pub fn is_b_slice(nal_unit: &[u8]) -> bool {
+    let head = nal_unit.get(1..nal_unit.len().min(16)).map(unescape).unwrap_or_default();
+    let mut r = BitReader::new(&head);
+    r.ue().and_then(|_first_mb| r.ue()).is_some_and(|kind| kind % 5 == 1)
 }
 
 fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Option<()> {
@@ -282,6 +374,25 @@ mod tests {
         for (who, sps, w, h) in cases {
             let sps = Sps::parse(&hex(sps)).unwrap_or_else(|| panic!("{who} parses"));
             assert_eq!((sps.width, sps.height), (w, h), "{who}");
+        }
+    }
+
+    #[test]
+    fn reads_how_far_pictures_are_reordered() {
+        // (who wrote it, SPS, how many pictures)
+        let cases = [
+            ("baseline", "6742c01fda014016ec0440000003004000000f03c60ca8", Some(0)),
+            ("x264 high as it is by itself", "67640028acd940780227e5c044000003000400000300f03c60c658", Some(2)),
+            ("x264 main, bframes=2", "674d400de880a0fd80880000030008000003019078a14890", Some(1)),
+            (
+                "x264 high, bframes=3, b-pyramid",
+                "6764000dacd94141fb01100000030010000003032602001e840007a12928c01e28532c",
+                Some(2),
+            ),
+            ("the same, cut behind its timing", "6764000dacd94141fb0110000003001000", None),
+        ];
+        for (who, sps, want) in cases {
+            assert_eq!(Sps::parse(&hex(sps)).unwrap_or_else(|| panic!("{who} parses")).reorder_max, want, "{who}");
         }
     }
 

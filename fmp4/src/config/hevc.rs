@@ -117,6 +117,12 @@ impl HevcConfig {
         out
     }
 
+    /// How many pictures at most come before one that is shown before them, as far as every SPS tells.
+    #[must_use]
+    pub fn reorder_max(&self) -> Option<u8> {
+        self.sps.iter().map(|s| Sps::parse(s)?.reorder_max).try_fold(0, |most, n| Some(n?.max(most)))
+    }
+
     /// The parameter sets as they go in front of a keyframe in a sample, with four-byte lengths.
     #[must_use]
     pub fn in_band(&self) -> Vec<u8> {
@@ -175,6 +181,9 @@ pub struct Sps {
     pub height: u16,
     /// `chroma_format_idc`: 0 to 3, 1 is 4:2:0.
     pub chroma_format: u8,
+    /// `sps_max_num_reorder_pics` of the highest sub-layer: how many pictures at most come before one that is shown before them.
+    /// `None` if the set is cut before it or it is out of range.
+    pub reorder_max: Option<u8>,
     depth_luma_minus8: u8,
     depth_chroma_minus8: u8,
     sub_layers: u8,
@@ -233,18 +242,33 @@ impl Sps {
             let outside = unit.checked_mul(a.checked_add(b)?)?;
             u16::try_from(coded.checked_sub(outside)?).ok().filter(|s| *s > 0)
         };
+        let (depth_luma_minus8, depth_chroma_minus8) = (small(r.ue()?, 7)?, small(r.ue()?, 7)?);
         Some(Self {
             id,
             width: size(coded_width, unit_x, window[0], window[1])?,
             height: size(coded_height, unit_y, window[2], window[3])?,
             chroma_format,
-            depth_luma_minus8: small(r.ue()?, 7)?,
-            depth_chroma_minus8: small(r.ue()?, 7)?,
+            reorder_max: reorder_max(&mut r, sub_layers_minus1),
+            depth_luma_minus8,
+            depth_chroma_minus8,
             sub_layers: sub_layers_minus1 + 1,
             nested,
             profile,
         })
     }
+}
+
+/// Reads on to `sps_max_num_reorder_pics` (§7.3.2.2.1).
+fn reorder_max(r: &mut BitReader<'_>, sub_layers_minus1: u8) -> Option<u8> {
+    r.ue()?; // log2_max_pic_order_cnt_lsb_minus4
+    let each = r.bit()?;
+    let mut last = None;
+    for _ in if each { 0 } else { sub_layers_minus1 }..=sub_layers_minus1 {
+        r.ue()?; // sps_max_dec_pic_buffering_minus1
+        last = Some(r.ue()?);
+        r.ue()?; // sps_max_latency_increase_plus1
+    }
+    u8::try_from(last?).ok().filter(|n| *n <= super::avc::REORDER_MAX)
 }
 
 /// The id of a video parameter set (NAL unit of type 32 with its header).
@@ -295,6 +319,9 @@ mod tests {
             let sps = Sps::parse(&hex(sps)).unwrap_or_else(|| panic!("{who} parses"));
             assert_eq!((sps.id, sps.width, sps.height, sps.chroma_format), (id, w, h, chroma), "{who}");
         }
+        // x265 with bframes=3, of which ffprobe says has_b_frames=2.
+        let three_b = "42010101600000030090000003000003003ca00a080f16595964932bc05a020000030002000003003210";
+        assert_eq!(Sps::parse(&hex(three_b)).and_then(|s| s.reorder_max), Some(2));
     }
 
     #[test]

@@ -59,6 +59,17 @@ impl TrackConfig {
         }
     }
 
+    /// How many pictures at most come before one that is shown before them; `None` if the stream does not say. Sound and VP8 are
+    /// never reordered.
+    #[must_use]
+    pub fn reorder_max(&self) -> Option<u8> {
+        match self {
+            Self::Avc(c) => c.reorder_max(),
+            Self::Hevc(c) => c.reorder_max(),
+            Self::Vp8(_) | Self::Opus(_) | Self::Aac(_) | Self::Pcma | Self::Pcmu => Some(0),
+        }
+    }
+
     /// Whether this is sound.
     #[must_use]
     pub fn is_sound(&self) -> bool {

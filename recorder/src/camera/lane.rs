@@ -1,7 +1,10 @@
 //! One stream of a camera while it is recorded, and how a camera's recording stands.
 
 use super::coverage::Coverage;
-use crate::{FailReason, track::Track};
+use crate::{
+    FailReason,
+    track::{Standing, Track},
+};
 use bytes::Bytes;
 use lectern_media::{ClockRate, TrackInfo, UnixMillis};
 
@@ -40,6 +43,8 @@ pub(super) struct Lane {
     pub(super) parameters: Bytes,
     /// `None` between two starts, and while the recording has failed.
     pub(super) track: Option<Track>,
+    /// Which part the one before it left open, for the next one.
+    pub(super) standing: Option<Standing>,
     /// Its end in ticks, for the next one.
     pub(super) end: Option<(u64, u32)>,
     pub(super) coverage: Coverage,
@@ -59,6 +64,7 @@ impl Lane {
             rate: None,
             parameters: Bytes::new(),
             track: None,
+            standing: None,
             end: None,
             coverage,
             init: Vec::new(),
@@ -72,6 +78,6 @@ impl Lane {
     /// Where its next track begins at the earliest, in ticks of a clock.
     pub(super) fn set_end(&mut self, end: Option<(u64, u32)>) {
         self.end = end;
-        self.track = None;
+        (self.track, self.standing, self.new_part) = (None, None, true);
     }
 }

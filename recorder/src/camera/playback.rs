@@ -253,7 +253,8 @@ impl Footage {
             Pace::Keyframes => {
                 let data = first_sample(&path, &track.fragments[piece.fragments.start])?;
                 let duration = u32::try_from(piece.to - piece.from).unwrap_or(u32::MAX).max(1);
-                Ok(fragment(piece.number, piece.from, &[Sample { duration, keyframe: true, data }]).into())
+                Ok(fragment(piece.number, piece.from, &[Sample { duration, keyframe: true, composition: 0, data }])
+                    .into())
             }
         }
     }

@@ -171,9 +171,14 @@ impl Session {
             (ticks * to).div_ceil(hz) as u64
         });
         lane.track = Track::camera(info.clone(), rate, epoch, Some(end), &self.limits.recording);
-        lane.new_part = true;
+        lane.new_part |= lane.init.is_empty();
         match &mut lane.track {
-            Some(track) => track.parameters(&lane.parameters),
+            Some(track) => {
+                track.parameters(&lane.parameters);
+                if let Some(standing) = lane.standing.take() {
+                    track.stand_on(standing);
+                }
+            }
             None => {
                 metrics::counter!("lectern_recorder_refused_total", "reason" => "codec").increment(1);
                 tracing::warn!(camera = %self.meta.camera, codec = ?info.codec, "not recorded: no such codec in the archive");
@@ -186,6 +191,7 @@ impl Session {
         if let Some(lane) = self.lanes.get_mut(&id) {
             if let Some(track) = lane.track.take() {
                 lane.end = track.end().map(|t| (t, track.hz())).or(lane.end);
+                lane.standing = track.standing();
                 lane.coverage.suspect(GapCause::Reconnect);
             }
             lane.ended.get_or_insert(now);
@@ -536,7 +542,9 @@ impl Session {
         for mut hour in std::mem::take(&mut self.hours) {
             self.synced.insert(hour_dir(&hour), hour.writer().synced_len());
         }
-        self.lanes.values_mut().for_each(|l| l.track = None);
+        for lane in self.lanes.values_mut() {
+            (lane.track, lane.standing, lane.new_part) = (None, None, true);
+        }
     }
 
     /// Hands over what tracks hold.

@@ -59,7 +59,7 @@ pub(crate) fn example(root: &Path) -> io::Result<Vec<u8>> {
     w.part(track, init_segment(&TrackConfig::Pcma), started)?;
     for n in 0..6u64 {
         let data = Bytes::from(vec![n as u8; 40]);
-        let samples = vec![Sample { duration: 4000, keyframe: true, data }];
+        let samples = vec![Sample { duration: 4000, keyframe: true, composition: 0, data }];
         let f = Fragment { sequence: n as u32 + 1, dts: n * 4000, duration: 4000, keyframe: true, samples };
         w.fragment(track, &f, 0, 8000, started)?;
         if n % 2 == 1 {

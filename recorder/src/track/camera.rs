@@ -1,13 +1,14 @@
 //! What a camera's track does otherwise than one of a lesson: it keeps what does not decode, fills no hole in sound, and tells a silent
 //! camera from one that sends few pictures.
 
-use super::{Output, Track, USUAL_MS};
+use super::{Output, Track, USUAL_MS, order::Order};
 use crate::{
     Limits,
     camera::raw::RawUnit,
     clock::{SenderClock, TrackClock},
 };
 use lectern_fmp4::{
+    TrackConfig,
     depay::{AccessUnit, Depacketizer},
     init::init_segment,
 };
@@ -23,6 +24,13 @@ const SOUND_HOLE_MS: u64 = 60;
 /// Bytes of units that do not decode which wait for being handed over together.
 const RAW_BYTES: usize = 64 << 10;
 
+/// The part that a track left open.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    config: TrackConfig,
+    from_ms: Option<u64>,
+}
+
 /// What only a camera's track has.
 #[derive(Debug, Default)]
 pub(super) struct Camera {
@@ -34,6 +42,10 @@ pub(super) struct Camera {
     last_distance: u64,
     /// The newest picture, in ticks.
     pub(super) last_dts: Option<u64>,
+    /// Pictures that may be shown in another order than the one in which they come.
+    pub(super) order: Order,
+    /// When a part began because of other parameter sets, in milliseconds of the recording's time.
+    pub(super) part_from_ms: Option<u64>,
     /// Something came out since the start; before that, what is missing is no news.
     pub(super) begun: bool,
 }
@@ -60,8 +72,27 @@ impl Track {
         self.depay.set_parameters(config);
     }
 
+    /// The part that it leaves open.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        let (config, camera) = (self.config.clone()?, self.camera.as_ref()?);
+        Some(Standing { config, from_ms: camera.part_from_ms })
+    }
+
+    /// Goes on in the part that the track before it left open, as long as the parameter sets are the same: a camera that begins
+    /// anew again and again costs no part each time.
+    pub(crate) fn stand_on(&mut self, standing: Standing) {
+        // A part has one clock.
+        if standing.config.timescale().hz() == self.rate.hz()
+            && let Some(camera) = &mut self.camera
+        {
+            camera.part_from_ms = standing.from_ms;
+            self.config = Some(standing.config);
+        }
+    }
+
     /// Hands over what is whole.
     pub(crate) fn hand_over(&mut self, _: &mut SenderClock, out: &mut Vec<Output>) {
+        self.settle(out);
         self.close_pending(None);
         self.cut(out);
         self.cut_raw(out);

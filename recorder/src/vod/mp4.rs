@@ -131,8 +131,12 @@ impl Recording {
                     let packets = ((fragment.dts - end) / u64::from(SILENCE_TICKS)) as usize;
                     // A longer hole stays one: players show the last sample's time.
                     if (1..=SILENCE_PACKETS_MAX).contains(&packets) {
-                        let silence =
-                            SampleInfo { duration: SILENCE_TICKS, size: SILENCE.len() as u32, keyframe: true };
+                        let silence = SampleInfo {
+                            duration: SILENCE_TICKS,
+                            size: SILENCE.len() as u32,
+                            keyframe: true,
+                            composition: 0,
+                        };
                         track.chunks.push(Chunk { dts: end, samples: vec![silence; packets] });
                         places.push(Place { bytes: SILENCE.repeat(packets), range: None });
                     }

@@ -226,7 +226,12 @@ impl Recording {
         let (dts, ticks) = (at(from_us), (at(from_us + us) - at(from_us)).max(1) as u32);
         let samples = match track.kind() {
             TrackKind::Audio => {
-                let packet = Sample { duration: SILENCE_TICKS, keyframe: true, data: Bytes::from_static(SILENCE) };
+                let packet = Sample {
+                    duration: SILENCE_TICKS,
+                    keyframe: true,
+                    composition: 0,
+                    data: Bytes::from_static(SILENCE),
+                };
                 let mut all = vec![packet; (ticks / SILENCE_TICKS).max(1) as usize];
                 // The last one is stretched to the end.
                 if let Some(last) = all.last_mut() {
@@ -242,7 +247,7 @@ impl Recording {
                 let info = scan::parse_fragment(&bytes).map_err(|_| VodError::Damaged { path, offset: key.offset })?;
                 let size = info.samples.first().map_or(0, |s| s.size) as usize;
                 let data = bytes.slice(info.data_offset..info.data_offset + size);
-                vec![Sample { duration: ticks, keyframe: true, data }]
+                vec![Sample { duration: ticks, keyframe: true, composition: 0, data }]
             }
         };
         Ok(fragment(0, dts, &samples).into())

@@ -83,6 +83,7 @@ impl Cameras for Site {
             fps_x10: 250,
             kbps: 1_000,
             keyframe_ms: 2_000,
+            b_frames: false,
             lost: 0,
             reordered: 0,
         };

@@ -725,6 +725,10 @@ kbps: number,
  */
 keyframe_ms: number, 
 /**
+ * It sends B-frames: walls show fewer pictures of it, for browsers show them in the order in which they come.
+ */
+b_frames: boolean, 
+/**
  * Packets lost since it was connected.
  */
 lost: number, 
@@ -2018,7 +2022,7 @@ hours_left: number | null, };
 /**
  * What is wrong with a camera under test.
  */
-export type ProbeFault = "unreachable" | "timeout" | "wrong_password" | "not_found" | "not_rtsp" | "no_video" | "codec_not_supported" | "substream_not_h264" | "no_substream" | "no_keyframe" | "keyframes_far_apart" | "clock_off" | "no_clock";
+export type ProbeFault = "unreachable" | "timeout" | "wrong_password" | "not_found" | "not_rtsp" | "no_video" | "codec_not_supported" | "substream_not_h264" | "no_substream" | "no_keyframe" | "keyframes_far_apart" | "b_frames" | "clock_off" | "no_clock";
 
 /**
  * An error as RFC 9457 wants it. `code` is stable and has words in the client; `detail` is English for the log.

@@ -72,6 +72,8 @@ body! {
         pub kbps: u32,
         /// Milliseconds between keyframes; 0 if unknown.
         pub keyframe_ms: u32,
+        /// It sends B-frames: walls show fewer pictures of it, for browsers show them in the order in which they come.
+        pub b_frames: bool,
         /// Packets lost since it was connected.
         pub lost: u64,
         /// Packets that came out of order since it was connected.
@@ -232,6 +234,8 @@ words! {
         NoKeyframe,
         /// Keyframes are more than 4 s apart: pictures appear late.
         KeyframesFarApart,
+        /// It sends B-frames: walls show fewer pictures of it.
+        BFrames,
         /// Its clock is off by more than a second.
         ClockOff,
         /// It does not tell its clock.

@@ -127,7 +127,7 @@ class PageCameras extends Page {
     return html`<tr class=${c.enabled ? "" : "faded"} data-camera=${c.id} data-state=${status.state}>
       <td><strong>${c.name}</strong> <span class="muted small">${p.groups[c.group]}</span></td>
       <td><span class="state ${tone(status.state)}"><span class="dot"></span>${p.state[status.state]}</span> <span class="muted small num">${lasting(Date.now() - status.since)}</span></td>
-      <td class="wide-cell small num muted">${status.streams.filter((s) => s.stream !== "sound").map((s) => html`<span class="stream">${p.streams[s.stream]} ${codecWords(s.codec)} ${s.width}×${s.height} ${s.kbps} kbit/s</span>`)}</td>
+      <td class="wide-cell small num muted">${status.streams.filter((s) => s.stream !== "sound").map((s) => html`<span class="stream">${p.streams[s.stream]} ${codecWords(s.codec)} ${s.width}×${s.height} ${s.kbps} kbit/s${s.b_frames ? html` <span class="warn-text" title=${`${p.probe.b_frames.what} ${p.probe.b_frames.next}`}>${p.cameras.bFrames}</span>` : nothing}</span>`)}</td>
       <td class="wide-cell small num ${off !== null && Math.abs(off) > 1_000 ? "warn-text" : "muted"}">${off === null ? "—" : `${off > 0 ? "+" : ""}${off} ms`}</td>
       <td>${status.recording ? html`<span class="badge live"><span class="dot"></span>REC</span>` : c.record ? html`<span class="badge warn">${p.tile.notRecordingShort}</span>` : html`<span class="badge">${p.cameras.notRecorded}</span>`}</td>
       <td class="act">${c.may.manage
