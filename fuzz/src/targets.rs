@@ -15,6 +15,7 @@ use lectern_recorder::fuzz as recorder;
 use lectern_sfu::fuzz as sfu;
 use lectern_sfu_core::fuzz as core;
 use lectern_signaling::{http::range_of, whip::sdp as device};
+use lectern_transcode::fuzz as transcode;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// All targets, lowest crate first.
@@ -67,6 +68,9 @@ pub(crate) fn all() -> Vec<Target> {
         Target { name: "health_requests", run: health::requests, seeds: health::request_seeds, weight: 1 },
         Target { name: "health_reports", run: health::reports, seeds: health::report_seeds, weight: 4 },
         Target { name: "health_pictures", run: health::pictures, seeds: health::picture_seeds, weight: 40 },
+        Target { name: "sound_requests", run: transcode::requests, seeds: transcode::request_seeds, weight: 1 },
+        Target { name: "sound_answers", run: transcode::answers, seeds: transcode::answer_seeds, weight: 1 },
+        Target { name: "sound_units", run: transcode::units, seeds: transcode::unit_seeds, weight: 40 },
         Target { name: "http_range", run: http_range, seeds: seeds::ranges, weight: 1 },
     ]
 }
