@@ -179,7 +179,7 @@ mod tests {
                 meter.packet(&packet, false);
             }
             assert_eq!(meter.b_frames, want, "{what}");
-            assert_eq!(meter.unit().as_millis() / 10, 4, "{what}");
+            assert!((38..=41).contains(&meter.unit().as_millis()), "{what}: {:?}", meter.unit());
         }
     }
 }
