@@ -18,7 +18,7 @@ import { measureFor, until } from "../lib/wait.mjs";
 
 const TILES = Number(process.env.E2E_TILES ?? pick(9, 36));
 /** Cameras that are put on the open wall one after the other. */
-const LOOKS = 5;
+const LOOKS = pick(5, 20);
 const SECONDS = Number(process.env.E2E_SECONDS ?? pick(10, 300));
 const shot = (name) => join(ROOT, `target/e2e/wall-${name}.png`);
 
@@ -128,8 +128,8 @@ test("the first picture of a camera that is put on an open wall", async () => {
     }, id), 5_000, { everyMs: 20 });
     found.push(at - clickedAt);
   }
-  figures.firstPictureMs = { looks: found.length, p50: percentile(found, 0.5), max: percentile(found, 1) };
-  aims.firstPictureMs = [figures.firstPictureMs.max, "<=", 500];
+  figures.firstPictureMs = { looks: found.length, p50: percentile(found, 0.5), p95: percentile(found, 0.95), max: percentile(found, 1) };
+  aims.firstPictureMs = [figures.firstPictureMs.p95, "<=", 500];
   await page.getByRole("searchbox").fill("");
   await page.evaluate(() => document.activeElement?.blur());
   await page.keyboard.press("8");

@@ -186,6 +186,20 @@ test("states, figures and what lines carry come in", async () => {
   expect(wall.refused.get("b")).toBe("not_now");
 });
 
+test("a line knows since when it was asked for its camera, whatever else changes", async () => {
+  begin();
+  await wait(10);
+  server().accept();
+  await wait(100);
+  const first = session.askedAt(0);
+  expect(first).toBeGreaterThan(0);
+  await wait(1_000);
+  session.dispatch({ type: "put", slot: 1, cameras: ["c"] });
+  await wait(100);
+  expect(session.askedAt(0)).toBe(first);
+  expect(session.askedAt(1)).toBeGreaterThan(first);
+});
+
 test("what a page of lines carries is drawn once, and nothing of it outlives its connection", async () => {
   begin();
   server().accept();

@@ -77,6 +77,8 @@ export class WallSession {
   #timers: ReturnType<typeof setInterval>[] = [];
   #welcomed = false;
   #shown = "";
+  /** By line: the camera it was asked to carry, and when. */
+  #asked = new Map<string, { camera: CameraId; at: number }>();
   #renewedAt = Number.NEGATIVE_INFINITY;
   #clockOffset = 0;
   #over = false;
@@ -162,6 +164,11 @@ export class WallSession {
     return this.#receiver.mids[slot] ?? null;
   }
 
+  /** When the line of a tile was asked to carry what it does now: what was received before is of another camera. */
+  askedAt(slot: number): number {
+    return this.#asked.get(this.mid(slot) ?? "")?.at ?? 0;
+  }
+
   /** A picture stands still: says again what is shown, or takes a new connection. */
   still(what: "ask" | "renew"): void {
     if (what === "ask") {
@@ -213,6 +220,11 @@ export class WallSession {
     const text = JSON.stringify(tiles);
     if (text === this.#shown) return;
     this.#shown = text;
+    const now = performance.now();
+    this.#asked = new Map(tiles.map(({ mid, camera }) => {
+      const before = this.#asked.get(mid);
+      return [mid, before?.camera === camera ? before : { camera, at: now }];
+    }));
     this.#socket?.ask({ type: "show", tiles }).then((answer) => {
       // The answer to a newer question counts.
       if (answer.type !== "shown" || this.#shown !== text) return;

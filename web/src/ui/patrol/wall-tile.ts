@@ -214,18 +214,20 @@ export class LecWallTile extends View {
     const video = this.video;
     if (!video || this.#waiting || this.#drawn) return;
     this.#waiting = true;
-    const drawn = (): void => {
+    const drawn = (_now?: unknown, frame?: VideoFrameCallbackMetadata): void => {
       this.#waiting = false;
       const { camera, carried } = this.model;
       if (this.#drawn || !this.isConnected) return;
       if (camera && carried?.camera === camera.id) {
+        // A decoder that is behind still brings frames of the camera of before.
+        if (frame?.receiveTime !== undefined && frame.receiveTime < this.session.askedAt(this.model.slot)) return this.#await();
         this.#drawn = true;
         this.#hasLast = false;
         this.requestUpdate();
       }
     };
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(drawn);
-    else video.addEventListener("timeupdate", drawn, { once: true });
+    else video.addEventListener("timeupdate", () => drawn(), { once: true });
   }
 
   override updated(changed: PropertyValues): void {
