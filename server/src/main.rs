@@ -86,6 +86,12 @@ enum RecorderCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Says that this machine's clock is right, though it leapt: days of cameras' footage are counted by it from then on. The
+    /// running server heeds it within a minute.
+    ConfirmClock {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -163,10 +169,15 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Recorder(RecorderCommand::Check { dir, json }) => check_recordings(&dir, json),
+        Command::Recorder(RecorderCommand::ConfirmClock { place }) => confirm_clock(&place.load(|_| ())?),
         Command::Evidence(command) => evidence::run(command),
         Command::Audit(command) => audit::run(command),
         Command::HealthWorker => {
             lectern_health::worker::run(std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::SoundWorker => {
+            lectern_transcode::worker::run(std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Library(LibraryCommand::Rebuild { place, new }) => {
@@ -176,10 +187,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             if let Some(aside) = aside {
                 println!("the old journal is kept as {}", aside.display());
                 println!("nobody has an account now: the next start makes the first one and prints who may sign in");
-        Command::SoundWorker => {
-            lectern_transcode::worker::run(std::io::stdin().lock(), std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
             }
             if places > 0 {
                 println!("{places} places were made again, as the recordings name them");
@@ -207,6 +214,17 @@ fn checked(config: &Config) -> anyhow::Result<()> {
             tls::checked(config)
         }
     }
+}
+
+fn confirm_clock(config: &Config) -> anyhow::Result<ExitCode> {
+    let dir = patrol::cameras_dir(&config.storage.data);
+    anyhow::ensure!(dir.is_dir(), "{} is not there: no camera was ever recorded", dir.display());
+    let now = lectern_media::UnixMillis::now();
+    let says = jiff::Timestamp::from_millisecond(now.0).context("no clock says that")?;
+    lectern_recorder::camera::confirm_clock(&dir, now)
+        .with_context(|| format!("could not write into {}", dir.display()))?;
+    println!("within a minute days of footage are counted by this machine's clock: {says:.0}");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check_recordings(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {

@@ -300,6 +300,20 @@ impl Keeper {
             let act = Act { count, ..Act::new(now, Who::default(), AuditAction::FootageRemoved, what, "recordings") };
             self.patrol.trail().note(act).await;
         }
+        // Told again with each look: it stays until somebody acts, or the clock proves right.
+        if let Some(doubt) = report.clock.filter(|d| d.alarm) {
+            metrics::counter!("lectern_patrol_retention_alarms_total", "reason" => "clock").increment(1);
+            let days = doubt.ahead_ms as f64 / 86_400_000.0;
+            let then = match doubt.left_ms {
+                Some(ms) => format!("it is believed after {} more hours of recording under it", ms.div_ceil(3_600_000)),
+                None => "it is not believed until somebody confirms it".to_owned(),
+            };
+            tracing::error!(
+                reason = doubt.reason(), %days, counted_as = doubt.counted.0,
+                "the server's clock is not where it should be: no footage is removed by what it leapt, and {then}. Set the clock right; or, \
+                 if it is right, run: lectern recorder confirm-clock"
+            );
+        }
         for alarm in &report.alarms {
             metrics::counter!("lectern_patrol_retention_alarms_total", "reason" => "disk").increment(1);
             tracing::error!(?alarm, "the disk of footage needs somebody");

@@ -9,7 +9,7 @@ use lectern_media::{CameraId, CameraStream, RecordingId, TrackId, UnixMillis};
 use lectern_protocol::api::{CameraGap, Span};
 use lectern_recorder::{
     Signer,
-    camera::{CameraArchive, Footage as Reader, Hold as Held, Pace, TimeSpan},
+    camera::{CameraArchive, Footage as Reader, Hold as Held, Pace, SCRATCH_PREFIX, TimeSpan},
     evidence::{self, Continue, ExportError, ExportRequest, Progress, Viewer, ViewerEntry},
     vod::VodError,
 };
@@ -271,7 +271,9 @@ impl Footage for FootageReader {
                 zone,
                 now: UnixMillis::now(),
             };
-            let dir = tempfile::tempdir_in(archive.root()).map_err(|e| fault("check a chain", e))?;
+            // On the archive's own disk; if this process is killed, opening the archive clears it.
+            let dir = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempdir_in(archive.root());
+            let dir = dir.map_err(|e| fault("check a chain", e))?;
             let path = dir.path().join("check.zip");
             match evidence::export(archive.root(), &request, &signer, &path, &mut |_| Continue::Yes) {
                 Ok(summary) if summary.until.is_none() => return Ok(ChainCheck::Nothing),

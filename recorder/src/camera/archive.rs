@@ -5,9 +5,10 @@ use super::{
     Hold, HoldError,
     engine::{Command, Shared, Worker},
     holds::Holds,
-    open::{abandon, days_of, is_recording_dir, recordings_in, unfinished},
+    open::{Unfinished, abandon, days_of, is_recording_dir, recordings_in, unfinished},
     removal,
     retention::{self, Item, Plan, RetentionAlarm, RetentionRules},
+    trust::{ClockDoubt, Trust, Uptime},
 };
 use crate::{
     Header, OpenError, Seal,
@@ -68,6 +69,14 @@ impl CameraTap {
     }
 }
 
+/// What the names of directories begin with that somebody makes in the archive's own for a while, to have its disk: opening the
+/// archive removes what a killed process left of them.
+pub const SCRATCH_PREFIX: &str = ".scratch-";
+/// Older ones.
+const SCRATCH_PREFIX_OLD: &str = ".tmp";
+/// So many are removed at one opening; the rest at the next.
+const SCRATCH_MAX: usize = 1000;
+
 /// What retention did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetentionReport {
@@ -79,7 +88,9 @@ pub struct RetentionReport {
     pub failed: u64,
     /// What somebody must be told.
     pub alarms: Vec<RetentionAlarm>,
-    /// Bytes of all sealed footage left.
+    /// Set while the wall clock is not believed; days are then counted without what it leapt.
+    pub clock: Option<ClockDoubt>,
+    /// Bytes of all footage left, with what is being recorded.
     pub used_bytes: u64,
     /// Bytes free on the disk.
     pub free_bytes: u64,
@@ -106,6 +117,7 @@ pub struct CameraArchive {
     footage: Footage,
     /// Sealed recordings that were looked at: they never change.
     known: Mutex<BTreeMap<RecordingId, Item>>,
+    trust: Mutex<Trust>,
 }
 
 impl std::fmt::Debug for CameraArchive {
@@ -137,7 +149,10 @@ impl CameraArchive {
         let root = dir.into();
         let failed = |source| OpenError::Root { dir: root.clone(), source };
         std::fs::create_dir_all(&root).map_err(failed)?;
-        let (left, removing) = unfinished(&root).map_err(failed)?;
+        clear_scratch(&root);
+        let Unfinished { open: left, removing, newest } = unfinished(&root).map_err(failed)?;
+        // Before anything is recorded: what a wrong clock dates now must not speak for it.
+        let trust = Trust::open(&root, newest);
         for dir in removing {
             // Its entry was written before it got this name.
             removal::delete(&*storage, &dir).map_err(failed)?;
@@ -168,6 +183,7 @@ impl CameraArchive {
             turned: Mutex::new(UnixMillis::now()),
             footage: Footage::new(root),
             known: Mutex::default(),
+            trust: Mutex::new(trust),
         })
     }
 
@@ -220,8 +236,8 @@ impl CameraArchive {
         cameras.remove(&camera);
         if result.is_err() {
             // It can be gone on with: what is there is looked for again.
-            if let Ok((mut open, _)) = unfinished(&self.shared.root)
-                && let Some(dirs) = open.remove(&camera)
+            if let Ok(mut found) = unfinished(&self.shared.root)
+                && let Some(dirs) = found.open.remove(&camera)
             {
                 self.left.lock().insert(camera, dirs);
             }
@@ -301,17 +317,30 @@ impl CameraArchive {
     /// Removes what its rule says, and what the disk needs; keeps what is held. Blocks while it lists and deletes: call it every minute
     /// or so, away from anything that must not wait.
     ///
+    /// Days are counted by `now` only as far as it is explained (see [`RetentionReport::clock`]).
+    ///
     /// # Errors
     /// As the disk says, where nothing could be listed.
     pub fn retain(&self, rules: &RetentionRules, now: UnixMillis) -> io::Result<RetentionReport> {
-        let items = self.items()?;
+        self.retain_at(rules, now, &Uptime::now())
+    }
+
+    /// As [`CameraArchive::retain`], at a moment of the clock that nobody sets.
+    ///
+    /// # Errors
+    /// As [`CameraArchive::retain`].
+    pub fn retain_at(&self, rules: &RetentionRules, now: UnixMillis, uptime: &Uptime) -> io::Result<RetentionReport> {
+        let (items, open_bytes) = self.items()?;
+        // Its own time is proof of nothing: what the camera sent is.
+        let written = self.shared.statuses.lock().values().fold(0, |sum: u64, s| sum.wrapping_add(s.bytes));
+        let (counted, clock) = self.trust.lock().look(&*self.shared.storage, &self.shared.root, now, uptime, written);
         // Held until everything is removed, so that no hold is set in between.
         let holds = self.holds.lock();
         let free_bytes = self.shared.storage.free_bytes(&self.shared.root)?;
         let held: Vec<Hold> = holds.all().cloned().collect();
-        let Plan { remove, alarms } = retention::plan(now, &items, rules, &held, free_bytes);
-        let used: u64 = items.iter().map(|i| i.bytes).sum();
-        let mut report = RetentionReport { alarms, ..RetentionReport::default() };
+        let Plan { remove, alarms } = retention::plan(counted, &items, rules, &held, free_bytes);
+        let used = items.iter().fold(open_bytes, |sum, i| sum.saturating_add(i.bytes));
+        let mut report = RetentionReport { alarms, clock, ..RetentionReport::default() };
         let by_id: BTreeMap<RecordingId, &Item> = items.iter().map(|i| (i.recording, i)).collect();
         for (id, reason) in remove {
             let Some(item) = by_id.get(&id) else { continue };
@@ -334,15 +363,16 @@ impl CameraArchive {
         Ok(report)
     }
 
-    /// Every sealed recording.
-    fn items(&self) -> io::Result<Vec<Item>> {
+    /// Every sealed recording, and the bytes of those that are not.
+    fn items(&self) -> io::Result<(Vec<Item>, u64)> {
         let mut known = self.known.lock();
-        let mut found = BTreeMap::new();
+        let (mut found, mut open_bytes) = (BTreeMap::new(), 0u64);
         for day in crate::scan::sorted_dirs(&self.shared.root)? {
             for of_camera in crate::scan::sorted_dirs(&day)? {
                 for (id, dir) in recordings_in(&of_camera)? {
-                    if let Some(item) = known.remove(&id).or_else(|| item(&dir)) {
-                        found.insert(id, item);
+                    match known.remove(&id).or_else(|| item(&dir)) {
+                        Some(item) => _ = found.insert(id, item),
+                        None => open_bytes = open_bytes.saturating_add(bytes_in(&dir)),
                     }
                 }
             }
@@ -356,7 +386,7 @@ impl CameraArchive {
             }
         }
         *known = found;
-        Ok(known.values().cloned().collect())
+        Ok((known.values().cloned().collect(), open_bytes))
     }
 
     /// Ends everything; recordings can be gone on with by the next process. Waits for the disk.
@@ -410,13 +440,38 @@ impl Drop for CameraArchive {
     }
 }
 
+/// Removes what killed processes left for a while. Files only: nothing that is kept lies there, and nobody follows a link.
+fn clear_scratch(root: &Path) {
+    let entries = std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok);
+    let scratch = entries.filter(|e| {
+        let name = e.file_name();
+        let named = |prefix: &str| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+        (named(SCRATCH_PREFIX) || named(SCRATCH_PREFIX_OLD)) && e.file_type().is_ok_and(|t| t.is_dir())
+    });
+    for dir in scratch.take(SCRATCH_MAX).map(|e| e.path()) {
+        let files = std::fs::read_dir(&dir).into_iter().flatten().filter_map(Result::ok);
+        let gone = files.map(|f| std::fs::remove_file(f.path())).collect::<io::Result<Vec<()>>>();
+        match gone.and_then(|_| std::fs::remove_dir(&dir)) {
+            Ok(()) => tracing::info!(dir = %dir.display(), "removed what a killed process had left"),
+            Err(error) => tracing::warn!(dir = %dir.display(), %error, "what a killed process left can't be removed"),
+        }
+    }
+}
+
 fn item(dir: &Path) -> Option<Item> {
     let seal = Seal::read(dir).ok()??;
     let (header, _) = Header::<CameraRecording>::read(dir).ok()?;
-    let CameraRecording { id, started, camera, .. } = header.meta;
+    let CameraRecording { id, started, camera, previous, .. } = header.meta;
     let to = UnixMillis(started.0.saturating_add(seal.duration_ms as i64));
     let (group, bytes) = (camera.group.into(), seal.size_bytes);
-    Some(Item { recording: id, camera: camera.camera, group, from: started, to, bytes, sealed: true })
+    let previous = previous.map(|p| p.recording);
+    Some(Item { recording: id, camera: camera.camera, group, from: started, to, bytes, sealed: true, previous })
+}
+
+/// Bytes of the files in a recording's directory, as far as they can be told: it grows, or goes, while we look.
+fn bytes_in(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries.filter_map(|e| Some(e.ok()?.metadata().ok()?.len())).fold(0, u64::saturating_add)
 }
 
 /// The camera's days and the recordings in them, newest day first: for tools.

@@ -1,9 +1,13 @@
 //! The threads that write: each serves its share of the cameras, taking what waits in their taps, and syncs them in one round.
 //!
-//! A camera that fails, or whose session panics, leaves the others alone. Does not belong here: what becomes of an event
+//! A camera that fails, or whose session panics, leaves the others alone; one whose recording must be opened first is away (`opener`). Does not belong here: what becomes of an event
 //! (`session`), who starts and stops cameras (`archive`).
 
-use super::{CameraLimits, CameraMeta, CameraRecordingState, CameraRecordingStatus, session::Session};
+use super::{
+    CameraLimits, CameraMeta, CameraRecordingState, CameraRecordingStatus,
+    opener::{Opener, Work},
+    session::Session,
+};
 use crate::{FailReason, signer::Signer, storage::Storage};
 use lectern_media::{
     CameraId, UnixMillis,
@@ -47,7 +51,8 @@ pub(crate) enum Command {
 }
 
 struct Served {
-    session: Session,
+    /// `None` while it is being opened elsewhere.
+    session: Option<Box<Session>>,
     tap: Option<(TapReceiver, Arc<Budget>)>,
 }
 
@@ -57,15 +62,18 @@ pub(crate) struct Worker {
     commands: Receiver<Command>,
     cameras: BTreeMap<CameraId, Served>,
     last_sync: Option<UnixMillis>,
+    /// None where nobody runs this but a caller.
+    opener: Option<Opener>,
 }
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, commands: Receiver<Command>) -> Self {
-        Self { shared, commands, cameras: BTreeMap::new(), last_sync: None }
+        Self { shared, commands, cameras: BTreeMap::new(), last_sync: None, opener: None }
     }
 
     /// Works until it is shut down, or nobody can ask any more.
     pub(crate) fn run(mut self) {
+        self.opener = Opener::start(self.shared.clone());
         loop {
             match self.commands.recv_timeout(TURN) {
                 Ok(Command::Shutdown { done }) => {
@@ -93,8 +101,13 @@ impl Worker {
                 command => self.command(command, now),
             }
         }
+        self.take_back();
         for (camera, served) in &mut self.cameras {
-            guarded(&self.shared, *camera, &mut served.session, now, |session| {
+            if served.session.as_ref().is_some_and(|s| s.must_open(now)) {
+                served.session = away(&self.opener, *camera, served.session.take(), Session::tick, now);
+            }
+            let Some(session) = &mut served.session else { continue };
+            guarded(&self.shared, *camera, session, now, |session| {
                 session.mind_clock(now);
                 let mut gone = false;
                 if let Some((tap, budget)) = &mut served.tap {
@@ -128,7 +141,34 @@ impl Worker {
         }
         let mut statuses = self.shared.statuses.lock();
         for (camera, served) in &self.cameras {
-            statuses.insert(*camera, served.session.status());
+            if let Some(session) = &served.session {
+                statuses.insert(*camera, session.status());
+            }
+        }
+    }
+
+    /// Goes on with what was opened.
+    fn take_back(&mut self) {
+        while let Some((camera, session)) = self.opener.as_ref().and_then(Opener::done) {
+            self.put_back(camera, session);
+        }
+    }
+
+    fn put_back(&mut self, camera: CameraId, session: Box<Session>) {
+        if let Some(served) = self.cameras.get_mut(&camera) {
+            served.session = Some(session);
+        }
+    }
+
+    /// Waits for a camera's session if that is away: whoever orders something of it waits for the disk.
+    fn call_back(&mut self, camera: CameraId) {
+        while self.cameras.get(&camera).is_some_and(|s| s.session.is_none()) {
+            let Some((of, session)) = self.opener.as_ref().and_then(Opener::wait) else {
+                tracing::error!(%camera, "the camera's session is gone");
+                self.cameras.remove(&camera);
+                return;
+            };
+            self.put_back(of, session);
         }
     }
 
@@ -138,8 +178,8 @@ impl Worker {
         let room = self.shared.storage.free_bytes(&self.shared.root);
         let enough = matches!(room, Ok(free) if free > self.shared.limits.recording.reserve_bytes);
         let mut any = false;
-        for (camera, s) in &mut self.cameras {
-            guarded(&self.shared, *camera, &mut s.session, now, |session| {
+        for (camera, session) in here(&mut self.cameras) {
+            guarded(&self.shared, *camera, session, now, |session| {
                 if !enough && !session.hours.is_empty() {
                     let e = io::Error::other("less space is left than the reserve");
                     session.fail(FailReason::LowSpace, &e, now);
@@ -150,8 +190,8 @@ impl Worker {
         }
         // Nothing is taken from taps between the steps, so what is chained was synced.
         for step in [Session::append_chain as fn(&mut Session, UnixMillis), |s, now| s.announce(now, now)] {
-            for (camera, s) in &mut self.cameras {
-                guarded(&self.shared, *camera, &mut s.session, now, |session| step(session, now));
+            for (camera, session) in here(&mut self.cameras) {
+                guarded(&self.shared, *camera, session, now, |session| step(session, now));
             }
         }
         if any {
@@ -163,18 +203,21 @@ impl Worker {
         match command {
             Command::Record { meta, tap, budget, dirs, done } => {
                 let camera = meta.camera;
+                self.call_back(camera);
                 match self.cameras.get_mut(&camera) {
                     Some(served) => {
                         let old = served.tap.replace((tap, budget));
-                        guarded(&self.shared, camera, &mut served.session, now, |s| {
-                            drain(s, old, now);
-                            s.tap_gone(now);
-                            s.set_meta(meta);
-                        });
+                        if let Some(session) = &mut served.session {
+                            guarded(&self.shared, camera, session, now, |s| {
+                                drain(s, old, now);
+                                s.tap_gone(now);
+                                s.set_meta(meta);
+                            });
+                        }
                     }
                     None => {
                         let s = self.shared.clone();
-                        let mut session = Session::new(
+                        let session = Session::new(
                             s.storage.clone(),
                             s.root.clone(),
                             s.limits.clone(),
@@ -183,28 +226,32 @@ impl Worker {
                             dirs,
                             now,
                         );
-                        guarded(&s, camera, &mut session, now, |s| s.come_up(now));
+                        self.shared.statuses.lock().insert(camera, session.status());
+                        let mut session = away(&self.opener, camera, Some(Box::new(session)), Session::come_up, now);
+                        if let Some(session) = &mut session {
+                            guarded(&s, camera, session, now, |s| s.come_up(now));
+                        }
                         self.cameras.insert(camera, Served { session, tap: Some((tap, budget)) });
                         metrics::gauge!("lectern_recorder_cameras").increment(1);
                     }
                 }
-                if let Some(served) = self.cameras.get(&camera) {
-                    self.shared.statuses.lock().insert(camera, served.session.status());
+                if let Some(session) = self.cameras.get(&camera).and_then(|s| s.session.as_ref()) {
+                    self.shared.statuses.lock().insert(camera, session.status());
                 }
                 let _ = done.send(());
             }
             Command::Stop { camera, done } => {
-                let result = match self.cameras.remove(&camera) {
-                    Some(mut served) => {
+                self.call_back(camera);
+                let result = match self.cameras.remove(&camera).and_then(|s| Some((s.session?, s.tap))) {
+                    Some((mut session, tap)) => {
                         metrics::gauge!("lectern_recorder_cameras").decrement(1);
-                        let (tap, mut result) =
-                            (served.tap.take(), Err(io::Error::other("the camera's session panicked")));
-                        guarded(&self.shared, camera, &mut served.session, now, |s| {
+                        let mut result = Err(io::Error::other("the camera's session panicked"));
+                        guarded(&self.shared, camera, &mut session, now, |s| {
                             // What is in the tap came before the order.
                             drain(s, tap, now);
                             result = s.stop(now);
                         });
-                        self.shared.statuses.lock().insert(camera, served.session.status());
+                        self.shared.statuses.lock().insert(camera, session.status());
                         result
                     }
                     None => Ok(()),
@@ -222,16 +269,41 @@ impl Worker {
     }
 
     fn suspend(&mut self, now: UnixMillis) {
+        for camera in self.cameras.keys().copied().collect::<Vec<_>>() {
+            self.call_back(camera);
+        }
+        if let Some(opener) = self.opener.take() {
+            opener.end();
+        }
         for (camera, served) in &mut self.cameras {
-            let tap = served.tap.take();
-            guarded(&self.shared, *camera, &mut served.session, now, |session| {
+            let (tap, Some(session)) = (served.tap.take(), &mut served.session) else { continue };
+            guarded(&self.shared, *camera, session, now, |session| {
                 drain(session, tap, now);
                 session.suspend(now);
             });
-            self.shared.statuses.lock().insert(*camera, served.session.status());
+            self.shared.statuses.lock().insert(*camera, session.status());
         }
         metrics::gauge!("lectern_recorder_cameras").decrement(self.cameras.len() as f64);
         self.cameras.clear();
+    }
+}
+
+/// The sessions that are not away.
+fn here(cameras: &mut BTreeMap<CameraId, Served>) -> impl Iterator<Item = (&CameraId, &mut Session)> {
+    cameras.iter_mut().filter_map(|(camera, s)| Some((camera, &mut **s.session.as_mut()?)))
+}
+
+/// Sends a session away to be opened. Returns it if it must do that here.
+fn away(
+    opener: &Option<Opener>,
+    camera: CameraId,
+    session: Option<Box<Session>>,
+    work: Work,
+    now: UnixMillis,
+) -> Option<Box<Session>> {
+    match opener {
+        Some(opener) => session.and_then(|s| opener.send(camera, s, work, now).err()),
+        None => session,
     }
 }
 
@@ -246,7 +318,13 @@ fn drain(session: &mut Session, tap: Option<(TapReceiver, Arc<Budget>)>, now: Un
 }
 
 /// Does something to one camera; a panic ends in a failed recording of that camera, which is recovered like after a crash.
-fn guarded(shared: &Shared, camera: CameraId, session: &mut Session, now: UnixMillis, f: impl FnOnce(&mut Session)) {
+pub(super) fn guarded(
+    shared: &Shared,
+    camera: CameraId,
+    session: &mut Session,
+    now: UnixMillis,
+    f: impl FnOnce(&mut Session),
+) {
     if catch_unwind(AssertUnwindSafe(|| f(session))).is_err() {
         metrics::counter!("lectern_recorder_failures_total", "reason" => "panic").increment(1);
         session.fail(FailReason::Io, &io::Error::other("the camera's session panicked"), now);

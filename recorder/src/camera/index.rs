@@ -79,7 +79,7 @@ impl Index {
         }
         if !lines.is_empty() {
             self.lines.extend(lines);
-            self.gaps = vod::gaps(&self.lines, 0);
+            self.gaps = vod::gaps(&self.lines, 0, vod::CAMERA_GAP_MS_MAX);
         }
         let (records, len) = chain::parse(&chain_bytes);
         vod::add_records(&self.dir, &records, &mut self.tracks)?;

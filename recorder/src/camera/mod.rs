@@ -5,9 +5,9 @@
 //! lesson's tracks and writes them with the lesson's writer, several recordings open where it rolls.
 //!
 //! - `timeline` and `playback` read recordings, running ones too.
-//! - `retention` decides what goes; `removal` removes it; `holds` keeps what must not go.
+//! - `retention` decides what goes; `trust` by which clock; `removal` removes it; `holds` keeps what must not go.
 //!
-//! What is always true is in `INVARIANTS.md` (11 to 16). Does not belong here: talking to cameras (`lectern-ingest`), who may
+//! What is always true is in `INVARIANTS.md` (11 to 18). Does not belong here: talking to cameras (`lectern-ingest`), who may
 //! look, HTTP, evidence.
 
 mod archive;
@@ -21,14 +21,16 @@ mod lane;
 mod limits;
 mod meta;
 mod open;
+mod opener;
 mod playback;
 pub mod raw;
 mod removal;
 mod retention;
 mod session;
 mod timeline;
+mod trust;
 
-pub use archive::{CameraArchive, CameraStartError, CameraTap, RetentionReport, camera_recordings};
+pub use archive::{CameraArchive, CameraStartError, CameraTap, RetentionReport, SCRATCH_PREFIX, camera_recordings};
 pub use holds::{HOLDS_MAX, Hold, HoldError};
 pub use index::raw_units;
 pub use lane::{CameraRecordingState, CameraRecordingStatus};
@@ -39,5 +41,6 @@ pub use removal::{REMOVED_FILE, Removed};
 pub use retention::{Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, plan};
 
 pub use timeline::{CameraTimeline, ClockOffsetAt, StreamTimeline, TimeSpan, TimelineGap, TimelineRecording};
+pub use trust::{ClockDoubt, Uptime, confirm_clock};
 
 pub(crate) use open::is_recording_dir;

@@ -96,6 +96,11 @@ fn streams(at: &Standing<CameraRecording>) -> BTreeMap<TrackId, Stream> {
 }
 
 impl Session {
+    /// Whether [`Session::tick`] would open what failed, or never was opened.
+    pub(super) fn must_open(&self, now: UnixMillis) -> bool {
+        self.hours.is_empty() && now.since(self.last_try) >= self.limits.recording.retry
+    }
+
     /// Opens the recording that the camera goes on in: the unfinished one of this hour, or a new one. Everything else that was left
     /// unfinished is closed; the time in which nothing was recorded is missing by `cause`.
     pub(super) fn open(&mut self, now: UnixMillis, cause: GapCause) -> io::Result<()> {
@@ -294,9 +299,19 @@ pub(super) fn abandon(session: &Shared, dir: &Path, now: UnixMillis) -> io::Resu
 /// Directories of recordings, by camera.
 pub(super) type ByCamera = BTreeMap<CameraId, Vec<PathBuf>>;
 
-/// Every recording under `root` that is not sealed, by camera, and every directory that retention began to remove.
-pub(super) fn unfinished(root: &Path) -> io::Result<(ByCamera, Vec<PathBuf>)> {
-    let (mut open, mut removing) = (ByCamera::new(), Vec::new());
+/// What opening finds.
+pub(super) struct Unfinished {
+    /// Every recording that is not sealed.
+    pub(super) open: ByCamera,
+    /// Every directory that retention began to remove.
+    pub(super) removing: Vec<PathBuf>,
+    /// When the newest recording began.
+    pub(super) newest: Option<UnixMillis>,
+}
+
+/// Looks through everything under `root`.
+pub(super) fn unfinished(root: &Path) -> io::Result<Unfinished> {
+    let mut found = Unfinished { open: ByCamera::new(), removing: Vec::new(), newest: None };
     for day in scan::sorted_dirs(root)? {
         for of_camera in scan::sorted_dirs(&day)? {
             let name = of_camera.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -304,12 +319,15 @@ pub(super) fn unfinished(root: &Path) -> io::Result<(ByCamera, Vec<PathBuf>)> {
             for dir in scan::sorted_dirs(&of_camera)? {
                 let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if name.ends_with(super::removal::REMOVING) {
-                    removing.push(dir);
-                } else if is_recording_dir(&dir) && !dir.join(Seal::FILE).exists() && dir.join(Header::FILE).exists() {
-                    open.entry(camera).or_default().push(dir);
+                    found.removing.push(dir);
+                } else if let Some(id) = parse_dir_name(&name) {
+                    found.newest = found.newest.max(Some(UnixMillis(id.0.timestamp_ms() as i64)));
+                    if !dir.join(Seal::FILE).exists() && dir.join(Header::FILE).exists() {
+                        found.open.entry(camera).or_default().push(dir);
+                    }
                 }
             }
         }
     }
-    Ok((open, removing))
+    Ok(found)
 }

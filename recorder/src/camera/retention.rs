@@ -48,6 +48,8 @@ pub struct Item {
     pub bytes: u64,
     /// Whether it is sealed; others never go.
     pub sealed: bool,
+    /// The one before it, as its header tells.
+    pub previous: Option<RecordingId>,
 }
 
 /// Why a recording goes.
@@ -103,6 +105,28 @@ pub struct Plan {
 
 const DAY_MS: i64 = 86_400_000;
 
+/// When each recording ended, for counting its days: by what it says, but no earlier than the one before it. So what was recorded under
+/// a clock that was years behind does not go as soon as that is set right. What says that it ends after `now` proves nothing for others.
+fn ends(now: UnixMillis, items: &[Item]) -> BTreeMap<RecordingId, UnixMillis> {
+    let by_id: BTreeMap<RecordingId, &Item> = items.iter().map(|i| (i.recording, i)).collect();
+    let before = |i: &Item| i.previous.and_then(|p| by_id.get(&p).copied()).filter(|p| p.camera == i.camera);
+    let mut ends: BTreeMap<RecordingId, UnixMillis> = BTreeMap::new();
+    for item in items {
+        // Back to one whose end is known, or that follows nothing that is there; whatever headers say, each is met once.
+        let (mut chain, mut at) = (Vec::new(), Some(item));
+        while let Some(i) = at.filter(|i| !ends.contains_key(&i.recording)) {
+            ends.insert(i.recording, i.to);
+            chain.push(i);
+            at = before(i);
+        }
+        for i in chain.into_iter().rev() {
+            let before = before(i).and_then(|p| ends.get(&p.recording)).copied().filter(|end| *end <= now);
+            ends.insert(i.recording, before.map_or(i.to, |end| end.max(i.to)));
+        }
+    }
+    ends
+}
+
 /// Decides what goes `now`, with `free_bytes` left on the disk.
 #[must_use]
 pub fn plan(now: UnixMillis, items: &[Item], rules: &RetentionRules, holds: &[Hold], free_bytes: u64) -> Plan {
@@ -114,13 +138,15 @@ pub fn plan(now: UnixMillis, items: &[Item], rules: &RetentionRules, holds: &[Ho
             .is_some_and(|holds| holds.iter().any(|h| h.touches(i.camera, i.from, i.to.max(i.from))))
     };
     let mut may_go: Vec<&Item> = items.iter().filter(|i| i.sealed && !held(i)).collect();
-    may_go.sort_by_key(|i| (i.to, i.from, i.recording));
+    let ends = ends(now, items);
+    let end = |i: &Item| ends.get(&i.recording).copied().unwrap_or(i.to);
+    may_go.sort_by_key(|i| (end(i), i.from, i.recording));
     let mut plan = Plan::default();
     let mut free = free_bytes;
     let (mut early, mut early_bytes) = (0, 0);
     may_go.retain(|i| {
         let days = rules.days(i.camera, &i.group);
-        let expired = now.0.saturating_sub(i.to.0) >= i64::from(days) * DAY_MS;
+        let expired = now.0.saturating_sub(end(i).0) >= i64::from(days) * DAY_MS;
         if expired {
             plan.remove.push((i.recording, RemovalReason::Expired { days }));
             free = free.saturating_add(i.bytes);
@@ -162,7 +188,7 @@ mod tests {
             let from = UnixMillis(from * DAY_MS / 4);
             let group = ["exam_room", "gate", "other"][usize::from(n) % 3].into();
             let to = UnixMillis(from.0 + hours * DAY_MS / 24);
-            Item { recording: RecordingId(Ulid(id)), camera: camera(n), group, from, to, bytes, sealed }
+            Item { recording: RecordingId(Ulid(id)), camera: camera(n), group, from, to, bytes, sealed, previous: None }
         }
     }
 
@@ -173,12 +199,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_clock_years_behind_recorded_stays_as_long_as_what_came_before_it() {
+        let day = |n: i64| UnixMillis(n * DAY_MS);
+        let item = |id: u128, to: i64, previous: Option<u128>| Item {
+            recording: RecordingId(Ulid(id)),
+            camera: camera(1),
+            group: "gate".into(),
+            from: day(to - 1),
+            to: day(to),
+            bytes: 1,
+            sealed: true,
+            previous: previous.map(|p| RecordingId(Ulid(p))),
+        };
+        // Right; then years behind for two recordings; right again. One came from the future.
+        let items = [
+            item(1, 1, Some(2)),
+            item(2, 2, Some(30)),
+            item(30, 5000, Some(29)),
+            item(40, 9000, Some(2)),
+            item(31, 5003, Some(40)),
+        ];
+        let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: 30, free_bytes: 0 };
+        let gone = |now| plan(day(now), &items, &rules, &[], 1).remove.iter().map(|r| r.0.0.0).collect::<Vec<_>>();
+        assert_eq!(gone(5029), [0u128; 0]);
+        assert_eq!(gone(5030), [1, 2, 30]);
+        assert_eq!(gone(5033), [1, 2, 30, 31]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         /// The engine against what it promises, whatever the recordings, holds, rules and space are.
         #[test]
         fn nothing_goes_that_must_stay_and_nothing_stays_that_must_go(
-            items in prop::collection::vec(item(), 0..40),
+            mut items in prop::collection::vec(item(), 0..40),
+            previous in prop::collection::vec(prop::option::of(0usize..60), 40),
             holds in prop::collection::vec(hold(), 0..6),
             days in prop::array::uniform4(0u32..30),
             now in 0i64..140,
@@ -186,6 +241,10 @@ mod tests {
             keep in 0u64..600,
         ) {
             let now = UnixMillis(now * DAY_MS / 4);
+            // Headers name anything: later ones, each other, what is gone.
+            for n in 0..items.len() {
+                items[n].previous = previous[n].map(|p| items.get(p).map_or(RecordingId(Ulid(7)), |p| p.recording));
+            }
             let rules = RetentionRules {
                 cameras: [(camera(4), days[3])].into(),
                 groups: [("exam_room".into(), days[0]), ("gate".into(), days[1])].into(),
@@ -198,12 +257,28 @@ mod tests {
             prop_assume!(unique.len() == items.len());
             prop_assert_eq!(removed.len(), plan.remove.len(), "each goes once");
             let held = |i: &Item| holds.iter().any(|h| h.camera == i.camera && h.from < i.to && h.to > i.from);
-            let expired = |i: &Item| (now.0 - i.to.0) >= i64::from(rules.days(i.camera, &i.group)) * DAY_MS;
+            // Along the headers, as far as they lead and not in a circle.
+            let end = |i: &Item| {
+                let (mut at, mut seen, mut chain) = (Some(i), BTreeSet::new(), Vec::new());
+                while let Some(i) = at.filter(|i| seen.insert(i.recording)) {
+                    chain.push(i);
+                    at = items.iter().find(|p| Some(p.recording) == i.previous && p.camera == i.camera);
+                }
+                let circle = at.is_some();
+                let believed = |end: UnixMillis, i: &&Item| if end <= now { i.to.max(end) } else { i.to };
+                (chain.iter().rev().fold(UnixMillis(i64::MIN), believed), circle)
+            };
+            let expired = |i: &Item| (now.0 - end(i).0.0) >= i64::from(rules.days(i.camera, &i.group)) * DAY_MS;
+            let circles = items.iter().any(|i| end(i).1);
             let may = |i: &Item| i.sealed && !held(i);
             for i in &items {
                 let gone = removed.contains(&i.recording);
                 prop_assert!(!gone || may(i), "nothing held or unsealed goes");
-                prop_assert!(gone || !may(i) || !expired(i), "what is over goes");
+                prop_assert!(circles || gone || !may(i) || !expired(i), "what is over goes");
+                let young = (now.0 - i.to.0) < i64::from(rules.days(i.camera, &i.group)) * DAY_MS;
+                let why = plan.remove.iter().find(|r| r.0 == i.recording).map(|r| r.1);
+                let by_rule = matches!(why, Some(RemovalReason::Expired { .. }));
+                prop_assert!(!by_rule || !young && (circles || expired(i)), "by rule only what is over");
             }
             let size = |reason: fn(&RemovalReason) -> bool| -> u64 {
                 let of = |id| items.iter().find(|i| i.recording == id).unwrap().bytes;
@@ -217,8 +292,9 @@ mod tests {
                 prop_assert!(free + by_rule < keep, "before its time only if space is short");
                 let last = early.last().unwrap();
                 prop_assert!(free + by_rule + early_bytes - last.bytes < keep, "and no more than that");
-                let newest = early.iter().map(|i| i.to).max().unwrap();
-                prop_assert!(items.iter().all(|i| removed.contains(&i.recording) || !may(i) || i.to >= newest), "oldest first");
+                let newest = early.iter().map(|i| end(i).0).max().unwrap();
+                let in_order = |i: &Item| removed.contains(&i.recording) || !may(i) || end(i).0 >= newest;
+                prop_assert!(circles || items.iter().all(in_order), "oldest first");
             }
             let short = keep.saturating_sub(free + by_rule + early_bytes);
             prop_assert!(short == 0 || items.iter().all(|i| removed.contains(&i.recording) || !may(i)));

@@ -190,7 +190,7 @@ fn read(dir: &Path, cache: &Cache) -> Result<Read, VodError> {
     };
     let offsets = lines.iter().filter_map(offset).collect();
     let stopped = lines.iter().any(|(l, ..)| l.entry == Entry::Stopped {});
-    Ok(Read { meta, seal, spans, gaps: vod::gaps(&lines, 0), offsets, stopped, end, codecs })
+    Ok(Read { meta, seal, spans, gaps: vod::gaps(&lines, 0, vod::CAMERA_GAP_MS_MAX), offsets, stopped, end, codecs })
 }
 
 /// What the camera's recordings under `root` hold between two moments.

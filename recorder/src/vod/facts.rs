@@ -207,7 +207,7 @@ impl Facts {
                 .iter()
                 .filter(|r| r.kind != ChainKind::Line)
                 .fold(0, |sum: u64, r| sum.saturating_add(r.len)),
-            gaps: gaps(&lines, SILENCE_JOIN_MS),
+            gaps: gaps(&lines, SILENCE_JOIN_MS, MS_MAX),
             chapters: chapters(&lines),
             events: events(&lines),
             meta,
@@ -255,9 +255,12 @@ impl Facts {
 
 /// Entries of a muted microphone, or of losses that one picture parts, are one to whoever watches a lesson.
 const SILENCE_JOIN_MS: u64 = 40;
-/// No recording is longer: what is listed beyond is damage. Everything that is computed from times within fits 64 bits, and
-/// everything that is made for each second of them fits memory.
+/// No lesson is longer, and no media of a camera's recording: what is listed beyond is damage. Everything that is computed from
+/// times within fits 64 bits, and everything that is made for each second of them fits memory.
 const MS_MAX: u64 = 8 * 24 * 3_600_000;
+/// A camera may be missing for longer: its last recording lists all of it until the camera is back, weeks over a holiday, years in a
+/// store-room. Nothing is made for each second of that.
+pub(crate) const CAMERA_GAP_MS_MAX: u64 = 3_660 * 24 * 3_600_000;
 /// No file of a recording is longer.
 const BYTES_MAX: u64 = 1 << 50;
 
@@ -321,13 +324,14 @@ fn events(lines: &[(Line, u64, u64)]) -> Vec<TimelineEvent> {
     out
 }
 
-/// Gaps in order of time; those that are written bit by bit are joined, and such as are no more than `join_ms` apart.
-pub(crate) fn gaps(lines: &[(Line, u64, u64)], join_ms: u64) -> Vec<RecordedGap> {
+/// Gaps in order of time; those that are written bit by bit are joined, and such as are no more than `join_ms` apart. One that is
+/// said to end after `most_ms` ends there.
+pub(crate) fn gaps(lines: &[(Line, u64, u64)], join_ms: u64, most_ms: u64) -> Vec<RecordedGap> {
     let mut all: Vec<RecordedGap> = lines
         .iter()
         .filter_map(|(l, ..)| match l.entry {
-            Entry::Gap { track, from_ms, to_ms, cause, .. } if from_ms < to_ms && to_ms <= MS_MAX => {
-                Some(RecordedGap { track, from_ms, to_ms, cause })
+            Entry::Gap { track, from_ms, to_ms, cause, .. } if from_ms < to_ms.min(most_ms) => {
+                Some(RecordedGap { track, from_ms, to_ms: to_ms.min(most_ms), cause })
             }
             _ => None,
         })
@@ -367,3 +371,30 @@ fn chapters(lines: &[(Line, u64, u64)]) -> Vec<Chapter> {
 
 /// Sources in the order in which a teacher's main picture is chosen.
 pub(super) const PICTURES: [TrackSource; 2] = [TrackSource::Camera, TrackSource::Screen];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400_000;
+
+    fn gap(track: TrackId, from_ms: u64, to_ms: u64, cause: GapCause) -> (Line, u64, u64) {
+        (Line { at_ms: from_ms, entry: Entry::Gap { track: Some(track), from_ms, to_ms, cause, packets: None } }, 0, 0)
+    }
+
+    #[test]
+    fn a_gap_of_weeks_is_listed_and_one_of_ages_ends_somewhere() {
+        let (a, b) = (TrackId::generate(), TrackId::generate());
+        let (restart, silent) = (GapCause::Restart, GapCause::CameraSilent);
+        let lines = [
+            gap(a, 1000, 40 * DAY, restart),
+            gap(b, 5, u64::MAX, silent),
+            gap(b, u64::MAX - 1, u64::MAX, silent),
+            gap(a, 9, 9, silent),
+            gap(a, u64::MAX, 0, silent),
+        ];
+        let found = |most| gaps(&lines, 40, most).iter().map(|g| (g.from_ms, g.to_ms, g.cause)).collect::<Vec<_>>();
+        assert_eq!(found(CAMERA_GAP_MS_MAX), [(5, CAMERA_GAP_MS_MAX, silent), (1000, 40 * DAY, restart)]);
+        assert_eq!(found(MS_MAX), [(5, MS_MAX, silent), (1000, MS_MAX, restart)]);
+    }
+}

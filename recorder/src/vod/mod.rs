@@ -15,7 +15,7 @@ pub use facts::{Facts, Fragment, Part, Role, Track};
 pub use mp4::Picture;
 pub use segments::{Item, LineSource, Name, Segment, Still};
 
-pub(crate) use facts::{add_records, clock_rates, gaps};
+pub(crate) use facts::{CAMERA_GAP_MS_MAX, add_records, clock_rates, gaps};
 pub(crate) use segments::{cut, is_missing, segment_bytes};
 
 use crate::{Header, HeaderError, Seal};
