@@ -46,7 +46,9 @@ try {
   const site = await makeSite(server);
   await pause(2000);
   const empty = resident(server.pid);
-  const peer = { url: `rtsp://127.0.0.1:${ready.port}`, user, password };
+  const url = `rtsp://127.0.0.1:${ready.port}`;
+  const list = Array.from({ length: count }, (_, n) => ({ main: `${url}/cam/${n + 1}/main`, sub: `${url}/cam/${n + 1}/sub` }));
+  const peer = { url, list, user, password };
   await addCameras(site.manager, peer, site.site, count, () => ({ transport: "tcp" }));
   await allLive(site.manager, site.site, 120_000);
   await pause(SETTLE_MS);

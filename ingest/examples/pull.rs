@@ -90,7 +90,7 @@ async fn main() {
             sub_bitrate_max: CameraConfig::SUB_BITRATE_MAX,
         };
         if n == 0 {
-            let seen = probe(config.clone(), Duration::from_secs(8)).await;
+            let seen = probe(config.clone(), Duration::from_secs(8), |_| true).await;
             let keyframe = seen.keyframe.as_ref().map(|(codec, bytes)| (*codec, bytes.len()));
             println!(
                 "{:?}\n{:?}\n{:?} clock {:?} keyframe {keyframe:?}",

@@ -12,7 +12,7 @@ use crate::{
     ingest::{Desired, Shared, StatusCell},
     live::{Dropped, Live},
     reorder::Stamp,
-    rtsp::session::Inbound,
+    rtsp::{gather::next_beat, session::Inbound},
     status::{CameraState, CameraStatus},
 };
 use lectern_media::{
@@ -52,7 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Desired
     let timer = sleep_until(camera.tick_at.into());
     tokio::pin!(timer);
     loop {
-        let until = camera.next_tick();
+        let until = camera.next_tick().min(camera.beat_at.unwrap_or(camera.tick_at));
         if timer.deadline() != until.into() {
             timer.as_mut().reset(until.into());
         }
@@ -67,7 +67,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Desired
             }
             event = camera.main.next() => camera.events(CameraStream::Main, event),
             event = camera.sub.next() => camera.events(CameraStream::Sub, event),
-            () = &mut timer => camera.tick(Stamp::now()),
+            () = &mut timer => camera.woken(Stamp::now()),
         }
     }
 }
@@ -89,6 +89,8 @@ struct Camera {
     tap: Option<TapHandle>,
     ask_tap_at: Instant,
     tick_at: Instant,
+    /// When what gathered is taken, while nobody watches.
+    beat_at: Option<Instant>,
     figures_at: Instant,
     state: (CameraState, UnixMillis),
     reconnects: u64,
@@ -114,6 +116,7 @@ impl Camera {
             tap: None,
             ask_tap_at: now.at,
             tick_at: now.at,
+            beat_at: None,
             figures_at: now.at,
             state: (before.state, before.since),
             reconnects: before.reconnects,
@@ -205,17 +208,19 @@ impl Camera {
 
     /// Applies an event and what came with it.
     fn events(&mut self, stream: CameraStream, event: Event) {
+        // What was read at once came at one moment; asking for the time is dear beside the rest of a packet's way.
+        let now = Stamp::now();
         let mut next = Some(event);
         for _ in 0..BATCH {
             let Some(event) = next.take() else { return };
             let more = matches!(event, Event::Inbound(_));
-            self.event(stream, event, Stamp::now());
+            self.event(stream, event, now);
             if more {
                 next = self.driver(stream).ready();
             }
         }
         if let Some(event) = next {
-            self.event(stream, event, Stamp::now());
+            self.event(stream, event, now);
         }
     }
 
@@ -316,6 +321,30 @@ impl Camera {
         tracing::info!(camera = %self.config.id, ?stream, %fault, "session ended");
     }
 
+    /// The timer's time has come, for a beat or a tick.
+    fn woken(&mut self, now: Stamp) {
+        if self.beat_at.is_some_and(|at| at <= now.at) {
+            self.beat_at = Some(next_beat(now.at));
+            for stream in [CameraStream::Main, CameraStream::Sub] {
+                if let Some(event) = self.driver(stream).gathered() {
+                    self.events(stream, event);
+                }
+            }
+        }
+        if self.next_tick() <= now.at {
+            self.tick(now);
+        }
+    }
+
+    /// Lets what comes gather while nobody waits for it.
+    fn mind_haste(&mut self, now: Instant) {
+        let gather = !self.live.is_watched();
+        self.main.gather(gather);
+        self.sub.gather(gather);
+        let comes = self.main.is_playing() || self.sub.is_playing();
+        self.beat_at = (gather && comes).then(|| self.beat_at.unwrap_or_else(|| next_beat(now)));
+    }
+
     fn tick(&mut self, now: Stamp) {
         self.mind_tap(now.at);
         self.mind_silence(now);
@@ -324,6 +353,7 @@ impl Camera {
         self.sub_feed.tick(tap, &mut self.live, now);
         self.sound_feed.tick(tap, &mut self.live, now);
         self.tick_live(now.at);
+        self.mind_haste(now.at);
         if now.at >= self.tick_at {
             self.tick_at = now.at + TICK;
             [&mut self.main_feed, &mut self.sub_feed, &mut self.sound_feed].into_iter().for_each(|f| f.count(now.at));
@@ -385,6 +415,10 @@ impl Camera {
             ("nal_unit", now.nal_unit, before.nal_unit),
             ("empty", now.empty, before.empty),
             ("awaiting_keyframe", now.awaiting_keyframe, before.awaiting_keyframe),
+            ("b_frame", now.b_frame, before.b_frame),
+            ("reference_b_frame", now.reference_b_frame, before.reference_b_frame),
+            ("after_reference_b_frame", now.after_reference_b_frame, before.after_reference_b_frame),
+            ("sound", now.sound, before.sound),
         ] {
             if now > before {
                 metrics::counter!("lectern_ingest_live_units_dropped_total", "reason" => reason)
@@ -415,10 +449,6 @@ impl Camera {
     }
 
     /// Tells how it goes.
-            ("b_frame", now.b_frame, before.b_frame),
-            ("reference_b_frame", now.reference_b_frame, before.reference_b_frame),
-            ("after_reference_b_frame", now.after_reference_b_frame, before.after_reference_b_frame),
-            ("sound", now.sound, before.sound),
     fn refresh(&mut self, now: Stamp) {
         let pictures = [(&self.main, &self.main_feed), (&self.sub, &self.sub_feed)];
         let pictures = pictures.into_iter().filter(|(driver, _)| driver.is_configured());

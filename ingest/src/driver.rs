@@ -192,6 +192,25 @@ impl Driver {
         }
     }
 
+    /// Whether what comes may gather for a moment ([`Session::gather`]).
+    pub(crate) fn gather(&mut self, gather: bool) {
+        if let Phase::Playing(session) = &mut self.phase {
+            session.gather(gather);
+        }
+    }
+
+    /// The first of what gathered; [`Self::ready`] has the others.
+    pub(crate) fn gathered(&mut self) -> Option<Event> {
+        let Phase::Playing(session) = &mut self.phase else { return None };
+        if self.pause.is_some() {
+            return None;
+        }
+        match session.gathered() {
+            Ok(inbound) => inbound.map(Event::Inbound),
+            Err(fault) => Some(self.down(fault)),
+        }
+    }
+
     /// Media came.
     pub(crate) fn worked(&mut self) {
         self.backoff.worked();

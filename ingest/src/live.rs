@@ -240,8 +240,7 @@ impl Live {
 
     /// Whether somebody watches or listens now.
     pub(crate) fn is_watched(&self) -> bool {
-        let all = [CameraStream::Main, CameraStream::Sub, CameraStream::Sound];
-        self.sink.as_deref().is_some_and(|sink| all.into_iter().any(|stream| sink.wanted(stream)))
+        self.sink.as_deref().is_some_and(LiveSink::watched)
     }
 
     /// Takes a packet of a picture, in order.

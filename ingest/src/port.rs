@@ -56,6 +56,11 @@ pub trait LiveSink: Send {
     /// Whether the stream's media is wanted now. Asked for each access unit, so cheap. A stream that becomes wanted begins
     /// with its next keyframe, sound at once.
     fn wanted(&self, stream: CameraStream) -> bool;
+    /// Whether somebody waits for what it brings of any stream. What goes on though nobody does, so that they can begin with
+    /// it, may come a moment later.
+    fn watched(&self) -> bool {
+        [CameraStream::Main, CameraStream::Sub, CameraStream::Sound].into_iter().any(|stream| self.wanted(stream))
+    }
     /// Takes a packet. Each stream's timestamps go on over reconnects, with the time between.
     fn send(&mut self, stream: CameraStream, packet: LivePacket);
     /// Ties the timestamps of [`LiveSink::send`] to the camera's wall clock, as a sender report of it did.

@@ -46,6 +46,8 @@ pub(crate) struct Packet {
 #[derive(Debug, Default)]
 pub(crate) struct Reorder {
     next: Option<u64>,
+    /// A packet that was next when it came, as nearly all are: it goes past what is held.
+    direct: Option<Packet>,
     held: BTreeMap<u64, Packet>,
     held_bytes: usize,
     giving_up: bool,
@@ -67,12 +69,20 @@ impl Reorder {
             self.reordered += 1;
         }
         self.highest = self.highest.max(seq);
+        if self.direct.is_none() && self.held.is_empty() && self.next == Some(seq) {
+            self.next = Some(seq + 1);
+            self.direct = Some(packet);
+            return;
+        }
         self.held_bytes += packet.payload.len();
         self.held.insert(seq, packet);
     }
 
     /// The next packet in order and how many are missing right before it.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(Packet, u64)> {
+        if let Some(packet) = self.direct.take() {
+            return Some((packet, 0));
+        }
         let full = self.held.len() > HELD_MAX || self.held_bytes > HELD_BYTES_MAX;
         let Some(first) = self.held.first_entry() else {
             self.giving_up = false;
@@ -98,6 +108,7 @@ impl Reorder {
     /// The numbering that follows has nothing to do with what was.
     pub(crate) fn restart(&mut self) {
         self.next = None;
+        self.direct = None;
         self.held.clear();
         self.held_bytes = 0;
         self.highest = 0;
@@ -106,6 +117,9 @@ impl Reorder {
 
     /// When to call [`Self::pop`] at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if let Some(packet) = &self.direct {
+            return Some(packet.arrival.at);
+        }
         self.held.first_key_value().map(|(_, p)| p.arrival.at + WAIT)
     }
 }

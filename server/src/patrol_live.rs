@@ -378,6 +378,12 @@ impl LiveSink for Sink {
             .is_some_and(|(publisher, track, layer)| stream == CameraStream::Sub || publisher.wanted(track, layer))
     }
 
+    fn watched(&self) -> bool {
+        [CameraStream::Main, CameraStream::Sub, CameraStream::Sound].into_iter().any(|stream| {
+            self.place(stream).is_some_and(|(publisher, track, layer)| publisher.wanted(track, layer))
+        })
+    }
+
     fn send(&mut self, stream: CameraStream, packet: LivePacket) {
         if let Some(made) = self.made.as_mut().filter(|_| stream == CameraStream::Sound) {
             return made.unit(packet);

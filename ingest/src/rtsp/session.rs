@@ -4,7 +4,7 @@
 //! it fails; at last [`Session::leave`], so that a camera that sends datagrams stops.
 
 use super::{
-    address, header, rtcp, sdp,
+    address, gather, header, rtcp, sdp,
     udp::{DATAGRAM_BYTES_MAX, Half, Pair},
     wire::{Incoming, Reader},
 };
@@ -89,6 +89,8 @@ pub(crate) struct Session {
     scratch: Vec<u8>,
     /// Packets on channels nobody set up, and of strangers, since they were counted last.
     strangers: u64,
+    /// What comes gathers.
+    gathers: bool,
     /// The source named in receiver reports: one of our own, any.
     us: Ssrc,
 }
@@ -120,6 +122,7 @@ impl Session {
             asked: false,
             scratch: Vec::new(),
             strangers: 0,
+            gathers: false,
             us: Ssrc(rand::random()),
             target,
             url,
@@ -223,6 +226,30 @@ impl Session {
         }
     }
 
+    /// Whether what comes may gather for a moment. What gathered waits for [`Self::gathered`]; what is much comes from
+    /// [`Self::next`] all the same.
+    pub(crate) fn gather(&mut self, gather: bool) {
+        // What datagrams bring is lost if it is not taken soon.
+        let gather = gather && self.lines.iter().all(|line| matches!(line, Line::Interleaved { .. }));
+        if self.gathers != gather {
+            self.gathers = gather;
+            gather::set(&self.stream, gather);
+        }
+    }
+
+    /// What gathered meanwhile: the first packet of it, [`Self::ready`] has the others.
+    pub(crate) fn gathered(&mut self) -> Result<Option<Inbound>, Fault> {
+        if !self.gathers {
+            return Ok(None);
+        }
+        // What is there may be good though the connection is over; that shows again.
+        let taken = gather::take(&self.stream, &mut self.reader);
+        match self.ready() {
+            Ok(None) => taken.map(|()| None),
+            found => found,
+        }
+    }
+
     /// Sends what is due: keepalives, receiver reports. Call every second or so; timers of our own would cost more than all
     /// the rest of a packet's way.
     pub(crate) fn mind(&mut self) -> Result<(), Fault> {
@@ -291,6 +318,7 @@ impl Session {
 
     /// Tells the camera that we go, and gives it a moment to hear it.
     pub(crate) async fn leave(mut self) {
+        self.gather(false);
         if self.id.is_some() {
             let uri = self.control.clone();
             self.target.within = Duration::from_millis(500);

@@ -11,11 +11,11 @@ use retina::rtsp::{
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// Room made when there is too little to read into. Packets keep the block they came in: a block for each read would make every
-/// packet that waits somewhere cost one.
-const READ_BYTES: usize = 16 * 1024;
+/// packet that waits somewhere cost one. A picture of 4 Mbit/s has some 20 kB.
+const READ_BYTES: usize = 32 * 1024;
 
-/// Less room than this is too little.
-const ROOM_BYTES_MIN: usize = 2 * 1024;
+/// Less room than this is too little: each read beyond the first of a picture costs as much as a dozen packets.
+const ROOM_BYTES_MIN: usize = 8 * 1024;
 
 /// One thing that came.
 #[derive(Debug)]

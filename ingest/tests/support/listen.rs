@@ -65,6 +65,10 @@ impl LiveSink for Sink {
     fn wanted(&self, stream: CameraStream) -> bool {
         stream != CameraStream::Main || self.0.main_wanted.load(Relaxed)
     }
+    /// Main is wanted while somebody looks; what else comes is for those who begin to.
+    fn watched(&self) -> bool {
+        self.0.main_wanted.load(Relaxed)
+    }
     fn send(&mut self, stream: CameraStream, packet: LivePacket) {
         self.0.live.lock().push((self.1, stream, packet));
     }
