@@ -79,11 +79,17 @@ pub(crate) fn genesis(header: &[u8]) -> Hash {
 
 /// `h_i = H(h_{i-1} ‖ len ‖ dts ‖ bytes)`.
 pub(crate) fn link(previous: &Hash, time: u64, bytes: &[u8]) -> Hash {
+    link_all(previous, time, &[bytes])
+}
+
+/// The same of bytes that lie in several places.
+pub(crate) fn link_all(previous: &Hash, time: u64, parts: &[&[u8]]) -> Hash {
+    let len: usize = parts.iter().map(|p| p.len()).sum();
     let mut h = Sha256::new();
     h.update(previous);
-    h.update((bytes.len() as u64).to_be_bytes());
+    h.update((len as u64).to_be_bytes());
     h.update(time.to_be_bytes());
-    h.update(bytes);
+    parts.iter().for_each(|p| h.update(p));
     h.finalize().into()
 }
 

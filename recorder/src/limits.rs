@@ -25,6 +25,9 @@ pub struct Limits {
     pub keyframe_every: Duration,
     /// How often a failed recording tries to go on. Default 2 s.
     pub retry: Duration,
+    /// Whether the system keeps in memory what was synced, for those who read it soon. Default true; what cameras bring without
+    /// end is read too rarely to take the place of all else.
+    pub keep_cached: bool,
 }
 
 impl Default for Limits {
@@ -40,6 +43,7 @@ impl Default for Limits {
             reorder: lectern_fmp4::depay::Depacketizer::WAIT,
             keyframe_every: Duration::from_secs(4),
             retry: Duration::from_secs(2),
+            keep_cached: true,
         }
     }
 }

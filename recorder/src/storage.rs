@@ -4,9 +4,13 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, IoSlice, Write},
+    ops::Range,
     path::Path,
 };
+
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 
 /// An open file that only grows.
 pub trait Appender: Send {
@@ -15,6 +19,25 @@ pub trait Appender: Send {
     /// # Errors
     /// Any error means: how much was written is unknown, this file is not to be used again.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Appends these one after the other, without putting them together first where the system can.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    fn append_all(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        self.append(&parts.concat())
+    }
+
+    /// Tells that [`sync`](Self::sync) follows soon: the system may begin to write. Promises nothing.
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync).
+    fn begin_sync(&mut self, _from: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Tells that nobody is expected to read these bytes soon, which were synced: the system need not keep them in memory.
+    fn forget(&mut self, _bytes: Range<u64>) {}
 
     /// Makes what was appended survive a power cut (`fdatasync`).
     ///
@@ -87,9 +110,54 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
+/// Pieces handed to the system at once; IOV_MAX is 1,024 on Linux.
+const PIECES_MAX: usize = 64;
+
 impl Appender for File {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)
+    }
+
+    fn append_all(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        for parts in parts.chunks(PIECES_MAX) {
+            let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|p| IoSlice::new(p)).collect();
+            let mut left = &mut slices[..];
+            IoSlice::advance_slices(&mut left, 0); // Leaves empty ones in front out, or a write of none would look like a full disk.
+            while !left.is_empty() {
+                match self.write_vectored(left) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(n) => IoSlice::advance_slices(&mut left, n),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn begin_sync(&mut self, from: u64) -> io::Result<()> {
+        let from = libc::off64_t::try_from(from).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // SAFETY: a system call on an open file, without pointers. Zero bytes mean: up to the end.
+        let done = unsafe { libc::sync_file_range(self.as_raw_fd(), from, 0, libc::SYNC_FILE_RANGE_WRITE) };
+        // A file system that can't begin early is synced all the same; failed writing shows when it is waited for as well.
+        if done == 0
+            || matches!(io::Error::last_os_error().raw_os_error(), Some(libc::ESPIPE | libc::ENOSYS | libc::EINVAL))
+        {
+            return Ok(());
+        }
+        Err(io::Error::last_os_error())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn forget(&mut self, bytes: Range<u64>) {
+        let of = |n: u64| libc::off64_t::try_from(n).unwrap_or(libc::off64_t::MAX);
+        // No bytes would mean all of them.
+        if !bytes.is_empty() {
+            let (from, len) = (of(bytes.start), of(bytes.end - bytes.start));
+            // SAFETY: a system call on an open file, without pointers. It is a hint: what it answers changes nothing.
+            unsafe { libc::posix_fadvise64(self.as_raw_fd(), from, len, libc::POSIX_FADV_DONTNEED) };
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -19,7 +19,7 @@ use lectern_fmp4::{
     Sample, TrackConfig,
     config::opus::{SILENCE, SILENCE_TICKS},
     depay::{AccessUnit, Depacketizer, Dropped, Packet, Unit},
-    fragment::fragment,
+    fragment::head_of,
     init::init_segment,
 };
 use lectern_media::{ClockRate, TrackInfo, TrackKind, UnixMillis, tap::TapPacket};
@@ -54,9 +54,9 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
-    /// Its bytes, where zero of time is `base` ticks after the track's.
-    pub(crate) fn bytes(&self, base: u64) -> Vec<u8> {
-        fragment(self.sequence, self.dts.saturating_sub(base), &self.samples)
+    /// Its bytes before those of its samples, where zero of time is `base` ticks after the track's.
+    pub(crate) fn head(&self, base: u64) -> Vec<u8> {
+        head_of(self.sequence, self.dts.saturating_sub(base), &self.samples)
     }
 }
 

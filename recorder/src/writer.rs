@@ -15,7 +15,7 @@ use crate::{
 use lectern_media::{TrackId, UnixMillis};
 use std::{
     collections::BTreeMap,
-    io,
+    io, iter,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,20 +25,56 @@ struct Open {
     name: String,
     file: Box<dyn Appender>,
     len: u64,
+    /// How much of it is synced.
+    synced: u64,
     dirty: bool,
 }
 
+/// The system remembers files in pages, several of them at once at most up to this size.
+const PAGE: u64 = 4096;
+const PAGES_MAX: u64 = 2 << 20;
+
 impl Open {
+    fn new(name: String, file: Box<dyn Appender>, len: u64) -> Self {
+        Self { name, file, len, synced: len, dirty: false }
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
-        self.file.append(bytes)?;
+        self.append_all(&[bytes])
+    }
+
+    fn append_all(&mut self, parts: &[&[u8]]) -> io::Result<u64> {
+        match parts {
+            [bytes] => self.file.append(bytes)?,
+            parts => self.file.append_all(parts)?,
+        }
         let offset = self.len;
-        self.len += bytes.len() as u64;
+        self.len += parts.iter().map(|p| p.len() as u64).sum::<u64>();
         self.dirty = true;
         Ok(offset)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.dirty) { self.file.sync() } else { Ok(()) }
+    /// The first byte of the page that was synced in part.
+    fn unsynced_page(&self) -> u64 {
+        self.synced / PAGE * PAGE
+    }
+
+    /// [`sync`](Self::sync) follows.
+    fn begin_sync(&mut self) -> io::Result<()> {
+        if self.dirty { self.file.begin_sync(self.unsynced_page()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self, keep_cached: bool) -> io::Result<()> {
+        if !std::mem::take(&mut self.dirty) {
+            return Ok(());
+        }
+        self.file.sync()?;
+        if !keep_cached {
+            // Not the page that the next bytes go to: it would be read back for them. What was kept with such a one goes now.
+            self.file.forget(self.unsynced_page().saturating_sub(PAGES_MAX)..self.len / PAGE * PAGE);
+        }
+        self.synced = self.len;
+        Ok(())
     }
 }
 
@@ -204,7 +240,7 @@ impl<M: Subject> Writer<M> {
     /// Goes on where recovery found the recording.
     pub(crate) fn resume(storage: Arc<dyn Storage>, at: Standing<M>, limits: &Limits) -> io::Result<Self> {
         let open = |name: &str, len| -> io::Result<Open> {
-            Ok(Open { name: name.into(), file: storage.open(&at.dir.join(name))?, len, dirty: false })
+            Ok(Open::new(name.into(), storage.open(&at.dir.join(name))?, len))
         };
         let (chain, journal) = (open(chain::FILE, at.chain_len)?, open(journal::FILE, at.journal_len)?);
         Ok(Self {
@@ -271,7 +307,7 @@ impl<M: Subject> Writer<M> {
         bytes.push(b'\n');
         let offset = self.journal.append(&bytes)?;
         self.end_ms = self.end_ms.max(at_ms);
-        self.record(Covered::plain(ChainKind::Line, at_ms), journal::FILE.into(), offset, &bytes);
+        self.record(Covered::plain(ChainKind::Line, at_ms), journal::FILE.into(), offset, &[&bytes]);
         Ok(())
     }
 
@@ -279,17 +315,17 @@ impl<M: Subject> Writer<M> {
     pub(crate) fn part(&mut self, track: TrackId, init: Vec<u8>, now: UnixMillis) -> io::Result<()> {
         if let Some(mut old) = self.parts.remove(&track) {
             // What was appended to it must be synced before its records are; this is rare enough to do at once.
-            old.open.sync()?;
+            old.open.sync(self.limits.keep_cached)?;
         }
         let next = self.numbers.entry(track).or_insert(0);
         let (number, name) = (*next, part_name(track, *next));
         *next += 1;
         let file = self.storage.create(&self.dir.join(&name))?;
         self.created = true;
-        let mut open = Open { name: name.clone(), file, len: 0, dirty: false };
+        let mut open = Open::new(name.clone(), file, 0);
         let offset = open.append(&init)?;
         self.part_bytes += init.len() as u64;
-        self.record(Covered::plain(ChainKind::Init, 0), name, offset, &init);
+        self.record(Covered::plain(ChainKind::Init, 0), name, offset, &[&init]);
         self.parts.insert(track, Part { number, open, opened: now, init });
         Ok(())
     }
@@ -312,17 +348,18 @@ impl<M: Subject> Writer<M> {
             self.part(track, init, now)?;
         }
         let part = self.parts.get_mut(&track).ok_or_else(|| io::Error::other("a part vanished"))?;
-        let bytes = f.bytes(base);
-        let offset = part.open.append(&bytes)?;
-        let name = part.open.name.clone();
-        self.part_bytes += bytes.len() as u64;
+        let head = f.head(base);
+        let bytes: Vec<&[u8]> = iter::once(&head[..]).chain(f.samples.iter().map(|s| &s.data[..])).collect();
+        let offset = part.open.append_all(&bytes)?;
+        let (name, len) = (part.open.name.clone(), part.open.len - offset);
+        self.part_bytes += len;
         let dts = f.dts.saturating_sub(base);
         let (from_ms, to_ms) = (dts * 1000 / u64::from(hz), (dts + f.duration) * 1000 / u64::from(hz));
         self.end_ms = self.end_ms.max(to_ms);
         add_span(&mut self.spans, track, from_ms, to_ms);
         let of = Covered { kind: ChainKind::Frag, time: dts, duration: f.duration, keyframe: f.keyframe };
         self.record(of, name, offset, &bytes);
-        Ok(bytes.len() as u64)
+        Ok(len)
     }
 
     /// Whether the track has a part open.
@@ -337,30 +374,30 @@ impl<M: Subject> Writer<M> {
             let len = self.raw_lens.get(&track).copied().unwrap_or(0);
             let file = self.storage.open(&self.dir.join(&name))?;
             self.created |= len == 0;
-            self.raws.insert(track, Open { name, file, len, dirty: false });
+            self.raws.insert(track, Open::new(name, file, len));
         }
         let open = self.raws.get_mut(&track).ok_or_else(|| io::Error::other("a raw file vanished"))?;
         let offset = open.append(block)?;
         let name = open.name.clone();
         self.part_bytes += block.len() as u64;
-        self.record(Covered::plain(ChainKind::Raw, at_ms), name, offset, block);
+        self.record(Covered::plain(ChainKind::Raw, at_ms), name, offset, &[block]);
         Ok(())
     }
 
     /// No more fragments of this track come.
     pub(crate) fn close(&mut self, track: TrackId) -> io::Result<()> {
         match self.parts.remove(&track) {
-            Some(mut part) => part.open.sync(),
+            Some(mut part) => part.open.sync(self.limits.keep_cached),
             None => Ok(()),
         }
     }
 
     /// Chains what was appended to `file` at `offset`.
-    fn record(&mut self, of: Covered, file: String, offset: u64, bytes: &[u8]) {
+    fn record(&mut self, of: Covered, file: String, offset: u64, parts: &[&[u8]]) {
         let Covered { kind, time, duration, keyframe } = of;
-        self.head = chain::link(&self.head, time, bytes);
+        self.head = chain::link_all(&self.head, time, parts);
         self.records += 1;
-        let (len, hash) = (bytes.len() as u64, hex::encode(self.head));
+        let (len, hash) = (parts.iter().map(|p| p.len() as u64).sum(), hex::encode(self.head));
         self.unchained.push(ChainRecord { kind, file, offset, len, time, duration, keyframe, hash });
     }
 
@@ -371,18 +408,24 @@ impl<M: Subject> Writer<M> {
         self.sync_chain()
     }
 
+    /// Tells the system that a *sync round* follows, so that of many recordings one is written while another is waited for.
+    pub(crate) fn begin_sync(&mut self) -> io::Result<()> {
+        self.files().try_for_each(Open::begin_sync)
+    }
+
+    /// What is covered by the chain.
+    fn files(&mut self) -> impl Iterator<Item = &mut Open> {
+        let parts = self.parts.values_mut().map(|p| &mut p.open);
+        parts.chain(self.raws.values_mut()).chain(iter::once(&mut self.journal))
+    }
+
     /// Steps 1 and 2 of a *sync round*.
     pub(crate) fn sync_media(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.created) {
             self.storage.sync_dir(&self.dir)?;
         }
-        for part in self.parts.values_mut() {
-            part.open.sync()?;
-        }
-        for raw in self.raws.values_mut() {
-            raw.sync()?;
-        }
-        self.journal.sync()
+        let keep_cached = self.limits.keep_cached;
+        self.files().try_for_each(|file| file.sync(keep_cached))
     }
 
     /// Step 3 of a *sync round*; with a signer, *signs*. Nothing may be appended between step 2 and this.
@@ -406,9 +449,15 @@ impl<M: Subject> Writer<M> {
         Ok(())
     }
 
+    /// [`sync_chain`](Self::sync_chain) follows.
+    pub(crate) fn begin_sync_chain(&mut self) -> io::Result<()> {
+        self.chain.begin_sync()
+    }
+
     /// Step 4 of a *sync round*.
     pub(crate) fn sync_chain(&mut self) -> io::Result<()> {
-        self.chain.sync()?;
+        // The chain is read again and again: it is the index.
+        self.chain.sync(true)?;
         self.synced = (self.records, self.head);
         self.synced_len = self.chain.len;
         Ok(())

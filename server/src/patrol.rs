@@ -133,6 +133,7 @@ async fn open_archive(config: &Config, data: &DataDir, signer: Arc<Signer>) -> a
             part: Duration::from_secs(config.patrol.roll_s.into()),
             sync_every: if config.patrol.sync { defaults.sync_every } else { SYNC_RARELY },
             reserve_bytes: config.storage.reserve_mib << 20,
+            keep_cached: false,
             ..defaults
         },
         cameras_max: config.patrol.cameras_max as usize,
@@ -235,6 +236,11 @@ async fn sync_holds(parts: &Parts, patrol: &Patrol) {
     }
 }
 
+/// Bytes that come in two turns of retention at so many bits a second.
+fn coming(bps: u64) -> u64 {
+    (bps / 8).saturating_mul(2 * RETAIN_EVERY.as_secs())
+}
+
 /// Removes footage by rule.
 struct Keeper {
     parts: Parts,
@@ -283,8 +289,7 @@ impl Keeper {
         }
         // Between two looks the disk must not run down to where recording stops: what comes in two of them stays free, too.
         let streams = self.parts.ingest.all().into_iter().flat_map(|(_, status)| status.streams);
-        let bps: u64 = streams.map(|s| s.bitrate.as_bps()).sum();
-        let free_bytes = self.free_bytes + bps / 8 * 2 * RETAIN_EVERY.as_secs();
+        let free_bytes = self.free_bytes.saturating_add(coming(streams.map(|s| s.bitrate.as_bps()).sum()));
         Ok(RetentionRules { cameras: own, groups, default_days: self.default_days, free_bytes })
     }
 

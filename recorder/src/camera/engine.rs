@@ -185,11 +185,15 @@ impl Worker {
                     session.fail(FailReason::LowSpace, &e, now);
                 }
                 any |= session.dirty();
-                session.sync_media(now);
             });
         }
-        // Nothing is taken from taps between the steps, so what is chained was synced.
-        for step in [Session::append_chain as fn(&mut Session, UnixMillis), |s, now| s.announce(now, now)] {
+        // Nothing is taken from taps between the steps, so what is chained was synced. The system is told of all before one is
+        // waited for: it writes them together.
+        let steps: [fn(&mut Session, UnixMillis); 5] =
+            [Session::begin_sync, Session::sync_media, Session::append_chain, Session::begin_sync_chain, |s, now| {
+                s.announce(now, now)
+            }];
+        for step in steps {
             for (camera, session) in here(&mut self.cameras) {
                 guarded(&self.shared, *camera, session, now, |session| step(session, now));
             }

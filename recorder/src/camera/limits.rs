@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraLimits {
     /// What a recording of a camera has in common with one of a lesson: fragments, parts, sync rounds (default
-    /// 900 ms), reserve, retries.
+    /// 900 ms), reserve, retries; what is synced is not kept in memory.
     pub recording: Limits,
     /// A recording's length: the next one begins at each multiple of it since 1970. Default one hour; a minute at least.
     pub roll_every: Duration,
@@ -30,7 +30,7 @@ pub struct CameraLimits {
 impl Default for CameraLimits {
     fn default() -> Self {
         Self {
-            recording: Limits { sync_every: Duration::from_millis(900), ..Limits::default() },
+            recording: Limits { sync_every: Duration::from_millis(900), keep_cached: false, ..Limits::default() },
             roll_every: Duration::from_secs(3600),
             roll_wait: Duration::from_secs(90),
             threads: 2,

@@ -501,6 +501,16 @@ impl Session {
         self.hours.iter().any(Hour::dirty)
     }
 
+    /// Tells the system that a sync round follows.
+    pub(crate) fn begin_sync(&mut self, now: UnixMillis) {
+        self.disk(now, |hours| hours.iter_mut().filter(|h| h.dirty()).try_for_each(|h| h.writer().begin_sync()));
+    }
+
+    /// … and the end of one.
+    pub(crate) fn begin_sync_chain(&mut self, now: UnixMillis) {
+        self.disk(now, |hours| hours.iter_mut().try_for_each(|h| h.writer().begin_sync_chain()));
+    }
+
     /// Steps 1 and 2 of a sync round.
     pub(crate) fn sync_media(&mut self, now: UnixMillis) {
         self.disk(now, |hours| hours.iter_mut().filter(|h| h.dirty()).try_for_each(|h| h.writer().sync_media()));
