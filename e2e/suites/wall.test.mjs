@@ -114,6 +114,8 @@ test("the next page of tiles", async () => {
 test("the first picture of a camera that is put on an open wall", async () => {
   const { page } = officer;
   const found = [];
+  // An open wall, and not one whose page is just changing: its pictures are still being decoded.
+  await measureFor(3000);
   for (const number of pageOf(2).slice(0, LOOKS)) {
     const { id, name } = cameras.get(number);
     await page.getByRole("searchbox").fill(name);
@@ -128,7 +130,7 @@ test("the first picture of a camera that is put on an open wall", async () => {
     }, id), 5_000, { everyMs: 20 });
     found.push(at - clickedAt);
   }
-  figures.firstPictureMs = { looks: found.length, p50: percentile(found, 0.5), p95: percentile(found, 0.95), max: percentile(found, 1) };
+  figures.firstPictureMs = { looks: found.length, p50: percentile(found, 0.5), p95: percentile(found, 0.95), max: percentile(found, 1), each: found.map(Math.round) };
   aims.firstPictureMs = [figures.firstPictureMs.p95, "<=", 500];
   await page.getByRole("searchbox").fill("");
   await page.evaluate(() => document.activeElement?.blur());
