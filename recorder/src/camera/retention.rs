@@ -242,9 +242,9 @@ mod tests {
         ) {
             let now = UnixMillis(now * DAY_MS / 4);
             // Headers name anything: later ones, each other, what is gone.
-            for n in 0..items.len() {
-                items[n].previous = previous[n].map(|p| items.get(p).map_or(RecordingId(Ulid(7)), |p| p.recording));
-            }
+            let named = |p: usize| items.get(p).map_or(RecordingId(Ulid(7)), |p| p.recording);
+            let named: Vec<Option<RecordingId>> = previous.iter().map(|p| p.map(named)).collect();
+            items.iter_mut().zip(named).for_each(|(item, named)| item.previous = named);
             let rules = RetentionRules {
                 cameras: [(camera(4), days[3])].into(),
                 groups: [("exam_room".into(), days[0]), ("gate".into(), days[1])].into(),
