@@ -46,6 +46,8 @@ pub struct Watch {
     /// Faults that were told and are not over.
     told: HashMap<CameraId, BTreeMap<HealthFault, UnixMillis>>,
     unrecorded: HashMap<CameraId, UnixMillis>,
+    /// What the store refused, the newest of each fault: at most as many as there are cameras and faults.
+    untold: HashMap<(CameraId, HealthFault), PatrolEvent>,
     began: UnixMillis,
 }
 
@@ -59,6 +61,7 @@ impl Watch {
             watched: HashMap::new(),
             told: HashMap::new(),
             unrecorded: HashMap::new(),
+            untold: HashMap::new(),
             began: UnixMillis::steady(),
         }
     }
@@ -89,6 +92,7 @@ impl Watch {
                 Some(report) = reports.recv() => self.report(&report),
                 _ = figures.tick() => {
                     // It looks at every camera: once a second, not with every picture.
+                    self.tell_again().await;
                     self.not_recorded().await;
                     self.figures()
                 }
@@ -155,11 +159,8 @@ impl Watch {
     fn left_over(&self, camera: CameraId, live_since: UnixMillis, now: UnixMillis) -> Vec<Verdict> {
         let Some(told) = self.told.get(&camera).filter(|told| !told.is_empty()) else { return vec![] };
         let active: HashSet<Fault> = self.core.active(camera).map(|v| v.fault).collect();
-        // Figures show without any picture, and of some cameras no picture is ever looked at (H.265 alone).
-        let figures_known = now.since(self.began.max(live_since)) >= FIGURES_KNOWN_AFTER;
-        let known = |f: &Fault| self.core.has_learnt(camera) || (figures_known && is_figure(*f));
-        let over =
-            Fault::ALL.into_iter().filter(|f| told.contains_key(&fault(*f)) && !active.contains(f)).filter(known);
+        let told = told.keys().copied().collect();
+        let over = over(&told, &active, self.core.has_learnt(camera), now.since(self.began.max(live_since)));
         over.map(|fault| Verdict { camera, fault, state: State::Cleared, since: now, measure: 0.0 }).collect()
     }
 
@@ -182,7 +183,26 @@ impl Watch {
                 PatrolEvent::FaultOver { camera, fault: word, until: UnixMillis::now() }
             }
         };
-        self.patrol.event(event).await;
+        self.send(camera, word, event).await;
+    }
+
+    /// Tells of a fault or its end; what is refused is told again, unless something newer is to be told of it by then.
+    async fn send(&mut self, camera: CameraId, fault: HealthFault, event: PatrolEvent) {
+        if self.patrol.event(event.clone()).await {
+            self.untold.remove(&(camera, fault));
+        } else {
+            self.untold.insert((camera, fault), event);
+        }
+    }
+
+    /// Tells again what the store refused. While it takes nothing it is asked once a second, not once for each.
+    async fn tell_again(&mut self) {
+        while let Some((key, event)) = self.untold.iter().next().map(|(key, event)| (*key, event.clone())) {
+            if !self.patrol.event(event).await {
+                return;
+            }
+            self.untold.remove(&key);
+        }
     }
 
     /// Cameras that should be recorded, send something, and are not.
@@ -198,17 +218,17 @@ impl Watch {
             if live && !on {
                 let since = *self.unrecorded.entry(camera.id).or_insert(now);
                 if now.since(since) >= NOT_RECORDED_AFTER && told.insert(word, since).is_none() {
-                    events.push(PatrolEvent::Fault { camera: camera.id, fault: word, since });
+                    events.push((camera.id, PatrolEvent::Fault { camera: camera.id, fault: word, since }));
                 }
             } else {
                 self.unrecorded.remove(&camera.id);
                 if on && told.remove(&word).is_some() {
-                    events.push(PatrolEvent::FaultOver { camera: camera.id, fault: word, until: now });
+                    events.push((camera.id, PatrolEvent::FaultOver { camera: camera.id, fault: word, until: now }));
                 }
             }
         }
-        for event in events {
-            self.patrol.event(event).await;
+        for (camera, event) in events {
+            self.send(camera, HealthFault::NotRecorded, event).await;
         }
     }
 
@@ -265,6 +285,18 @@ fn figures(status: &CameraStatus, now: UnixMillis) -> Figures {
     }
 }
 
+/// Of the faults that were told those that are over, though the core never raised them: once it has learnt the camera's picture
+/// it would see them. Figures show without any picture, and of some cameras no picture is ever looked at (H.265 alone).
+fn over(
+    told: &HashSet<HealthFault>,
+    active: &HashSet<Fault>,
+    learnt: bool,
+    live_for: Duration,
+) -> impl Iterator<Item = Fault> {
+    let known = move |f: &Fault| learnt || (live_for >= FIGURES_KNOWN_AFTER && is_figure(*f));
+    Fault::ALL.into_iter().filter(|f| told.contains(&fault(*f)) && !active.contains(f)).filter(known)
+}
+
 /// Whether a fault shows in ingest's figures, not in pictures.
 fn is_figure(fault: Fault) -> bool {
     use Fault::{BitRate, FrameRate, NoSound, NoStream, WrongClock};
@@ -305,6 +337,20 @@ mod tests {
                 assert_eq!(mine.no_stream_ms, u32::from(silent_s) * 1_000, "it is not the default instead");
             }
         }
+    }
+
+    #[test]
+    fn alarms_of_the_server_before_end_once_they_would_show() {
+        let told: HashSet<HealthFault> = [HealthFault::Black, HealthFault::WrongClock, HealthFault::BitRate].into();
+        let active: HashSet<Fault> = [Fault::BitRate].into();
+        let over = |learnt, live_s| {
+            over(&told, &active, learnt, Duration::from_secs(live_s)).map(fault).collect::<HashSet<_>>()
+        };
+        assert!(over(false, 119).is_empty(), "nothing is known yet");
+        // Of a camera whose pictures nobody looks at, only what its figures show.
+        assert_eq!(over(false, 120), HashSet::from([HealthFault::WrongClock]));
+        let both = HashSet::from([HealthFault::Black, HealthFault::WrongClock]);
+        assert_eq!(over(true, 0), both, "what shows still is not over");
     }
 
     #[test]
