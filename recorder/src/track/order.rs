@@ -215,7 +215,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_is_no_reordering() {
         // (what, what the stream says, timestamps, keyframes)
-        let cases: [(&str, Option<u8>, &[u64], &[u64]); 3] = [
+        type Case<'a> = (&'a str, Option<u8>, &'a [u64], &'a [u64]);
+        let cases: [Case<'_>; 3] = [
             ("at a keyframe", None, &[100, 101, 102, 50, 51], &[50]),
             ("of a stream that does not reorder", Some(0), &[100, 101, 102, 50, 51], &[]),
             ("by more than any stream reorders", Some(2), &[100, 101, 102, 103, 104, 50, 51], &[]),
