@@ -53,7 +53,7 @@ impl ClockOffset {
                 true => 1,
                 false => 0,
             };
-            if change > JUMP_MS || change < -WAY_MS_MAX {
+            if !(-WAY_MS_MAX..=JUMP_MS).contains(&change) {
                 self.late = 0;
                 self.reports.clear();
             } else if self.late >= LATE_RUN {

@@ -181,6 +181,11 @@ pub trait WallPlane: Send + Sync {
     /// If the plane did not take it: the lines carry what they carried.
     async fn assign(&self, peer: PeerId, lines: &[WallLine]) -> Result<(), MediaError>;
 
+    /// Whether the sound of a camera can be played, as far as is known. Asked every few seconds while it is heard, so cheap.
+    fn can_be_heard(&self, _: CameraId) -> bool {
+        true
+    }
+
     /// Closes the peer of a wall.
     async fn close_peer(&self, peer: PeerId);
 }
@@ -189,11 +194,6 @@ pub trait WallPlane: Send + Sync {
 
 /// Which track of a camera is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    /// Whether the sound of a camera can be played, as far as is known. Asked every few seconds while it is heard, so cheap.
-    fn can_be_heard(&self, _: CameraId) -> bool {
-        true
-    }
-
 pub enum PlayStream {
     /// The main stream.
     Main,
