@@ -388,9 +388,9 @@ impl Live {
         }
         if let Some(why) = video.order.leaves_out(unit) {
             *match why {
-                LeftOut::BFrame => &mut self.dropped.b_frame,
-                LeftOut::ReferenceBFrame => &mut self.dropped.reference_b_frame,
-                LeftOut::AfterReferenceBFrame => &mut self.dropped.after_reference_b_frame,
+                LeftOut::Unneeded => &mut self.dropped.b_frame,
+                LeftOut::Needed => &mut self.dropped.reference_b_frame,
+                LeftOut::AfterNeeded => &mut self.dropped.after_reference_b_frame,
             } += 1;
             return;
         }

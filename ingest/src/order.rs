@@ -14,11 +14,11 @@ use lectern_media::ExtTimestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeftOut {
     /// A B-frame that no other picture refers to.
-    BFrame,
+    Unneeded,
     /// A B-frame that others refer to.
-    ReferenceBFrame,
+    Needed,
     /// A picture that may refer to one.
-    AfterReferenceBFrame,
+    AfterNeeded,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl LiveOrder {
             return None;
         }
         if self.broken {
-            return Some(LeftOut::AfterReferenceBFrame);
+            return Some(LeftOut::AfterNeeded);
         }
         let late = self.highest.is_some_and(|highest| unit.timestamp < highest);
         self.highest = self.highest.max(Some(unit.timestamp));
@@ -48,14 +48,14 @@ impl LiveOrder {
         }
         // §7.4.1: nal_ref_idc is 0 for all slices of a picture that no other refers to.
         self.broken = unit.nals().filter(slice).any(|n| n[0] & 0x60 != 0);
-        Some(if self.broken { LeftOut::ReferenceBFrame } else { LeftOut::BFrame })
+        Some(if self.broken { LeftOut::Needed } else { LeftOut::Unneeded })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use LeftOut::{AfterReferenceBFrame as After, BFrame as B, ReferenceBFrame as Reference};
+    use LeftOut::{AfterNeeded as After, Needed as Reference, Unneeded as B};
     use bytes::Bytes;
     use lectern_media::UnixMillis;
 
