@@ -72,10 +72,10 @@ mod tests {
         }
     }
 
-    /// Slice types 2, 0 and 1 as Exp-Golomb code behind a single 1.
-    const I: u8 = 0b1_011_0000;
-    const P: u8 = 0b1_1_000000;
-    const BI: u8 = 0b1_010_0000;
+    /// Slice types 2 (011), 0 (1) and 1 (010) as Exp-Golomb code behind a single 1.
+    const I: u8 = 0b1011_0000;
+    const P: u8 = 0b1100_0000;
+    const BI: u8 = 0b1010_0000;
 
     #[test]
     fn what_no_other_needs_is_left_out_and_after_what_others_need_nothing_goes_on() {

@@ -379,9 +379,9 @@ impl LiveSink for Sink {
     }
 
     fn watched(&self) -> bool {
-        [CameraStream::Main, CameraStream::Sub, CameraStream::Sound].into_iter().any(|stream| {
-            self.place(stream).is_some_and(|(publisher, track, layer)| publisher.wanted(track, layer))
-        })
+        [CameraStream::Main, CameraStream::Sub, CameraStream::Sound]
+            .into_iter()
+            .any(|stream| self.place(stream).is_some_and(|(publisher, track, layer)| publisher.wanted(track, layer)))
     }
 
     fn send(&mut self, stream: CameraStream, packet: LivePacket) {
