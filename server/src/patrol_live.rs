@@ -227,6 +227,13 @@ impl WallPlane for Live {
         Ok(Subscribed { peer: answer.peer, sdp: answer.sdp })
     }
 
+    fn lines(&self, peer: PeerId) -> Vec<PatrolEvent> {
+        let state = self.0.state.lock();
+        let lines = state.walls.get(&peer).into_iter().flatten();
+        let known = lines.filter(|l| state.lines.contains_key(&(peer, l.mid.clone())));
+        known.map(|l| state.told(peer, &l.mid)).collect()
+    }
+
     async fn assign(&self, peer: PeerId, lines: &[WallLine]) -> Result<(), MediaError> {
         let mids: HashSet<&str> = lines.iter().map(|l| l.mid.as_str()).collect();
         {

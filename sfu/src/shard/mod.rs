@@ -226,20 +226,25 @@ impl Shard {
         self.flush_events();
     }
 
-    /// Tells the world, in order. What can be dropped is dropped when the reader is too slow.
-    fn tell(&mut self, event: SfuEvent) {
+    /// Tells the world, in order. What can be dropped is dropped when the reader is too slow; whether it was kept.
+    fn tell(&mut self, event: SfuEvent) -> bool {
         let dispensable = matches!(event, SfuEvent::Quality { .. } | SfuEvent::LineChanged { .. });
         if self.backlog.is_empty() {
             match self.shared.events.try_send(event) {
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-                Err(mpsc::error::TrySendError::Full(_)) if dispensable => self.counters.refuse(Refusal::EventsFull),
-                Err(mpsc::error::TrySendError::Full(event)) => self.backlog.push_back(event),
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return true,
+                Err(mpsc::error::TrySendError::Full(event)) if !dispensable => self.backlog.push_back(event),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    self.counters.refuse(Refusal::EventsFull);
+                    return false;
+                }
             }
         } else if dispensable || self.backlog.len() >= BACKLOG_MAX {
             self.counters.refuse(Refusal::EventsFull);
+            return false;
         } else {
             self.backlog.push_back(event);
         }
+        true
     }
 
     fn flush_events(&mut self) {

@@ -182,17 +182,25 @@ impl Shard {
                 line.told_stills = stills;
                 thinned.push((line.mid.clone(), stills));
             }
-            if state != line.told {
+            if state != line.told || line.untold {
                 let (showing, quality) = (viewer.subscriber.showing(line.id), viewer.subscriber.quality());
                 tracing::debug!(%peer, mid = line.mid, track = ?state.track, ?showing, limited, ?quality, "line changed");
                 let paused = showing == Showing::Paused && line.told.layer.is_some();
                 self.counters.paused.add(u64::from(paused));
                 line.told = state;
+                line.untold = false;
                 changed.push((line.mid.clone(), state));
             }
         }
         for (mid, LineState { track, layer, limited }) in changed {
-            self.tell(SfuEvent::LineChanged { peer, mid, track, layer, limited });
+            if !self.tell(SfuEvent::LineChanged { peer, mid: mid.clone(), track, layer, limited }) {
+                // The reader is too slow. What a line carries decides what a viewer shows, so it hears of it later.
+                let line = self.peers.get_mut(key).and_then(|p| match &mut p.role {
+                    Role::Viewer(viewer) => viewer.lines.iter_mut().find(|l| l.mid == mid),
+                    Role::Publisher(_) => None,
+                });
+                line.into_iter().for_each(|l| l.untold = true);
+            }
         }
         for (mid, stills) in thinned {
             self.tell(SfuEvent::LineStills { peer, mid, stills });

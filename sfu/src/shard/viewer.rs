@@ -42,6 +42,8 @@ pub(super) struct ViewerLine {
     /// The track it is attached to.
     pub track: Option<Key>,
     pub told: LineState,
+    /// Whether nobody took what was told last: it is told again.
+    pub untold: bool,
     /// Whether it was told to carry stills.
     pub told_stills: bool,
     /// What was sealed, media and RTX.
@@ -129,6 +131,7 @@ impl Viewer {
             refused: None,
             track: None,
             told: LineState::default(),
+            untold: false,
             told_stills: false,
             sealed: [Sealed::new(), Sealed::new()],
         });

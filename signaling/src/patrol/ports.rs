@@ -186,6 +186,11 @@ pub trait WallPlane: Send + Sync {
         true
     }
 
+    /// What the lines of a wall's peer carry by now: a [`PatrolEvent::LineChanged`] for each. Asked every second, so cheap.
+    fn lines(&self, _: PeerId) -> Vec<PatrolEvent> {
+        Vec::new()
+    }
+
     /// Closes the peer of a wall.
     async fn close_peer(&self, peer: PeerId);
 }

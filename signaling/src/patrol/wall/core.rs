@@ -160,6 +160,8 @@ pub struct Wall {
     asked: Option<Asked>,
     next: Option<(Req, String)>,
     tickets: u64,
+    /// What each line was last said to carry.
+    carried: BTreeMap<String, WallMessage>,
     told: BTreeMap<CameraId, CameraStatus>,
     told_at: Option<UnixMillis>,
 }
@@ -221,6 +223,7 @@ impl Wall {
                 let old = self.peer.replace(peer).filter(|old| *old != peer);
                 out.extend(old.map(Output::ClosePeer));
                 self.lines = asked.lines;
+                self.carried.clear();
                 let lines = &self.lines;
                 self.tiles.retain(|mid, _| lines.video.contains(mid));
                 self.sound = self.sound.take().filter(|(mid, _)| lines.audio.contains(mid));
@@ -252,7 +255,9 @@ impl Wall {
                 }
             }
         }
-        self.tiles = shown;
+        let before = std::mem::replace(&mut self.tiles, shown);
+        let tiles = &self.tiles;
+        self.carried.retain(|mid, _| tiles.get(mid).map(|t| t.camera) == before.get(mid).map(|t| t.camera));
         // What is new on the wall is told with the next tick.
         self.told_at = None;
         self.assign(now, out);
@@ -376,7 +381,7 @@ impl Wall {
         }
     }
 
-    /// What the media plane tells of this wall's peer.
+    /// What the media plane tells of this wall's peer, when it changes and, so that nothing stays lost, now and then again.
     pub fn media(&mut self, now: UnixMillis, event: &PatrolEvent, sight: &dyn Sight, out: &mut Vec<Output>) {
         match event {
             PatrolEvent::LineChanged { peer, mid, camera, stream, thumbnail, limited } if Some(*peer) == self.peer => {
@@ -392,18 +397,25 @@ impl Wall {
                 let main_not_playable = wish.is_some_and(|t| {
                     t.height_px > SUB_HEIGHT_PX && !t.thumbnail && sight.playable(t.camera) == Playable::SubOnly
                 });
-                out.push(Output::Send(WallMessage::Carries {
+                let carries = WallMessage::Carries {
                     mid: mid.clone(),
                     camera: camera.filter(|_| stream.is_some()),
                     stream: if is_sound { stream.map(|_| CameraStream::Sound) } else { *stream },
                     thumbnail: *thumbnail,
                     limited: *limited,
                     main_not_playable,
-                }));
+                };
+                if self.carried.get(mid) != Some(&carries) {
+                    if self.lines.video.contains(mid) || self.lines.audio.contains(mid) {
+                        self.carried.insert(mid.clone(), carries.clone());
+                    }
+                    out.push(Output::Send(carries));
+                }
             }
             PatrolEvent::PeerLost { peer } if Some(*peer) == self.peer => {
                 self.peer = None;
                 self.lines = Lines::default();
+                self.carried.clear();
                 self.look(now, out);
                 out.push(Output::Send(WallMessage::PeerLost {}));
             }

@@ -201,6 +201,27 @@ fn what_is_refused_and_why() {
 }
 
 #[test]
+fn what_a_line_carries_is_said_once_and_again_when_its_tile_changed() {
+    let (mut wall, eyes) = (Wall::default(), Eyes::default());
+    up(&mut wall, &eyes);
+    let carries = |wall: &mut Wall, of: u8| {
+        let (stream, thumbnail, limited) = (Some(CameraStream::Sub), false, false);
+        let camera = Some(camera(of));
+        let event = PatrolEvent::LineChanged { peer: peer(1), mid: "0".into(), camera, stream, thumbnail, limited };
+        let mut out = vec![];
+        wall.media(at(0), &event, &eyes, &mut out);
+        out.iter().filter(|o| matches!(o, Output::Send(WallMessage::Carries { .. }))).count()
+    };
+    let mut out = vec![];
+    wall.request(at(0), show(vec![tile("0", camera(1), 180)]), &eyes, &mut out);
+    assert_eq!([carries(&mut wall, 1), carries(&mut wall, 1)], [1, 0], "looked at again, it is as it was");
+    wall.request(at(0), show(vec![tile("0", camera(2), 180)]), &eyes, &mut out);
+    assert_eq!(carries(&mut wall, 1), 0, "not of a camera that is gone");
+    wall.request(at(0), show(vec![tile("0", camera(1), 180)]), &eyes, &mut out);
+    assert_eq!(carries(&mut wall, 1), 1, "the page may have forgotten it");
+}
+
+#[test]
 fn too_much_at_once_is_refused_whole() {
     let (mut wall, eyes) = (Wall::default(), Eyes::default());
     up(&mut wall, &eyes);

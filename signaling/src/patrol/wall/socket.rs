@@ -265,7 +265,13 @@ async fn serve(
                 }
                 wall.recheck(now, &served.sight(), &mut out);
             }
-            Event::Tick => wall.tick(now, &served.sight(), &mut out),
+            Event::Tick => {
+                wall.tick(now, &served.sight(), &mut out);
+                // News of a line is dropped when there is too much of it at once.
+                for event in wall.peer().into_iter().flat_map(|peer| served.patrol.0.planes.lines(peer)) {
+                    wall.media(now, &event, &served.sight(), &mut out);
+                }
+            }
             Event::Silent => break Some("protocol_error"),
         }
     };
