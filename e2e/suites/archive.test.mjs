@@ -120,13 +120,15 @@ function holes(frames, usual) {
   const found = [];
   let last;
   let spoiled;
+  let lossy = false;
   for (const frame of frames) {
     const whole = frame.to > 0 && frame.lost === 0 && frame.late === 0;
     const away = last !== undefined && frame.utc_ms - last > usual + 400;
     if ((away || !whole) && spoiled === undefined) spoiled = away ? last + usual : frame.utc_ms;
+    lossy ||= frame.to > 0 && frame.lost > 0;
     if (whole && frame.key && spoiled !== undefined) {
-      found.push({ from: spoiled, to: frame.utc_ms });
-      spoiled = undefined;
+      found.push({ from: spoiled, to: frame.utc_ms, lossy });
+      [spoiled, lossy] = [undefined, false];
     }
     if (frame.to > 0) last = frame.utc_ms;
   }
@@ -136,9 +138,10 @@ function holes(frames, usual) {
 /** Spans that touch, or nearly, as one. */
 function joined(spans, within = 200) {
   const whole = [];
-  for (const { from, to } of spans.toSorted((a, b) => a.from - b.from)) {
-    if (whole.length > 0 && from <= whole.at(-1).to + within) whole.at(-1).to = Math.max(whole.at(-1).to, to);
-    else whole.push({ from, to });
+  for (const { from, to, lossy = false } of spans.toSorted((a, b) => a.from - b.from)) {
+    const last = whole.at(-1);
+    if (last && from <= last.to + within) Object.assign(last, { to: Math.max(last.to, to), lossy: last.lossy || lossy });
+    else whole.push({ from, to, lossy });
   }
   return whole;
 }
@@ -168,13 +171,13 @@ test("every absence is listed with its cause, where it was", { timeout }, async 
           number, stream, fault: fault?.fault ?? null, forMs: hole.to - hole.from, causes: [...new Set(causes)],
           startMs: gap ? gap.from - hole.from : null, endMs: gap ? gap.to - hole.to : null,
         };
-        if (!fault) {
-          // Nothing was lost: a busy machine let the peer pause.
+        if (!fault && !hole.lossy) {
+          // Nothing was lost: a busy machine let the peer pause, whether long enough to be listed or not.
           figures.stalls.push(row);
           continue;
         }
         figures.gaps.push(row);
-        if (!gap || !causes.includes(CAUSES[fault.fault])) wrong.push({ ...row, why: "not listed as what it was" });
+        if (!gap || !fault || !causes.includes(CAUSES[fault.fault])) wrong.push({ ...row, why: "not listed as what it was" });
       }
       for (const gap of listed.filter(({ to }) => to < end - 2000)) {
         if (!were.some(({ from, to }) => gap.from < to + 100 && gap.to > from - 100)) wrong.push({ number, stream, gap, why: "listed, and was not" });
