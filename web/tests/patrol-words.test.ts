@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import type { CameraDay, CameraGap } from "../src/protocol/generated/index";
 import { en } from "../src/i18n/en";
 import { setDictionary } from "../src/i18n/index";
 import { setPatrolWords } from "../src/i18n/patrol";
@@ -67,8 +68,13 @@ test("a failure says what happened, what still works and what to do now", () => 
 
 test("gaps, states and findings in words", () => {
   const at = (time: string): number => new Date(`2026-11-21T${time}`).getTime();
-  expect(gapWords({ from: at("10:02:11"), to: at("10:02:40"), stream: null, cause: "network" })).toBe("无录像：网络中断 10:02:11–10:02:40");
-  expect(gapWords({ from: at("10:02:11"), to: at("10:02:40"), stream: "sound", cause: "camera_silent" })).toBe("无声音：摄像机无数据 10:02:11–10:02:40");
+  const sub = { main: [], sub: [{ from: at("10:00:00"), to: at("11:00:00") }], sound: [] } as unknown as CameraDay;
+  const none = { main: [], sub: [], sound: [] } as unknown as CameraDay;
+  const gap = (stream: CameraGap["stream"], cause: CameraGap["cause"]): CameraGap => ({ from: at("10:02:11"), to: at("10:02:40"), stream, cause });
+  expect(gapWords(gap(null, "network"), sub)).toBe("无录像：网络中断 10:02:11–10:02:40");
+  expect(gapWords(gap("sound", "camera_silent"), none)).toBe("无声音：摄像机无数据 10:02:11–10:02:40");
+  expect(gapWords(gap("main", "network"), sub)).toBe("无主码流：网络中断 10:02:11–10:02:40");
+  expect(gapWords(gap("main", "network"), none), "nothing else shows the picture").toBe("无录像：网络中断 10:02:11–10:02:40");
   expect(stateSince("unreachable", 0, 180_000)).toBe("离线，已 3 分钟");
   expect(findingWords({ item: "clock", fault: "wrong_clock", measure: 2_300 })).toBe("时钟不准 (2300 ms)");
   for (const [ms, zhWords, enWords] of [[12_400, "12 秒", "12 s"], [3_700_000, "1 小时 1 分", "1 h 1 min"], [90_000_000, "1 天 1 小时", "1 d 1 h"]] as const) {

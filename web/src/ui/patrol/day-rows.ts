@@ -72,7 +72,7 @@ function track(day: CameraDay, r: Rows, a: RowActions): TemplateResult {
     ${pieces(joined(day.main, 500), span, view, width).map((s) => html`<span class="bar main" ${at(s.from, s.to)}></span>`)}
     ${pieces(day.holds, span, view, width).map((s) => html`<span class="hold" title="${p.timeline.held} ${s.item.by}: ${s.item.why}" ${at(s.from, s.to)}></span>`)}
     ${gaps.map((g) => {
-      const words = g.count === 1 ? gapWords(g.item) : p.timeline.gapsMany(g.count, gapWords(g.item));
+      const words = g.count === 1 ? gapWords(g.item, day) : p.timeline.gapsMany(g.count, gapWords(g.item, day));
       const { over, out } = said(words);
       return html`<button class="gap ${isWhole(day, g.item) ? "" : "partial"}" data-cause=${g.item.cause} tabindex=${stop} title=${words} aria-label=${words} ${at(g.from, g.to)} @mouseenter=${over} @mouseleave=${out} @focus=${over} @blur=${out} @click=${(e: Event) => { e.stopPropagation(); a.seek(g.item.from - 2_000); }}></button>`;
     })}

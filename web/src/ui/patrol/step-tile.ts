@@ -86,7 +86,7 @@ export class LecStepTile extends View {
 
   #gapNow(): string {
     const gap = this.day ? gapAt(this.day, this.#at) : null;
-    return gap ? gapWords(gap) : this.#player?.phase === "gap" ? p.tile.noRecording : "";
+    return gap && this.day ? gapWords(gap, this.day) : this.#player?.phase === "gap" ? p.tile.noRecording : "";
   }
 
   override render(): TemplateResult {

@@ -2,7 +2,8 @@
 import { p } from "../../i18n/patrol";
 import { t } from "../../i18n";
 import { isoDay } from "../../i18n/format";
-import type { AlarmItem, Camera, CameraGap, CameraState, CameraStatus, CheckFinding } from "../../protocol/generated/index";
+import { isWhole } from "../../state/patrol/day";
+import type { AlarmItem, Camera, CameraDay, CameraGap, CameraState, CameraStatus, CheckFinding } from "../../protocol/generated/index";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
@@ -31,10 +32,10 @@ export const stateSince = (state: CameraState, since: number, now: number): stri
 
 export const gapCause = (gap: Pick<CameraGap, "cause">): string => t.player.gapCauses[gap.cause];
 
-/** 无录像：网络中断 10:02:11–10:02:40 */
-export function gapWords(gap: CameraGap): string {
+/** 无录像：网络中断 10:02:11–10:02:40; of one stream, where another shows the picture. */
+export function gapWords(gap: CameraGap, day: CameraDay): string {
   const range = `${clockS(gap.from)}–${clockS(gap.to)}`;
-  return gap.stream === null ? p.timeline.gap(gapCause(gap), range) : p.timeline.gapOf(p.streams[gap.stream], gapCause(gap), range);
+  return gap.stream === null || isWhole(day, gap) ? p.timeline.gap(gapCause(gap), range) : p.timeline.gapOf(p.streams[gap.stream], gapCause(gap), range);
 }
 
 /** H.264, as standards and boxes write it. */
