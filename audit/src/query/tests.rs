@@ -255,5 +255,13 @@ async fn an_export_is_verified_without_the_log_and_every_edit_is_found() {
         edited[at] ^= 1;
         assert!(!check(&edited).ok, "byte {at} of the table");
     }
+    // The number in the last line is not in what is signed: the rows are counted.
+    let text = String::from_utf8(table).unwrap();
+    for other in ["39", "41", "0"] {
+        let edited = text.replacen("\"\"entries\"\":40", &format!("\"\"entries\"\":{other}"), 1);
+        assert_ne!(edited, text);
+        let report = check(edited.as_bytes());
+        assert!(report.faults.iter().any(|f| f.line == 0 && f.what.contains("40 are here")), "{other}: {report}");
+    }
     assert!(!check(b"").ok && !check(b"{}\n").ok && !check(b"\n\n\n").ok);
 }

@@ -2,7 +2,8 @@
 //!
 //! A piece holds some lines of the log, each with its own hash, and ends with a line that signs the hash of all bytes before it
 //! together with the head of the log at that moment. So an edited line is named; of lines taken out or added the number is known,
-//! and where neighbours are both in the piece, the place, too. A table (CSV) has no hashes of lines: it is checked as a whole.
+//! and where neighbours are both in the piece, the place, too. A table (CSV) has no hashes of lines: it is checked as a whole, and its
+//! rows are counted.
 
 use super::Report;
 use crate::{
@@ -52,6 +53,8 @@ struct Piece<'a> {
     report: Report,
     hash: Sha256,
     table: bool,
+    /// Whether a row of a table goes on in the next line: a quote is open (RFC 4180 §2.6).
+    quoted: bool,
     line_no: u64,
     /// Number and hash of the line before.
     last: Option<(u64, Hash)>,
@@ -74,6 +77,9 @@ impl Piece<'_> {
         }
         let no = self.line_no;
         if self.table {
+            // A doubled quote within quotes closes and opens again.
+            self.quoted ^= bytes.iter().filter(|b| **b == b'"').count() % 2 == 1;
+            self.report.entries += u64::from(!self.quoted && bytes.ends_with(b"\n"));
             return;
         }
         let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -112,15 +118,12 @@ impl Piece<'_> {
             return self.fault(no, "the signed end is missing: lines may have been cut off, or this is no export");
         };
         self.report.lines += 1;
-        if !self.table && end.entries != self.report.entries {
+        if end.entries != self.report.entries {
             let found = self.report.entries;
             self.fault(
                 0,
                 format!("entries are missing or were added: {} were exported, {found} are here", end.entries),
             );
-        }
-        if self.table {
-            self.report.entries = end.entries;
         }
         let content: Hash = std::mem::take(&mut self.hash).finalize().into();
         if hash_of(&end.sha256) != Some(content) && self.report.faults_total == 0 {
