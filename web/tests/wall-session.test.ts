@@ -1,16 +1,30 @@
 /** The session of a wall: one connection, what is said on it, and how it comes back. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { en } from "../src/i18n/en";
+import { setDictionary } from "../src/i18n/index";
+import { setPatrolWords } from "../src/i18n/patrol";
+import { patrolEn } from "../src/i18n/patrol-en";
 import { delayOf, type InboundCounts } from "../src/media/delay";
 import type { CameraStatus, Tile, WallMessage, WallRequest } from "../src/protocol/generated/index";
 import { withToken } from "../src/protocol/patrol";
+import { FirstFrame } from "../src/state/patrol/first-frame";
 import { EMPTY_WALL, reduce, type WallState } from "../src/state/patrol/wall";
 import { LINES_MAX, WallSession, type WallTold } from "../src/state/patrol/wall-session";
 import { readOptions, toBase64Url } from "../src/ui/factor/webauthn";
+import "../src/ui/patrol/wall-tile";
+import type { LecWallTile, TileModel } from "../src/ui/patrol/wall-tile";
 import { fakeBrowser, FakePeer, FakeSocket } from "./fakes";
+
+setDictionary(en, "en");
+setPatrolWords(patrolEn);
 
 /** A server that takes every offer and shows everything. */
 class WallServer extends FakeSocket {
   static refuse: string | null = null;
+  /** Takes no more messages. */
+  static deaf = false;
+  /** What it says right after the next answers to offers. */
+  static early: WallMessage[] = [];
   get heard(): WallRequest[] {
     return this.said as unknown as WallRequest[];
   }
@@ -21,8 +35,13 @@ class WallServer extends FakeSocket {
     const message = JSON.parse(text) as WallRequest;
     (this.said as unknown as WallRequest[]).push(message);
     if (message.type === "hello") this.tell({ type: "welcome", now: Date.now() + 5_000, watermark: "Li li" });
-    if (message.type === "offer") this.tell({ type: "answer", req: message.req, sdp: "answer" });
-    if (message.type === "show" || message.type === "listen") this.tell({ type: "shown", req: message.req, refused: WallServer.refuse && message.type === "show" ? message.tiles.map((t) => ({ mid: t.mid, camera: t.camera, reason: WallServer.refuse as "busy" })) : [] });
+    if (message.type === "offer") {
+      this.tell({ type: "answer", req: message.req, sdp: "answer" });
+      // A message of its own: a browser carries out what follows from the one before first.
+      setTimeout(() => WallServer.early.forEach((told) => this.tell(told)), 1);
+    }
+    if (message.type === "show" && WallServer.deaf) this.tell({ type: "refused", req: message.req, code: "too_often", detail: "" });
+    else if (message.type === "show" || message.type === "listen") this.tell({ type: "shown", req: message.req, refused: WallServer.refuse && message.type === "show" ? message.tiles.map((t) => ({ mid: t.mid, camera: t.camera, reason: WallServer.refuse as "busy" })) : [] });
     if (message.type === "ping") this.tell({ type: "pong", req: message.req, now: Date.now() });
   }
   shows(): Tile[][] {
@@ -47,6 +66,8 @@ beforeEach(() => {
   fakeBrowser();
   vi.stubGlobal("WebSocket", WallServer);
   WallServer.refuse = null;
+  WallServer.deaf = false;
+  WallServer.early = [];
 });
 afterEach(() => {
   session?.close();
@@ -186,18 +207,166 @@ test("states, figures and what lines carry come in", async () => {
   expect(wall.refused.get("b")).toBe("not_now");
 });
 
-test("a line knows since when it was asked for its camera, whatever else changes", async () => {
+const carries = (mid: string, camera: string): void => server().tell({ type: "carries", mid, camera, stream: "sub", thumbnail: false, limited: false, main_not_playable: false });
+const carried = (mid: string): string | null => session.store.get().wall.carried.get(mid)?.camera ?? null;
+const put = async (slot: number, camera: string): Promise<void> => {
+  session.dispatch({ type: "put", slot, cameras: [camera] });
+  await wait(100);
+};
+
+test("a line knows since when it was asked for a camera, whatever else changes, and of no other one", async () => {
+  begin();
+  await wait(10);
+  expect(session.askedAt(0, "a"), "nothing was said yet").toBe(Infinity);
+  server().accept();
+  await wait(100);
+  const first = session.askedAt(0, "a");
+  expect(first).toBeGreaterThan(0);
+  await wait(1_000);
+  session.dispatch({ type: "put", slot: 1, cameras: ["c"] });
+  expect([session.askedAt(1, "c"), session.askedAt(0, "c")], "put, but not said").toEqual([Infinity, Infinity]);
+  await wait(100);
+  expect(session.askedAt(0, "a")).toBe(first);
+  expect(session.askedAt(1, "c")).toBeGreaterThan(first);
+  expect(session.askedAt(1, "b")).toBe(Infinity);
+});
+
+test("what a line carried for another camera is forgotten with the message that changes it, and nothing else is", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  carries("1", "a");
+  carries("2", "b");
+  await wait(50);
+  await put(0, "c");
+  expect([carried("1"), carried("2")]).toEqual([null, "b"]);
+  await put(0, "a");
+  carries("1", "c");
+  await wait(50);
+  expect(carried("1"), "late, but the server's word").toBe("c");
+  carries("1", "a");
+  await wait(50);
+  expect(carried("1")).toBe("a");
+  session.still("ask");
+  session.measured(0, 600);
+  await wait(100);
+  expect(carried("1"), "the same camera stays on its line").toBe("a");
+});
+
+test("a message that the server does not take forgets nothing", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  carries("1", "a");
+  await wait(50);
+  const asked = session.askedAt(0, "a");
+  WallServer.deaf = true;
+  await put(0, "c");
+  expect([carried("1"), session.askedAt(0, "a"), session.askedAt(0, "c")]).toEqual(["a", asked, Infinity]);
+  WallServer.deaf = false;
+  await put(0, "a");
+  expect([carried("1"), session.askedAt(0, "a")], "it never was another's").toEqual(["a", asked]);
+});
+
+test("what the server told of the new lines before they were ready is not lost", async () => {
+  begin();
+  server().accept();
+  await wait(100);
+  carries("1", "z");
+  await wait(50);
+  WallServer.early = [{ type: "carries", mid: "2", camera: "b", stream: "sub", thumbnail: false, limited: false, main_not_playable: false }];
+  const slow = vi.spyOn(FakePeer.prototype, "setRemoteDescription").mockImplementationOnce(async function (this: FakePeer) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    this.become("connected");
+  });
+  FakePeer.all[0]?.become("failed");
+  await wait(4_000);
+  expect([carried("1"), carried("2")]).toEqual([null, "b"]);
+  slow.mockRestore();
+});
+
+/** A tile on a page whose decoder brings frames when the test says so. */
+async function tileOf(camera: string): Promise<{ tile: LecWallTile; frame: (receiveTime?: number) => Promise<string>; show: (camera: string) => Promise<void> }> {
+  const tile = document.createElement("lec-wall-tile") as LecWallTile;
+  let callback: ((now: number, frame: unknown) => void) | null = null;
+  const model = (id: string): TileModel => ({
+    slot: 0, camera: { id, name: id, place_name: "", may: {}, status: { streams: [] } } as unknown as TileModel["camera"], state: "live", since: 0, recording: false, carried: session.store.get().wall.carried.get("1") ?? null,
+    refusal: null, alarm: null, delayMs: null, delayWhole: false, clockTold: false, soundless: null, selected: false, enlarged: false, hidden: false, heard: false, mute: false, replaying: false, linkUp: true, clockOffset: 0,
+  });
+  const show = async (id: string): Promise<void> => {
+    tile.model = model(id);
+    await tile.updateComplete;
+    await tile.updateComplete;
+  };
+  tile.session = session;
+  tile.act = () => undefined;
+  vi.stubGlobal("ResizeObserver", class { observe(): void {} disconnect(): void {} });
+  Object.assign(HTMLVideoElement.prototype, { requestVideoFrameCallback: (next: typeof callback) => ((callback = next), 1), play: async () => undefined });
+  tile.model = model(camera);
+  document.body.append(tile);
+  await tile.updateComplete;
+  const frame = async (receiveTime?: number): Promise<string> => {
+    const due = callback;
+    callback = null;
+    due?.(performance.now(), { receiveTime });
+    await tile.updateComplete;
+    return tile.querySelector<HTMLElement>(".wall-tile")?.dataset["phase"] ?? "";
+  };
+  return { tile, frame, show };
+}
+
+test.each([true, false])("A, B and A again: no late frame of B is shown as A's, and A's picture comes (times of receipt are told: %s)", async (told) => {
   begin();
   await wait(10);
   server().accept();
   await wait(100);
-  const first = session.askedAt(0);
-  expect(first).toBeGreaterThan(0);
-  await wait(1_000);
-  session.dispatch({ type: "put", slot: 1, cameras: ["c"] });
+  carries("1", "a");
+  await wait(50);
+  const { tile, frame, show } = await tileOf("a");
+  const now = (): number | undefined => (told ? performance.now() : undefined);
+  await wait(400);
+  expect(await frame(now())).toBe("shown");
+
+  session.dispatch({ type: "put", slot: 0, cameras: ["q"] });
+  await show("q");
   await wait(100);
-  expect(session.askedAt(0)).toBe(first);
-  expect(session.askedAt(1)).toBeGreaterThan(first);
+  const late = now();
+  await wait(500);
+  session.dispatch({ type: "put", slot: 0, cameras: ["a"] });
+  await show("a");
+  expect(await frame(late), "not said yet, and what the line carried is of before").toBe("loading");
+  await wait(100);
+  await show("a");
+  expect(await frame(late), "the server has not told it").toBe("loading");
+  carries("1", "q");
+  await wait(50);
+  await show("a");
+  expect(await frame(late), "the server's older word").toBe("loading");
+  carries("1", "a");
+  await wait(50);
+  await show("a");
+  expect(await frame(late), "a decoder that is behind").toBe("loading");
+  await wait(400);
+  expect(await frame(now())).toBe("shown");
+
+  carries("1", "q");
+  await wait(50);
+  await show("a");
+  expect(tile.querySelector<HTMLElement>(".wall-tile")?.dataset["phase"], "another camera's picture comes").toBe("loading");
+  carries("1", "a");
+  await wait(50);
+  await show("a");
+  await wait(400);
+  expect(await frame(now())).toBe("shown");
+  tile.remove();
+});
+
+test("without callbacks of frames, a picture is shown once a new frame came after a moment", () => {
+  const first = new FirstFrame();
+  const seen = (now: number, frames: number): boolean => first.takes(now, { askedAt: 100, receivedAt: undefined, frames });
+  expect(seen(5_000, 9), "nothing is said of the line").toBe(false);
+  first.carries(200, true);
+  expect([seen(300, 9), seen(600, 12), seen(700, 12), seen(800, 13)]).toEqual([false, false, false, true]);
 });
 
 test("what a page of lines carries is drawn once, and nothing of it outlives its connection", async () => {

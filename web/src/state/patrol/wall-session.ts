@@ -58,6 +58,14 @@ const REFUSED_AGAIN_MS = 60_000;
 /** Said even if nothing else is: the server takes silence for a dead window. */
 const PING_EVERY_MS = 20_000;
 export const LINES_MAX = 64;
+/** Refusals of a whole message: the lines carry what they did. */
+const UNHEARD = new Set(["too_often", "bad_request"]);
+
+interface Asked {
+  camera: CameraId;
+  at: number;
+  turn: number;
+}
 
 export class WallSession {
   readonly store: Store<WallSessionState>;
@@ -69,7 +77,8 @@ export class WallSession {
   #showTimer: ReturnType<typeof setTimeout> | undefined;
   #gathered = new Map<CameraId, Known>();
   #gatherTimer: ReturnType<typeof setTimeout> | undefined;
-  #carries = new Map<string, Carried>();
+  /** What the lines were said to carry since the newest answer to an offer, and not forgotten since. */
+  #told = new Map<string, Carried>();
   #carriesTimer: ReturnType<typeof setTimeout> | undefined;
   #peerTimer: ReturnType<typeof setTimeout> | undefined;
   #tourTimer: ReturnType<typeof setTimeout> | undefined;
@@ -77,8 +86,9 @@ export class WallSession {
   #timers: ReturnType<typeof setInterval>[] = [];
   #welcomed = false;
   #shown = "";
-  /** By line: the camera it was asked to carry, and when. */
-  #asked = new Map<string, { camera: CameraId; at: number }>();
+  /** By line: the camera it was asked to carry, when, and by which message. */
+  #asked: ReadonlyMap<string, Asked> = new Map();
+  #turn = 0;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #clockOffset = 0;
   #over = false;
@@ -98,9 +108,10 @@ export class WallSession {
     this.#receiver = new WallReceiver(Math.min(LINES_MAX, Math.max(1, lines)), {
       offer: (sdp) => this.#offer(sdp),
       ready: () => {
-        // What was told is of the lines of before.
-        this.#carries.clear();
+        // What was told before the answer is of the lines of before; what came since is of these, and not told again.
         this.#apply({ type: "no_lines" });
+        // Said as news: tiles take their new streams with it.
+        this.#apply({ type: "carries", lines: [...this.#told].map(([mid, carried]) => [mid, { ...carried }]) });
         this.#shown = "";
         this.#say();
         if (this.store.get().wall.sound !== null) this.#listen();
@@ -164,9 +175,10 @@ export class WallSession {
     return this.#receiver.mids[slot] ?? null;
   }
 
-  /** When the line of a tile was asked to carry what it does now: what was received before is of another camera. */
-  askedAt(slot: number): number {
-    return this.#asked.get(this.mid(slot) ?? "")?.at ?? 0;
+  /** When the line of a tile was asked for this camera, by the page's clock; what was received before is of another one. Infinity: it was not. */
+  askedAt(slot: number, camera: CameraId): number {
+    const asked = this.#asked.get(this.mid(slot) ?? "");
+    return asked?.camera === camera ? asked.at : Number.POSITIVE_INFINITY;
   }
 
   /** A picture stands still: says again what is shown, or takes a new connection. */
@@ -220,11 +232,14 @@ export class WallSession {
     const text = JSON.stringify(tiles);
     if (text === this.#shown) return;
     this.#shown = text;
-    const now = performance.now();
-    this.#asked = new Map(tiles.map(({ mid, camera }) => {
-      const before = this.#asked.get(mid);
-      return [mid, before?.camera === camera ? before : { camera, at: now }];
+    const [at, turn, before] = [performance.now(), ++this.#turn, this.#asked];
+    const asked = new Map(tiles.map(({ mid, camera }) => {
+      const was = before.get(mid);
+      return [mid, was?.camera === camera ? was : { camera, at, turn }];
     }));
+    this.#asked = asked;
+    // What a line carried for another camera says nothing any more; the server tells it anew, also if it is the same again.
+    const forgotten = this.#forget((mid) => before.get(mid)?.camera !== asked.get(mid)?.camera);
     this.#socket?.ask({ type: "show", tiles }).then((answer) => {
       // The answer to a newer question counts.
       if (answer.type !== "shown" || this.#shown !== text) return;
@@ -232,9 +247,33 @@ export class WallSession {
       this.#askAgain();
     }).catch((error: unknown) => {
       if (this.#shown === text) this.#shown = "";
+      if (error instanceof WallRefusal && UNHEARD.has(error.code)) this.#unsay(turn, before, forgotten);
       // A refused request is not repeated as it is; one that was lost is said with the next connection.
       if (error instanceof WallRefusal && error.code === "too_often") this.#show(TOO_OFTEN_MS);
     });
+  }
+
+  #forget(changed: (mid: string) => boolean): Map<string, Carried> {
+    const { carried } = this.store.get().wall;
+    const mids = new Set([...carried.keys(), ...this.#told.keys()].filter(changed));
+    const forgotten = new Map([...carried, ...this.#told].filter(([mid]) => mids.has(mid)));
+    for (const mid of mids) this.#told.delete(mid);
+    if (mids.size > 0) this.#apply({ type: "forget", lines: mids });
+    return forgotten;
+  }
+
+  /** The server did not take what was said: its lines carry what they did, and it will not tell that again. */
+  #unsay(turn: number, before: ReadonlyMap<string, Asked>, forgotten: ReadonlyMap<string, Carried>): void {
+    const newest = this.#turn === turn;
+    if (newest) this.#asked = before;
+    // Said again since, by the very next message, it never was another camera's.
+    const same = (mid: string): boolean => {
+      const is = this.#asked.get(mid);
+      return is !== undefined && is.camera === before.get(mid)?.camera && is.turn <= turn + 1;
+    };
+    const back = [...forgotten].filter(([mid]) => !this.#told.has(mid) && (newest || same(mid)));
+    for (const [mid, carried] of back) this.#told.set(mid, carried);
+    if (back.length > 0) this.#apply({ type: "carries", lines: back });
   }
 
   /** A server that is busy now is not for long; a right may come back with the hour. */
@@ -271,6 +310,7 @@ export class WallSession {
     if (!socket) throw new WallRefusal("disconnected", "no line");
     const answer = await socket.ask({ type: "offer", sdp });
     if (answer.type !== "answer") throw new WallRefusal("protocol_error", answer.type);
+    this.#told.clear();
     return answer.sdp;
   }
 
@@ -378,11 +418,10 @@ export class WallSession {
         this.#askAgain();
         break;
       case "carries":
-        this.#carries.set(message.mid, { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable });
+        this.#told.set(message.mid, { camera: message.camera, stream: message.stream, thumbnail: message.thumbnail, limited: message.limited, mainNotPlayable: message.main_not_playable });
         this.#carriesTimer ??= setTimeout(() => {
           this.#carriesTimer = undefined;
-          this.#apply({ type: "carries", lines: this.#carries });
-          this.#carries.clear();
+          this.#apply({ type: "carries", lines: this.#told });
         }, CARRIES_MS);
         break;
       case "camera":

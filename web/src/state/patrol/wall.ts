@@ -79,6 +79,7 @@ export type WallEvent =
   | { type: "tick"; now: number }
   | { type: "known"; cameras: readonly (readonly [CameraId, Known])[] }
   | { type: "carries"; lines: Iterable<readonly [string, Carried]> }
+  | { type: "forget"; lines: ReadonlySet<string> }
   | { type: "no_lines" }
   | { type: "shown"; refused: readonly RefusedTile[] }
   | { type: "withdrawn"; tile: RefusedTile }
@@ -183,6 +184,8 @@ export function reduce(s: WallState, e: WallEvent): WallState {
     }
     case "carries":
       return { ...s, carried: new Map([...s.carried, ...e.lines]) };
+    case "forget":
+      return { ...s, carried: new Map([...s.carried].filter(([mid]) => !e.lines.has(mid))) };
     case "no_lines":
       return { ...s, carried: new Map() };
     case "shown":

@@ -8,6 +8,7 @@ import { Camera as CameraIcon, Expand, History, Plus, Radio, Shrink, Volume2, Vo
 import { p } from "../../i18n/patrol";
 import { canPlay, ReplayPlayer } from "../../media/replay";
 import type { AlarmItem, Camera } from "../../protocol/generated/index";
+import { FirstFrame } from "../../state/patrol/first-frame";
 import { FrameWatch } from "../../state/patrol/frames";
 import { pictureHeight } from "../../state/patrol/grid";
 import type { MasterClock } from "../../state/patrol/step";
@@ -54,6 +55,8 @@ const WAIT_MS_MAX = 40_000;
 
 const same = (a: TileModel | undefined, b: TileModel): boolean => a !== undefined && (Object.keys(b) as (keyof TileModel)[]).every((k) => Object.is(a[k], b[k]));
 
+const framesOf = (video: HTMLVideoElement): number => video.getVideoPlaybackQuality?.().totalVideoFrames ?? Math.round(video.currentTime * 1_000);
+
 export class LecWallTile extends View {
   static override properties = {
     model: { attribute: false, hasChanged: (is: TileModel, was: TileModel | undefined) => !same(was, is) },
@@ -73,6 +76,7 @@ export class LecWallTile extends View {
   #waitsSince: number | null = null;
   #height = 0;
   #watch = new FrameWatch();
+  #first = new FirstFrame();
   #stillSince: number | null = null;
   #hasLast = false;
   /** Age of the picture at a frame that was looked at, milliseconds. */
@@ -131,6 +135,7 @@ export class LecWallTile extends View {
     this.#stream = stream;
     video.srcObject = stream;
     this.#drawn = false;
+    this.#first.carries(0, false);
     this.#watch.reset();
     if (stream) void video.play().catch(() => undefined);
     this.#await();
@@ -151,7 +156,7 @@ export class LecWallTile extends View {
     if (!due) {
       this.#watch.reset();
     } else {
-      const frames = video.getVideoPlaybackQuality?.().totalVideoFrames ?? Math.round(video.currentTime * 1_000);
+      const frames = framesOf(video);
       const advice = this.#watch.look(now, frames, video.paused, carried.thumbnail);
       if (advice === "play") void video.play().catch(() => undefined);
       else if (advice === "ask" || advice === "renew") this.session.still(advice);
@@ -214,19 +219,18 @@ export class LecWallTile extends View {
     const video = this.video;
     if (!video || this.#waiting || this.#drawn) return;
     this.#waiting = true;
+    const told = typeof video.requestVideoFrameCallback === "function";
     const drawn = (_now?: unknown, frame?: VideoFrameCallbackMetadata): void => {
       this.#waiting = false;
-      const { camera, carried } = this.model;
-      if (this.#drawn || !this.isConnected) return;
-      if (camera && carried?.camera === camera.id) {
-        // A decoder that is behind still brings frames of the camera of before.
-        if (frame?.receiveTime !== undefined && frame.receiveTime < this.session.askedAt(this.model.slot)) return this.#await();
-        this.#drawn = true;
-        this.#hasLast = false;
-        this.requestUpdate();
-      }
+      const { slot, camera, carried } = this.model;
+      if (this.#drawn || !this.isConnected || !camera || carried?.camera !== camera.id) return;
+      const [askedAt, frames] = [this.session.askedAt(slot, camera.id), told ? null : framesOf(video)];
+      if (!this.#first.takes(performance.now(), { askedAt, receivedAt: frame?.receiveTime, frames })) return this.#await();
+      this.#drawn = true;
+      this.#hasLast = false;
+      this.requestUpdate();
     };
-    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(drawn);
+    if (told) video.requestVideoFrameCallback(drawn);
     else video.addEventListener("timeupdate", () => drawn(), { once: true });
   }
 
@@ -238,16 +242,25 @@ export class LecWallTile extends View {
       this.#age = null;
       this.#drawn = false;
       this.#hasLast = false;
+      this.#first.carries(0, false);
       this.#watch.reset();
       this.#stillSince = null;
       this.#endReplay();
+      this.requestUpdate();
+    } else if (this.#drawn && camera && carried?.camera && carried.camera !== camera.id) {
+      // Another camera's picture comes; the server tells when it is this one's again.
+      this.#drawn = false;
+      this.#watch.reset();
+      this.#stillSince = null;
       this.requestUpdate();
     } else if (this.#drawn && this.model.state !== "live" && !this.#hasLast) {
       this.#keepLast();
     }
     if (!replaying) this.#endReplay();
     this.attach();
-    if (camera && carried?.camera === camera.id) this.#await();
+    const carries = camera !== null && carried?.camera === camera.id;
+    this.#first.carries(performance.now(), carries);
+    if (carries) this.#await();
     this.tell();
   }
 
