@@ -34,9 +34,14 @@ function body(state: FactorState | null): { draw: Parameters<typeof openDialog<F
   let words: ReturnType<typeof problemWords> | null = null;
   let busy = false;
   let waiting: AbortController | null = null;
+  let attempts = 0;
   const draw: Parameters<typeof openDialog<FactorState>>[0] = (close, update) => {
     const attempt = async (by: "code" | "key", show: () => Promise<FactorState>): Promise<void> => {
-      if (busy) return;
+      // A code that is typed while the key is awaited is meant instead of it.
+      if (busy && !(waiting && by === "code")) return;
+      waiting?.abort();
+      waiting = null;
+      const mine = ++attempts;
       busy = true;
       words = null;
       update();
@@ -44,8 +49,10 @@ function body(state: FactorState | null): { draw: Parameters<typeof openDialog<F
       try {
         done = await show();
       } catch (e) {
-        words = by === "key" ? failedWords(e) : problemWords(e);
+        if (mine === attempts) words = by === "key" ? failedWords(e) : problemWords(e);
       }
+      // A key that was touched at the last moment did it all the same; whatever else it says is of no interest any more.
+      if (mine !== attempts) return done ? close(done) : undefined;
       busy = false;
       waiting = null;
       if (done) return close(done);

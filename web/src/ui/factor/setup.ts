@@ -1,6 +1,6 @@
 /** Setting up the second factor: an app by its QR code, security keys, recovery codes told once. */
 import { html, nothing, type TemplateResult } from "lit";
-import { Copy, KeyRound, Printer, ShieldCheck, Smartphone, Trash2 } from "lucide";
+import { Copy, KeyRound, LifeBuoy, Printer, ShieldCheck, Smartphone, Trash2 } from "lucide";
 import { problemWords, t } from "../../i18n";
 import { p, usePatrolWords } from "../../i18n/patrol";
 import type { FactorState, TotpSetup } from "../../protocol/generated/index";
@@ -77,6 +77,8 @@ export async function setUpFactor(needed = false, known: FactorState | null = nu
       </form>`;
     }
     const done = state !== null && (state.totp || state.keys.length > 0);
+    const keyAlone = state !== null && !state.totp && state.keys.length > 0;
+    const newCodes = html`<button class="btn small new-codes" ?disabled=${waiting !== null} @click=${() => void attempt(async () => { codes = (await patrol.newRecoveryCodes()).codes; await refresh(); })}>${p.factor.newCodes}</button>`;
     return html`<div class="dialog-body factor">
       <span class="shield">${icon(ShieldCheck)}</span>
       <h2>${p.factor.setupTitle}</h2>
@@ -84,9 +86,10 @@ export async function setUpFactor(needed = false, known: FactorState | null = nu
       ${state === null ? (words ? nothing : html`<div class="skeleton line-skeleton"></div>`) : html`<ul class="factors">
         <li>${icon(Smartphone)}<span><strong>${p.factor.app}</strong><span class="small muted">${state.totp ? p.factor.appOn(state.recovery_left) : p.factor.appOff}</span></span>
           ${state.totp
-            ? html`<button class="btn small" @click=${() => void attempt(async () => { codes = (await patrol.newRecoveryCodes()).codes; })}>${p.factor.newCodes}</button><button class="btn quiet small icon-only" aria-label=${p.factor.removeApp} title=${p.factor.removeApp} @click=${() => void removeApp()}>${icon(Trash2)}</button>`
+            ? html`${newCodes}<button class="btn quiet small icon-only" aria-label=${p.factor.removeApp} title=${p.factor.removeApp} @click=${() => void removeApp()}>${icon(Trash2)}</button>`
             : html`<button class="btn small ${needed && !done ? "primary" : ""}" ?autofocus=${!done} @click=${() => void begin()}>${p.factor.setUp}</button>`}</li>
         ${state.keys.map((name) => html`<li>${icon(KeyRound)}<span><strong>${name}</strong><span class="small muted">${p.factor.key}</span></span><button class="btn quiet small icon-only" aria-label=${p.factor.removeKey(name)} title=${p.factor.removeKey(name)} @click=${() => void removeKey(name)}>${icon(Trash2)}</button></li>`)}
+        ${keyAlone ? html`<li>${icon(LifeBuoy)}<span><strong>${p.factor.recoveryCodes}</strong><span class="small muted">${p.factor.codesLeft(state.recovery_left)}</span></span>${newCodes}</li>` : nothing}
         <li>${icon(KeyRound)}<span><strong>${p.factor.key}</strong><span class="small muted">${keysSupported() ? p.factor.keyLead : p.factor.keyUnsupported}</span></span><button class="btn small" ?disabled=${!keysSupported() || waiting !== null} @click=${() => void addKey()}>${p.factor.addKey}</button></li>
       </ul>`}
       ${waiting ? keyWaits(waiting) : nothing}
@@ -112,9 +115,11 @@ export async function setUpFactor(needed = false, known: FactorState | null = nu
     if (!name) return;
     const stop = new AbortController();
     await attempt(async () => {
-      const options = await patrol.keyOptions();
+      // Whoever closes the dialog now does not go on to ask the key either.
       waiting = stop;
       render();
+      const options = await patrol.keyOptions();
+      stop.signal.throwIfAborted();
       const answer = await makeKey(options, name, stop.signal);
       const fresh = (await patrol.addKey(answer)).codes;
       await refresh();
