@@ -125,6 +125,10 @@ mod tests {
         ] {
             assert_eq!(at(seen, now), told, "at {now}");
         }
+        assert!(!c.sure(), "one report after a jump is not enough");
+        for now in [115_000, 120_000] {
+            assert_eq!(c.report(UnixMillis(now - 93_000), UnixMillis(now)), None);
+        }
         assert!(c.sure());
     }
 
