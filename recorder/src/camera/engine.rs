@@ -1,7 +1,8 @@
 //! The threads that write: each serves its share of the cameras, taking what waits in their taps, and syncs them in one round.
 //!
-//! A camera that fails, or whose session panics, leaves the others alone; one whose recording must be opened first is away (`opener`). Does not belong here: what becomes of an event
-//! (`session`), who starts and stops cameras (`archive`).
+//! A camera that fails, or whose session panics, leaves the others alone; one whose recording must be opened first is away (`opener`),
+//! and what is ordered of it meanwhile waits for it. Does not belong here: what becomes of an event (`session`), who starts and stops
+//! cameras (`archive`).
 
 use super::{
     CameraLimits, CameraMeta, CameraRecordingState, CameraRecordingStatus,
@@ -30,6 +31,8 @@ use std::{
 const TURN: Duration = Duration::from_millis(50);
 /// Events of one camera taken in one turn: ten times what 50 ms bring at 4 Mbit/s, so that one that floods delays no other.
 const BATCH: usize = 1024;
+/// Orders that wait for one camera to be opened. Beyond it the thread waits for the disk: each may hold a tap with packets.
+const ORDERS_MAX: usize = 64;
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -54,6 +57,8 @@ struct Served {
     /// `None` while it is being opened elsewhere.
     session: Option<Box<Session>>,
     tap: Option<(TapReceiver, Arc<Budget>)>,
+    /// What was ordered of it meanwhile.
+    orders: Vec<Command>,
 }
 
 /// One thread's cameras.
@@ -101,7 +106,7 @@ impl Worker {
                 command => self.command(command, now),
             }
         }
-        self.take_back();
+        self.take_back(now);
         for (camera, served) in &mut self.cameras {
             if served.session.as_ref().is_some_and(|s| s.must_open(now)) {
                 served.session = away(&self.opener, *camera, served.session.take(), Session::tick, now);
@@ -148,28 +153,65 @@ impl Worker {
     }
 
     /// Goes on with what was opened.
-    fn take_back(&mut self) {
+    fn take_back(&mut self, now: UnixMillis) {
+        // Asked first: what it has done by then is there.
+        let over = self.opener.as_ref().is_some_and(Opener::over);
         while let Some((camera, session)) = self.opener.as_ref().and_then(Opener::done) {
-            self.put_back(camera, session);
+            self.put_back(camera, session, now);
+        }
+        if over {
+            self.opener = None;
+            for camera in self.cameras.keys().copied().collect::<Vec<_>>() {
+                self.give_up(camera, now);
+            }
         }
     }
 
-    fn put_back(&mut self, camera: CameraId, session: Box<Session>) {
-        if let Some(served) = self.cameras.get_mut(&camera) {
-            served.session = Some(session);
+    /// A camera is here again: what was ordered of it meanwhile is carried out.
+    fn put_back(&mut self, camera: CameraId, session: Box<Session>, now: UnixMillis) {
+        let Some(served) = self.cameras.get_mut(&camera) else { return };
+        served.session = Some(session);
+        for order in std::mem::take(&mut served.orders) {
+            self.command(order, now);
         }
     }
 
-    /// Waits for a camera's session if that is away: whoever orders something of it waits for the disk.
-    fn call_back(&mut self, camera: CameraId) {
+    /// A camera whose session does not come back is not served any more.
+    fn give_up(&mut self, camera: CameraId, now: UnixMillis) {
+        if self.cameras.get(&camera).is_none_or(|s| s.session.is_some()) {
+            return;
+        }
+        tracing::error!(%camera, "the camera's session is gone");
+        metrics::gauge!("lectern_recorder_cameras").decrement(1);
+        for order in self.cameras.remove(&camera).map(|s| s.orders).unwrap_or_default() {
+            self.command(order, now);
+        }
+    }
+
+    /// Waits for a camera's session if that is away.
+    fn call_back(&mut self, camera: CameraId, now: UnixMillis) {
         while self.cameras.get(&camera).is_some_and(|s| s.session.is_none()) {
-            let Some((of, session)) = self.opener.as_ref().and_then(Opener::wait) else {
-                tracing::error!(%camera, "the camera's session is gone");
-                self.cameras.remove(&camera);
-                return;
-            };
-            self.put_back(of, session);
+            match self.opener.as_ref().and_then(Opener::wait) {
+                Some((of, session)) => self.put_back(of, session, now),
+                None => {
+                    self.opener = None;
+                    self.give_up(camera, now);
+                }
+            }
         }
+    }
+
+    /// Keeps an order until its camera is here, or gives it back to be carried out: whoever orders something of a camera that is being
+    /// opened waits for the disk, no other camera does.
+    fn or_later(&mut self, camera: CameraId, order: Command, now: UnixMillis) -> Option<Command> {
+        let waiting = |s: &&mut Served| s.session.is_none();
+        let Some(served) = self.cameras.get_mut(&camera).filter(waiting) else { return Some(order) };
+        if served.orders.len() < ORDERS_MAX {
+            served.orders.push(order);
+            return None;
+        }
+        self.call_back(camera, now);
+        Some(order)
     }
 
     /// *A round for many.*
@@ -204,10 +246,19 @@ impl Worker {
     }
 
     fn command(&mut self, command: Command, now: UnixMillis) {
+        let of = match &command {
+            Command::Record { meta, .. } => Some(meta.camera),
+            Command::Stop { camera, .. } => Some(*camera),
+            Command::Shutdown { .. } => None,
+        };
+        let command = match of {
+            Some(camera) => self.or_later(camera, command, now),
+            None => Some(command),
+        };
+        let Some(command) = command else { return };
         match command {
             Command::Record { meta, tap, budget, dirs, done } => {
                 let camera = meta.camera;
-                self.call_back(camera);
                 match self.cameras.get_mut(&camera) {
                     Some(served) => {
                         let old = served.tap.replace((tap, budget));
@@ -235,7 +286,7 @@ impl Worker {
                         if let Some(session) = &mut session {
                             guarded(&s, camera, session, now, |s| s.come_up(now));
                         }
-                        self.cameras.insert(camera, Served { session, tap: Some((tap, budget)) });
+                        self.cameras.insert(camera, Served { session, tap: Some((tap, budget)), orders: Vec::new() });
                         metrics::gauge!("lectern_recorder_cameras").increment(1);
                     }
                 }
@@ -245,7 +296,6 @@ impl Worker {
                 let _ = done.send(());
             }
             Command::Stop { camera, done } => {
-                self.call_back(camera);
                 let result = match self.cameras.remove(&camera).and_then(|s| Some((s.session?, s.tap))) {
                     Some((mut session, tap)) => {
                         metrics::gauge!("lectern_recorder_cameras").decrement(1);
@@ -274,7 +324,7 @@ impl Worker {
 
     fn suspend(&mut self, now: UnixMillis) {
         for camera in self.cameras.keys().copied().collect::<Vec<_>>() {
-            self.call_back(camera);
+            self.call_back(camera, now);
         }
         if let Some(opener) = self.opener.take() {
             opener.end();

@@ -62,6 +62,11 @@ impl Opener {
         self.jobs.send(Job { camera, session, work, now }).map_err(|e| e.0.session)
     }
 
+    /// Whether the thread is over: it died, and what it had is lost.
+    pub(super) fn over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// A session that is done, if there is one.
     pub(super) fn done(&self) -> Option<(CameraId, Box<Session>)> {
         self.opened.try_recv().ok()
