@@ -1,8 +1,10 @@
 /** Recorded sound of cameras: G.711 against the tables of the standard, the boxes that the server writes, what lies when. */
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { CameraDay } from "../src/protocol/generated/index";
 import { samplesOf, trackOf } from "../src/media/fragments";
 import { decodeG711 } from "../src/media/g711";
 import { seen } from "../src/media/replay";
+import { ReplaySound } from "../src/media/replay-sound";
 import { playerTime } from "../src/state/patrol/step";
 import { readSoundList, segmentsFor } from "../src/media/sound-list";
 
@@ -131,4 +133,65 @@ seg/r/t/0-2.m4s
   expect(segmentsFor(list, at + 1_999, 1)).toEqual([list[0]]);
   expect(segmentsFor(list, at + 1_999, 2)).toEqual(list);
   expect(readSoundList("", "http://localhost/")).toEqual([]);
+});
+
+describe("a recording that is heard", () => {
+  const AT = Date.parse("2026-11-21T13:00:10.000Z");
+  const LIST = `#EXTM3U
+#EXT-X-MAP:URI="seg/r/t/init-0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T13:00:08.000Z
+#EXTINF:10.000000,
+seg/r/t/0-1.m4s
+`;
+  const day = (sound: CameraDay["sound"]): CameraDay => ({ main: [{ from: 0, to: 2 * AT }], sub: [], sound }) as unknown as CameraDay;
+  let asked: string[];
+  let grants: number;
+  /** Grants that are over, whatever this machine's clock says. */
+  let over: Set<string>;
+
+  beforeEach(() => {
+    [asked, grants, over] = [[], 0, new Set()];
+    vi.stubGlobal("AudioContext", class { state = "suspended"; close = async (): Promise<void> => undefined; resume = async (): Promise<void> => undefined; });
+    vi.stubGlobal("AudioBuffer", class { duration = 1; copyToChannel(): void {} });
+    vi.stubGlobal("fetch", async (path: string) => {
+      asked.push(new URL(path, "http://localhost").pathname);
+      if (path.endsWith("/grants")) return new Response(JSON.stringify({ token: `t${++grants}`, expires: Date.now() + 60_000 }));
+      const token = /media\/([^/]+)/.exec(path)?.[1] ?? "";
+      if (over.has(token)) return new Response(JSON.stringify({ code: "bad_grant", status: 401, title: "", detail: "" }), { status: 401 });
+      if (path.includes("init-0.mp4")) return new Response(Uint8Array.from(init("alaw", 8_000)));
+      return path.includes(".m4s") ? new Response(Uint8Array.from(fragment([160, 160], [4, 4], false))) : new Response(LIST);
+    });
+  });
+  afterEach(() => void vi.unstubAllGlobals());
+
+  const media = (): string[] => asked.filter((path) => path.includes("/media/")).map((path) => path.replace(/.*\/media\//, ""));
+
+  test("a grant that the server takes for over is renewed, and nothing counts as failed", async () => {
+    const sound = new ReplaySound("c", () => undefined);
+    over.add("t1");
+    const recorded = day([{ from: AT - 5_000, to: AT + 5_000 }]);
+    sound.follow(AT, false, 1, recorded);
+    await vi.waitFor(() => expect(media().at(-1)).toBe("t2/seg/r/t/init-0.mp4"));
+    over.add("t2");
+    await vi.waitFor(() => {
+      sound.follow(AT, false, 1, recorded);
+      expect(sound.phase).toBe("playing");
+    });
+    expect(media().map((path) => path.replace(/\?.*/, ""))).toEqual(["t1/index.m3u8", "t2/index.m3u8", "t2/seg/r/t/init-0.mp4", "t2/seg/r/t/0-1.m4s", "t3/seg/r/t/0-1.m4s"]);
+    sound.close();
+  });
+
+  test("where no sound is recorded nothing is asked for", async () => {
+    const sound = new ReplaySound("c", () => undefined);
+    sound.follow(AT, true, 1, null);
+    expect(sound.phase, "the day is not known yet").toBe("loading");
+    sound.follow(AT, true, 1, day([]));
+    expect(sound.phase).toBe("gap");
+    sound.follow(AT, true, 1, day([{ from: AT + 600_000, to: AT + 700_000 }]));
+    expect(sound.phase).toBe("gap");
+    expect(asked).toEqual([]);
+    sound.follow(AT, true, 1, day([{ from: AT + 5_000, to: AT + 700_000 }]));
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(0));
+    sound.close();
+  });
 });

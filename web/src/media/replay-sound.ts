@@ -3,9 +3,10 @@
  * which browsers take from no file, is decoded here and given to Web Audio, at single speed only: sped up it would be another
  * sound. Everything that is fetched is renewed, dropped and asked for again as pictures are (`replay.ts`).
  */
-import type { CameraId } from "../protocol/generated/index";
+import type { CameraDay, CameraId } from "../protocol/generated/index";
 import { ApiError, problem } from "../protocol/http";
 import { playlistUrl, withToken } from "../protocol/patrol";
+import { sounds } from "../state/patrol/day";
 import { samplesOf, trackOf } from "./fragments";
 import { decodeG711, G711_RATE_HZ, type G711 } from "./g711";
 import { ReplayPlayer, Token } from "./replay";
@@ -14,7 +15,8 @@ import { readSoundList, segmentsFor, type SoundSegment } from "./sound-list";
 /** `rate`: it is not heard because the recording does not run at single speed. */
 export type SoundPhase = "loading" | "playing" | "rate" | "gap" | "unsupported" | "refused" | "broken";
 
-const BACK_MS = 10_000;
+/** Sound that begins or ends as near as this is asked for; a day that is shown lags a little behind what is recorded. */
+const BACK_MS = 20_000;
 const AHEAD_MS = 15 * 60_000;
 /** Fetched and given to the sound card this far ahead: a hiccup of the line or of the page is not heard. */
 const SCHEDULED_MS = 4_000;
@@ -32,6 +34,13 @@ const isG711 = (codec: string): codec is G711 => codec === "alaw" || codec === "
 interface Piece {
   segment: SoundSegment;
   buffer: AudioBuffer | null;
+}
+
+/** Fetches with a grant that is good. One that the server takes for over, because this machine's clock is behind, is renewed once. */
+async function granted(token: Token | null, url: string): Promise<Response> {
+  const ask = async (force: boolean): Promise<Response> => fetch(token ? withToken(url, await token.get(force)) : url, { credentials: "same-origin" });
+  const response = await ask(false);
+  return response.status === 401 && token ? ask(true) : response;
 }
 
 export class ReplaySound {
@@ -59,15 +68,26 @@ export class ReplaySound {
     private readonly changed: () => void,
   ) {}
 
-  follow(at: number, running: boolean, rate: number): void {
+  /** `day`: what is recorded of the camera, if that is known yet. */
+  follow(at: number, running: boolean, rate: number, day: CameraDay | null): void {
     if (this.#over || this.phase === "refused" || this.phase === "broken" || this.phase === "unsupported") return;
+    // What was never recorded is not asked for, or the audit log would tell of refusals.
+    const recorded = day !== null && sounds(day, at - BACK_MS, at + BACK_MS);
     if (this.#element) {
+      if (!recorded) {
+        this.#element.rest();
+        return this.#become("gap");
+      }
       // An element keeps the pitch; what is faster is no speech any more.
       this.#element.follow(at, running && rate <= 2, rate);
       const { phase } = this.#element;
       return this.#become(rate > 2 && phase !== "refused" && phase !== "broken" ? "rate" : phase);
     }
     const inside = this.#window !== null && at >= this.#window.from && at < this.#window.to;
+    if (!inside && !recorded) {
+      this.#silence();
+      return this.#become(day === null ? "loading" : "gap");
+    }
     const now = performance.now();
     if (!inside && now - this.#loadedAt > (this.#window === null ? 0 : RELOAD_MS_MIN) && now >= this.#waitUntil) void this.#load(at);
     if (rate !== 1) {
@@ -140,7 +160,7 @@ export class ReplaySound {
     try {
       const token = new Token(this.camera, from, to, () => 0);
       const url = playlistUrl(await token.get(), "sound", from, to);
-      const response = await fetch(url, { credentials: "same-origin" });
+      const response = await granted(token, url);
       if (turn !== this.#turn) return;
       // Nothing is recorded there.
       if (!response.ok && response.status !== 404) throw await problem(response);
@@ -206,8 +226,7 @@ export class ReplaySound {
   }
 
   async #bytes(url: string): Promise<Uint8Array> {
-    const token = this.#token;
-    const response = await fetch(token ? withToken(url, await token.get()) : url, { credentials: "same-origin" });
+    const response = await granted(this.#token, url);
     if (!response.ok) throw await problem(response);
     return new Uint8Array(await response.arrayBuffer());
   }

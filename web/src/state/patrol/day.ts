@@ -95,6 +95,9 @@ export function touches(day: CameraDay, from: number, to: number): boolean {
   return day.main.some(overlaps) || day.sub.some(overlaps);
 }
 
+/** Whether any sound is recorded between two moments. */
+export const sounds = (day: CameraDay, from: number, to: number): boolean => day.sound.some((s) => s.from < to && s.to > from);
+
 /** When any of the cameras has a picture again after a moment. */
 export function nextSeen(days: readonly CameraDay[], at: number): number | null {
   const ahead = days.flatMap((d) => [...d.main, ...d.sub].map((s) => s.from)).filter((from) => from > at);

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { Volume2, VolumeX } from "lucide";
 import { p } from "../../i18n/patrol";
 import { ReplaySound } from "../../media/replay-sound";
-import type { Camera } from "../../protocol/generated/index";
+import type { Camera, CameraDay, CameraId } from "../../protocol/generated/index";
 import { icon } from "../icon";
 
 export class TimelineSound {
@@ -12,8 +12,9 @@ export class TimelineSound {
 
   constructor(private readonly changed: () => void) {}
 
-  follow(at: number, running: boolean, rate: number): void {
-    this.#player?.follow(at, running, rate);
+  /** `days`: what is recorded of each camera. */
+  follow(at: number, running: boolean, rate: number, days: ReadonlyMap<CameraId, CameraDay>): void {
+    this.#player?.follow(at, running, rate, days.get(this.#player.camera) ?? null);
   }
 
   /** Of this camera, instead of any other; off if it is heard already. */

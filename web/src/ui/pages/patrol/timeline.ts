@@ -214,7 +214,7 @@ class PageTimeline extends Page {
     const running = this.#clock.playing && !this.#clock.held;
     const tiles = this.#tiles();
     for (const tile of tiles) tile.step(at, running, this.#clock.rate);
-    this.#sound.follow(at, running, this.#clock.rate);
+    this.#sound.follow(at, running, this.#clock.rate, this.#days);
     this.#wait(now, tiles);
     if (running) {
       this.#skipGap(now, tiles);
