@@ -206,13 +206,27 @@ const listening = () => {
       if (now && !loud) tones.push(when + at / 8_000 - offset);
       loud = now;
     }
-    const piece = { when, ends: when + this.buffer.duration - offset, tones, over: false };
+    const piece = { when, whole: offset === 0, ends: when + this.buffer.duration - offset, tones, over: false };
     window.heard.push(piece);
     sources.push({ piece, node: this });
     this.addEventListener("ended", () => { piece.over = true; });
     return start.call(this, when, offset);
   };
 };
+
+/**
+ * Pieces that follow one another without a break, and their tones. On a busy machine the clock of the timeline is held, and
+ * what is heard begins anew: between two runs times say nothing. A tone over a border is heard by both pieces, and counts once.
+ */
+function runsOf(heard) {
+  const runs = [];
+  for (const { when, whole, ends, tones } of heard) {
+    const before = whole && runs.findLast((run) => Math.abs(when - run.ends) < 0.02);
+    if (before) Object.assign(before, { ends, pieces: before.pieces + 1, tones: [...before.tones, ...tones.filter((at) => !(at - before.tones.at(-1) < 0.2))] });
+    else runs.push({ ends, pieces: 1, tones: [...tones] });
+  }
+  return runs;
+}
 
 test("recorded G.711 is heard on the timeline, at single speed", async () => {
   const person = await browser.person("listener", { viewport: SIZES.laptop, probe: "wall-probe" });
@@ -223,13 +237,13 @@ test("recorded G.711 is heard on the timeline, at single speed", async () => {
   await until("pictures of the recording", async () => (await page.locator(".step-tile[data-phase=playing]").count()) > 0, 60_000);
   await page.getByRole("button", { name: "打开声音" }).click();
   await page.locator(".play").click();
-  const tones = () => page.evaluate(() => window.heard.flatMap((piece) => piece.tones));
-  await until("four tones are given to the sound card", async () => (await tones()).length >= 4, 60_000, { detail: () => page.evaluate(() => [document.querySelector(".sound")?.dataset.phase, window.heard]) });
+  // Over a border of what is fetched, too.
+  const heard = async () => runsOf(await page.evaluate(() => window.heard)).find(({ pieces, tones }) => pieces >= 2 && tones.length >= 4);
+  const { tones } = await until("four tones are given to the sound card without a break", heard, 60_000, { detail: () => page.evaluate(() => [document.querySelector(".sound")?.dataset.phase, window.heard]) });
   assert.equal(await page.locator(".sound").getAttribute("data-phase"), "playing");
-  // They come once a second, over the borders of what is fetched, too.
-  const times = (await tones()).sort((a, b) => a - b);
-  const fourth = times[3] - times[0];
-  assert.ok(Math.abs(fourth - 3) < 0.02, `four tones take ${fourth} s: ${times.join(" ")}`);
+  // They come once a second.
+  const fourth = tones[3] - tones[0];
+  assert.ok(Math.abs(fourth - 3) < 0.02, `four tones take ${fourth} s: ${tones.join(" ")}`);
 
   await page.locator(".play").click();
   await until("a pause is silent", () => page.evaluate(() => window.silent()));
