@@ -6,6 +6,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use lectern_auth::Secret;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use std::net::{IpAddr, Ipv6Addr};
 use url::{Host, Url};
 
@@ -58,11 +59,30 @@ pub fn camera_url(field: &str, typed: &str, allow_loopback: bool) -> ApiResult<C
     Ok(CameraUrl { url: with(&url, MASK), user_info, in_query })
 }
 
+/// What of a password is percent-encoded in an address: all but the unreserved characters of RFC 3986 §2.3 and those of path and
+/// query (§3.3) that end no value. Cameras compare what comes with what was typed, and few decode it first.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b':')
+    .remove(b'=')
+    .remove(b'@');
+
 /// An address as the camera wants it: with its password where [`MASK`] stands. Never to be shown or logged.
 #[must_use]
 pub fn unmasked(url: &str, password: Option<&Secret>) -> String {
     let Some(password) = password else { return url.to_owned() };
-    with(url, &percent_encoding::utf8_percent_encode(password.expose(), percent_encoding::NON_ALPHANUMERIC).to_string())
+    with(url, &percent_encoding::utf8_percent_encode(password.expose(), ENCODED).to_string())
 }
 
 /// The address with `text` in the place of each password.
@@ -227,6 +247,19 @@ mod tests {
             assert!(again.url == kept && again.in_query.is_none());
             let back = camera_url("main_url", &unmasked(kept, Some(&secret)), false).unwrap();
             assert_eq!(back.in_query.unwrap().expose(), password, "{typed}");
+        }
+        // Cameras compare the address as text: what was typed is what they get.
+        for typed in [
+            "rtsp://10.1.2.3/user=u_password=a_b_channel=1.sdp",
+            "rtsp://10.1.2.3/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp?real_stream",
+            "rtsp://10.1.2.3/live?user=admin&pwd=a-b.c!",
+            "rtsp://10.1.2.3/user=u&password=A~b*(c)$d,e+f:g@h'i&channel=1",
+            "rtsp://10.1.2.3/a?password=a=b==&c=1",
+            "rtsp://10.1.2.3/a?password=p%26q%2Fr%25s%20t%E7%A0%81",
+        ] {
+            let CameraUrl { url, in_query, .. } = camera_url("main_url", typed, false).unwrap();
+            assert!(url.contains(MASK), "{url}");
+            assert_eq!(unmasked(&url, in_query.as_ref()), typed);
         }
         for plain in ["rtsp://10.1.2.3/a?b=1&bypass=2&password=", "rtsp://10.1.2.3/password", "rtsp://10.1.2.3/a=b"] {
             let url = camera_url("main_url", plain, false).unwrap();
