@@ -7,7 +7,11 @@
 use crate::error::{ApiError, ApiResult};
 use lectern_auth::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 use url::{Host, Url};
 
 /// The longest address, in characters.
@@ -204,6 +208,45 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<std::net::Ipv4Addr> {
     carries.then(|| bytes.into())
 }
 
+/// How long names may take to be resolved, all together.
+const RESOLVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// The machines behind these addresses, each by every address that it is connected at: whatever way a host is written that
+/// resolvers understand, and whatever name it goes by. None if one of them is not known now: then nothing can be said.
+pub(crate) async fn machines(urls: &HashSet<&str>) -> Option<HashSet<IpAddr>> {
+    let resolved = async {
+        let (mut found, mut asked) = (HashSet::new(), HashSet::new());
+        for url in urls {
+            let url = Url::parse(url).ok()?;
+            let host = url.host_str()?.trim_matches(['[', ']']).to_ascii_lowercase();
+            if let Ok(ip) = host.parse::<IpAddr>() {
+                found.insert(machine(ip));
+                continue;
+            }
+            if !asked.insert(host.clone()) {
+                continue;
+            }
+            // As ingest does when it connects; and numbers as the URL standard reads them, which resolvers need not agree with.
+            let resolved = tokio::net::lookup_host((host.as_str(), 0)).await.ok().into_iter().flatten();
+            let ips: Vec<IpAddr> = resolved.map(|at| at.ip()).chain(ip_of(&url)).collect();
+            if ips.is_empty() {
+                return None;
+            }
+            found.extend(ips.into_iter().map(machine));
+        }
+        Some(found)
+    };
+    tokio::time::timeout(RESOLVE_WITHIN, resolved).await.ok().flatten()
+}
+
+/// One address for each machine: an IPv4 address that stands in an IPv6 one is that machine's.
+fn machine(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(IpAddr::V6(v6), IpAddr::V4),
+        v4 => v4,
+    }
+}
+
 fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -266,6 +309,34 @@ mod tests {
             assert!(url.url == plain && !url.is_masked() && unmasked(plain, Some(&Secret::new("x".into()))) == plain);
         }
         assert!(camera_url("main_url", "rtsp://10.1.2.3/a?pwd=a&password=b", false).is_err(), "which one?");
+    }
+
+    #[tokio::test]
+    async fn a_machine_is_one_by_whatever_name() {
+        let of = async |host: &str| machines(&HashSet::from([format!("rtsp://{host}/a").as_str()])).await;
+        let one = of("10.1.1.1").await.unwrap();
+        assert_eq!(one.len(), 1);
+        for same in [
+            "10.1.1.1.",
+            "10.1.257",
+            "0xa010101",
+            "167837953",
+            "012.1.1.1",
+            "[::ffff:10.1.1.1]",
+            "[64:ff9b::10.1.1.1]",
+            "[::ffff:a01:101]:8554",
+        ] {
+            assert_eq!(of(same).await.as_ref(), Some(&one), "{same}");
+        }
+        assert!(of("10.1.1.2").await.unwrap().is_disjoint(&one));
+        let here = of("127.0.0.1").await.unwrap();
+        for name in ["localhost", "LocalHost"] {
+            assert!(!of(name).await.unwrap().is_disjoint(&here), "{name}: a name has the address of its machine");
+        }
+        // RFC 6761 §6.4: nobody has this name.
+        assert_eq!(of("recorder.invalid").await, None);
+        let both = HashSet::from(["rtsp://10.1.1.1/a", "rtsp://recorder.invalid/a"]);
+        assert_eq!(machines(&both).await, None, "one that is not known may be any");
     }
 
     #[test]

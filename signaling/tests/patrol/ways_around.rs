@@ -36,7 +36,20 @@ async fn who_runs_a_camera_does_not_look_through_its_test() {
         assert_eq!((answer.status, &answer.json()["picture"]), (StatusCode::OK, &Value::Null), "{group} {path}");
     }
     // Another channel of the recorder that the sealed room's camera hangs on, and another port of it.
-    for other in ["rtsp://10.1.1.1/main?channel=2", "rtsp://10.1.1.1:8554/main"] {
+    for other in [
+        "rtsp://10.1.1.1/main?channel=2",
+        "rtsp://10.1.1.1:8554/main",
+        // It has one address, and many ways of writing it.
+        "rtsp://10.1.1.1./main",
+        "rtsp://0xa010101/main",
+        "rtsp://0x0A.1.0x101/main",
+        "rtsp://167837953/main",
+        "rtsp://012.1.1.1/main",
+        "rtsp://[::ffff:10.1.1.1]/main",
+        "rtsp://[64:ff9b::a01:101]/main",
+        // A name that leads nowhere now may lead there in a moment.
+        "rtsp://recorder.invalid/main",
+    ] {
         let answer = w.post(&site, "/api/v1/patrol/cameras/test", form(w.sites[0], "corridor", other, "")).await;
         assert_eq!((answer.status, &answer.json()["picture"]), (StatusCode::OK, &Value::Null), "{other}");
     }
