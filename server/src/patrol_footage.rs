@@ -87,7 +87,11 @@ fn wanted(stream: PlayStream) -> (CameraStream, Pace) {
 
 fn served(content_type: &'static str, bytes: Bytes, immutable: bool, times: Option<Span>) -> Opened {
     let len_bytes = bytes.len() as u64;
-    Opened { served: Served { content_type, len_bytes, body: ServedBody::Bytes(bytes), immutable }, times }
+    Opened {
+        served: Served { content_type, len_bytes, body: ServedBody::Bytes(bytes), immutable },
+        times,
+        sound: false,
+    }
 }
 
 /// `seg/<recording>/<track>/<file>`
@@ -130,8 +134,9 @@ fn open_segment(reader: &Reader, camera: CameraId, range: &Span, path: &str) -> 
         },
     };
     let bytes = reader.file(camera, recording, track, file)?;
-    let content_type = if stream == CameraStream::Sound { "audio/mp4" } else { "video/mp4" };
-    Ok(Some(served(content_type, bytes, true, times)))
+    let sound = stream == CameraStream::Sound;
+    let content_type = if sound { "audio/mp4" } else { "video/mp4" };
+    Ok(Some(Opened { sound, ..served(content_type, bytes, true, times) }))
 }
 
 /// The last keyframe of the range, with what a decoder needs before it.
@@ -159,7 +164,8 @@ fn open(reader: &Reader, camera: CameraId, range: &Span, part: &FootagePart) -> 
                 of = CameraStream::Main;
             }
             let text = reader.playlist(camera, of, range.from, range.to, pace)?;
-            Ok(Some(served("application/vnd.apple.mpegurl", text.into(), false, None)))
+            let sound = of == CameraStream::Sound;
+            Ok(Some(Opened { sound, ..served("application/vnd.apple.mpegurl", text.into(), false, None) }))
         }
         FootagePart::Segment { path } => open_segment(reader, camera, range, path),
         FootagePart::Snapshot { stream } => open_snapshot(reader, camera, range, wanted(*stream).0),

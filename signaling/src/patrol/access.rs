@@ -115,6 +115,17 @@ impl Viewer {
         Ok(camera)
     }
 
+    /// The camera, if what was recorded of its sound may be played: the right to play and the right to listen, both. One that was
+    /// removed has no sound to listen to now; for what it recorded, the rights and rules at its place go on deciding.
+    ///
+    /// # Errors
+    /// As [`Viewer::camera`].
+    pub fn recorded_sound(&self, id: CameraId) -> ApiResult<Camera> {
+        let camera = self.camera(id, Action::PlayCamera)?;
+        allow(self.would(&camera, Action::ListenCamera)).map_err(|e| e.camera(id))?;
+        Ok(camera)
+    }
+
     /// A place where `action` (one that is not about one camera) is allowed.
     ///
     /// # Errors

@@ -253,6 +253,8 @@ pub struct Opened {
     pub served: Served,
     /// From when to when it plays, if it is media.
     pub times: Option<Span>,
+    /// Whether it is of the sound: a right of its own.
+    pub sound: bool,
 }
 
 /// The disk of footage.

@@ -48,6 +48,8 @@ pub struct Site {
     pub calls: Mutex<Vec<Call>>,
     /// Holds that retention knows.
     pub held: Mutex<Vec<Ulid>>,
+    /// Whether retention refuses to let go of holds.
+    pub stuck: Mutex<bool>,
     /// What webhooks answer.
     pub deaf: Mutex<bool>,
     /// While a test holds it, exports are not written.
@@ -125,7 +127,7 @@ impl WallPlane for Site {
     }
 }
 
-/// Segments are called `<from>-<to>.mp4`.
+/// Segments are called `<from>-<to>.mp4`, those of the sound `sound/<from>-<to>.mp4`.
 fn times(path: &str) -> Option<Span> {
     let (from, to) = path.strip_suffix(".mp4")?.split_once('-')?;
     Some(Span { from: UnixMillis(from.parse().ok()?), to: UnixMillis(to.parse().ok()?) })
@@ -153,15 +155,20 @@ impl Footage for Site {
     }
     async fn open(&self, _: CameraId, range: Span, part: &FootagePart) -> Result<Option<Opened>, PortError> {
         Ok(match part {
-            FootagePart::Playlist { .. } => {
-                Some(Opened { served: served("application/vnd.apple.mpegurl", b"#EXTM3U\n", false), times: None })
-            }
+            FootagePart::Playlist { .. } => Some(Opened {
+                served: served("application/vnd.apple.mpegurl", b"#EXTM3U\n", false),
+                times: None,
+                sound: false,
+            }),
             FootagePart::Segment { path } => {
+                let (path, sound) = path.strip_prefix("sound/").map_or((path.as_str(), false), |path| (path, true));
                 let times = times(path).unwrap_or(range.clone());
                 let touches = times.from < range.to && range.from < times.to;
-                touches.then(|| Opened { served: served("video/mp4", FOOTAGE, true), times: Some(times) })
+                touches.then(|| Opened { served: served("video/mp4", FOOTAGE, true), times: Some(times), sound })
             }
-            FootagePart::Snapshot { .. } => Some(Opened { served: served("video/mp4", FOOTAGE, false), times: None }),
+            FootagePart::Snapshot { .. } => {
+                Some(Opened { served: served("video/mp4", FOOTAGE, false), times: None, sound: false })
+            }
         })
     }
     async fn hold(&self, hold: &Hold) -> Result<(), PortError> {
@@ -169,6 +176,9 @@ impl Footage for Site {
         Ok(())
     }
     async fn release(&self, hold: Ulid) -> Result<(), PortError> {
+        if *self.stuck.lock().unwrap() {
+            return Err(PortError { part: "retention", what: "let go", cause: "the disk is read-only".into() });
+        }
         self.held.lock().unwrap().retain(|held| *held != hold);
         Ok(())
     }

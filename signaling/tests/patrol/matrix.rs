@@ -5,6 +5,7 @@ use crate::world::{Person, World};
 use axum::http::{Method, StatusCode};
 use lectern_auth::{CameraGroup, Role};
 use lectern_media::{CameraId, PlaceId};
+use lectern_protocol::api::AuditAction;
 use serde_json::{Value, json};
 
 /// What is done, with the route that does it.
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 enum Deed {
     See,
     Play,
+    Sound,
     Day,
     Snapshot,
     SnapshotLive,
@@ -25,9 +27,10 @@ enum Deed {
     Audit,
 }
 
-const DEEDS: [Deed; 13] = [
+const DEEDS: [Deed; 14] = [
     Deed::See,
     Deed::Play,
+    Deed::Sound,
     Deed::Day,
     Deed::Snapshot,
     Deed::SnapshotLive,
@@ -49,7 +52,8 @@ impl Deed {
             |purpose: &str, from: Option<u64>| json!({"purpose": purpose, "from": from, "to": from.map(|f| f + 1_000)});
         match self {
             Self::See => (Method::GET, of(""), None),
-            Self::Play => (Method::POST, of("/grants"), Some(grant("play", Some(1_000_000)))),
+            // What the grant is for is fetched with it: see `tried`.
+            Self::Play | Self::Sound => (Method::POST, of("/grants"), Some(grant("play", Some(1_000_000)))),
             Self::Day => (Method::GET, of("/day?from=1000&to=2000"), None),
             Self::Snapshot => (Method::POST, of("/grants"), Some(grant("snapshot", Some(1_000_000)))),
             Self::SnapshotLive => (Method::POST, of("/grants"), Some(grant("snapshot", None))),
@@ -78,7 +82,10 @@ impl Deed {
 
     /// Whether it shows or takes away what a camera saw.
     fn looks(self) -> bool {
-        matches!(self, Self::Play | Self::Day | Self::Snapshot | Self::SnapshotLive | Self::Export | Self::Bookmark)
+        matches!(
+            self,
+            Self::Play | Self::Sound | Self::Day | Self::Snapshot | Self::SnapshotLive | Self::Export | Self::Bookmark
+        )
     }
 }
 
@@ -105,7 +112,7 @@ fn expected(role: Role, held: Held, group: CameraGroup, deed: Deed) -> bool {
     }
     let who: &[Role] = match deed {
         Deed::See => &[Administrator, PatrolOfficer, SiteAdministrator, SystemAdministrator, SecurityAdministrator],
-        Deed::Play | Deed::Day | Deed::Snapshot | Deed::SnapshotLive | Deed::Bookmark | Deed::Hold => {
+        Deed::Play | Deed::Sound | Deed::Day | Deed::Snapshot | Deed::SnapshotLive | Deed::Bookmark | Deed::Hold => {
             &[Administrator, PatrolOfficer, SiteAdministrator]
         }
         Deed::Export => &[Administrator, SiteAdministrator],
@@ -119,7 +126,13 @@ fn expected(role: Role, held: Held, group: CameraGroup, deed: Deed) -> bool {
 
 async fn tried(w: &World, who: &Person, deed: Deed, camera: CameraId) -> (StatusCode, String) {
     let (method, path, body) = deed.request(camera, w.sites[0]);
-    let answer = w.ask(Some(who), method, &path, body).await;
+    let mut answer = w.ask(Some(who), method, &path, body).await;
+    if deed == Deed::Sound && answer.status.is_success() {
+        let path = format!("/api/v1/patrol/media/{}/", answer.json()["token"].as_str().unwrap());
+        answer = w.get(who, &format!("{path}index.m3u8?stream=sound")).await;
+        let segment = w.get(who, &format!("{path}sound/1000000-1001000.mp4")).await;
+        assert_eq!(segment.status, answer.status, "a playlist and what it names: {}", segment.text());
+    }
     (answer.status, answer.text())
 }
 
@@ -161,7 +174,7 @@ async fn every_cell_of_the_matrix() {
             }
         }
     }
-    assert_eq!(asked, 9 * 4 * 5 * 13);
+    assert_eq!(asked, 9 * 4 * 5 * 14);
 }
 
 #[tokio::test]
@@ -208,4 +221,47 @@ async fn rules_narrow_and_widen_over_the_routes() {
     // Nobody lets themselves in.
     let own = w.post(&officer, &rules, rule(json!({"place": w.sites[1]}), "allow", json!([]))).await;
     assert!(own.status.is_client_error(), "{}", own.text());
+}
+
+#[tokio::test]
+async fn recorded_sound_needs_the_right_to_listen_too() {
+    let w = World::new().await;
+    let officer = w.person("officer", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let rules = format!("/api/v1/patrol/accounts/{}/rules", officer.account.id);
+    for (group, removed) in [(CameraGroup::ExamRoom, false), (CameraGroup::Gate, true)] {
+        let camera = w.camera(0, group);
+        if removed {
+            w.app.library.remove_camera(camera, lectern_media::UnixMillis::now()).await.unwrap();
+        }
+        let (path, body) =
+            (format!("/api/v1/patrol/cameras/{camera}/grants"), json!({"purpose": "play", "from": 1000, "to": 9000}));
+        let token = w.post(&officer, &path, body).await.json()["token"].as_str().unwrap().to_owned();
+        let get = async |rest: &str| w.get(&officer, &format!("/api/v1/patrol/media/{token}/{rest}")).await;
+        let (pictures, sounds) =
+            (["index.m3u8?stream=sub", "1000-2000.mp4"], ["index.m3u8?stream=sound", "sound/1000-2000.mp4"]);
+        for part in pictures.iter().chain(&sounds) {
+            assert_eq!(get(part).await.status, StatusCode::OK, "{part}, removed: {removed}");
+        }
+        // Pictures yes, sound no; the grant is the one from before.
+        let rule = json!({"place": null, "camera": camera, "effect": "deny", "deeds": ["listen"], "windows": []});
+        assert_eq!(w.post(&w.admin, &rules, rule).await.status, StatusCode::CREATED);
+        for part in pictures {
+            assert_eq!(get(part).await.status, StatusCode::OK, "{part}, removed: {removed}");
+        }
+        for part in sounds {
+            let refused = get(part).await;
+            assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "forbidden"), "{part}");
+        }
+        // A snapshot is no way around.
+        let body = json!({"purpose": "snapshot", "from": 1000, "to": 9000});
+        let token = w.post(&officer, &path, body).await.json()["token"].as_str().unwrap().to_owned();
+        let refused = w.get(&officer, &format!("/api/v1/patrol/media/{token}/snapshot.mp4?stream=sound")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    w.app.patrol.close().await;
+    let log = w.log().await;
+    let of = |action, detail: &str| log.iter().filter(|a| a.action == action && a.detail == detail).count();
+    assert_eq!((of(AuditAction::Played, "sound"), of(AuditAction::Played, "")), (2, 2), "{log:?}");
+    let refused = log.iter().filter(|a| a.action == AuditAction::Refused && a.detail.ends_with("rule_forbids"));
+    assert!(refused.count() > 0, "refusals are counted");
 }

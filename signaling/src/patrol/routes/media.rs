@@ -1,7 +1,7 @@
 //! Grants for the media of one camera, and the media itself: playlists, segments, snapshots.
 //!
 //! A grant is part of the path, so that players carry it; it is worth something only beside the cookie of the session that
-//! asked, and every fetch asks for the right again.
+//! asked, and every fetch asks for the right again: for that to listen, too, where it is sound.
 
 use super::{range, viewer, who};
 use crate::{
@@ -176,6 +176,9 @@ async fn fetch(
                 (None, Some(_)) => return Err(refused(CameraGrantError::WrongRange).camera(grant.camera)),
             };
             let stream = stream_of(query.stream.as_deref(), PlayStream::Main)?;
+            if stream == PlayStream::Sound {
+                return Err(ApiError::field("stream", "a picture has no sound"));
+            }
             let part = FootagePart::Snapshot { stream };
             let served = p.0.footage.open(grant.camera, span.clone(), &part).await?;
             let opened = served.ok_or_else(|| ApiError::not_found("picture"))?;
@@ -198,11 +201,19 @@ async fn fetch(
                 "index.m3u8" => FootagePart::Playlist { stream: stream_of(query.stream.as_deref(), PlayStream::Sub)? },
                 _ => FootagePart::Segment { path: path.clone() },
             };
+            if part == (FootagePart::Playlist { stream: PlayStream::Sound }) {
+                v.recorded_sound(grant.camera)?;
+            }
             let served = p.0.footage.open(grant.camera, Span { from, to }, &part).await?;
             let nothing = || ApiError::not_found("part of this stretch").because("wrong_range").camera(grant.camera);
-            let Opened { served, times } = served.ok_or_else(nothing)?;
+            let Opened { served, times, sound } = served.ok_or_else(nothing)?;
+            if sound {
+                // Which track a segment is of stands in its path, which the recorder reads.
+                v.recorded_sound(grant.camera)?;
+            }
             if let Some(Span { from, to }) = times {
-                played(p, who(&caller, addr), caller.session, grant.camera, from, to, now);
+                let of = Of { session: caller.session, camera: grant.camera, sound };
+                played(p, who(&caller, addr), of, Span { from, to }, now);
             }
             let etag = etag_of(&served, &path.replace('/', "-"));
             let wanted = range_of(&headers, served.len_bytes, etag.as_deref())?;
@@ -224,7 +235,15 @@ fn stream_of(name: Option<&str>, absent: PlayStream) -> ApiResult<PlayStream> {
 
 /// What sessions play, summed up before it is written down.
 #[derive(Debug, Default)]
-pub(crate) struct Plays(HashMap<(TokenHash, CameraId), Play>);
+pub(crate) struct Plays(HashMap<Of, Play>);
+
+/// Whose play of what it is. Sound is written down apart: its entry says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Of {
+    session: TokenHash,
+    camera: CameraId,
+    sound: bool,
+}
 
 #[derive(Debug)]
 struct Play {
@@ -235,18 +254,10 @@ struct Play {
 }
 
 /// Notes that a stretch was fetched for playing.
-fn played(
-    p: &Patrol,
-    who: Who,
-    session: TokenHash,
-    camera: CameraId,
-    from: UnixMillis,
-    to: UnixMillis,
-    now: UnixMillis,
-) {
+fn played(p: &Patrol, who: Who, of: Of, Span { from, to }: Span, now: UnixMillis) {
     let mut plays = p.0.plays.lock();
     let full = plays.0.len() >= PLAYS_MAX;
-    match plays.0.get_mut(&(session, camera)) {
+    match plays.0.get_mut(&of) {
         // A jump to elsewhere is a stretch of its own: the one between was not seen.
         Some(play) if from.0 <= play.to.0.saturating_add(2_000) && play.from.0 <= to.0.saturating_add(2_000) => {
             play.from = play.from.min(from);
@@ -254,32 +265,33 @@ fn played(
         }
         Some(play) => {
             let before = std::mem::replace(play, Play { who, began: now, from, to });
-            write_play(p, camera, before, now);
+            write_play(p, of, before, now);
         }
-        None if full => write_play(p, camera, Play { who, began: now, from, to }, now),
-        None => drop(plays.0.insert((session, camera), Play { who, began: now, from, to })),
+        None if full => write_play(p, of, Play { who, began: now, from, to }, now),
+        None => drop(plays.0.insert(of, Play { who, began: now, from, to })),
     }
 }
 
-fn act_of(p: &Patrol, camera: CameraId, play: Play, now: UnixMillis) -> Act {
+fn act_of(p: &Patrol, of: Of, play: Play, now: UnixMillis) -> Act {
     let seconds = (play.to.since(play.from).as_millis() as u64).div_ceil(1_000);
-    let act = Act::new(now, play.who, AuditAction::Played, p.what(camera), "").range(play.from, play.to);
+    let detail = if of.sound { "sound" } else { "" };
+    let act = Act::new(now, play.who, AuditAction::Played, p.what(of.camera), detail).range(play.from, play.to);
     act.seconds(seconds)
 }
 
-fn write_play(p: &Patrol, camera: CameraId, play: Play, now: UnixMillis) {
-    p.trail().note_now(act_of(p, camera, play, now));
+fn write_play(p: &Patrol, of: Of, play: Play, now: UnixMillis) {
+    p.trail().note_now(act_of(p, of, play, now));
 }
 
 /// Writes down what was played more than [`COALESCE`] ago; all of it if `all`.
 pub(crate) async fn write_plays(p: &Patrol, now: UnixMillis, all: bool) {
-    let over: Vec<(CameraId, Play)> = {
+    let over: Vec<(Of, Play)> = {
         let mut plays = p.0.plays.lock();
         let is_over = |play: &Play| all || now.since(play.began) >= COALESCE || now < play.began;
-        plays.0.extract_if(|_, play| is_over(play)).map(|((_, camera), play)| (camera, play)).collect()
+        plays.0.extract_if(|_, play| is_over(play)).collect()
     };
     // There may be more of them than the queue has room for at once.
-    for (camera, play) in over {
-        p.trail().note(act_of(p, camera, play, now)).await;
+    for (of, play) in over {
+        p.trail().note(act_of(p, of, play, now)).await;
     }
 }
