@@ -101,6 +101,8 @@ codes! {
     InUse = "in_use", CONFLICT, "Something still depends on it";
     /// It can't be done in the present state.
     Conflict = "conflict", CONFLICT, "It cannot be done in the present state";
+    /// The release of this hold was asked for, or is no longer asked for: look at it again.
+    HoldChanged = "hold_changed", CONFLICT, "The hold has changed in between";
     /// The class is not open.
     ClassClosed = "class_closed", CONFLICT, "The class is not open";
     /// The one-time link was used or has expired.

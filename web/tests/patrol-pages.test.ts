@@ -177,3 +177,29 @@ test("the tree: typing finds, Enter takes all that was found, arrows walk", asyn
   expect(picked.at(-1)).toEqual(["c2"]);
   expect(tree.querySelector("[data-camera=c1]")?.getAttribute("aria-label")).toContain(patrolEn.state.live);
 });
+
+const hold = { id: "h", camera: "c1", from: 0, to: 60_000, why: "review", by: "Li", at: 0, release_asked_by: null as string | null, may_release: false };
+
+test.each([
+  ["ask", hold, { ...hold, release_asked_by: "Wang", may_release: true }, patrolEn.retention.ask, patrolEn.retention.agree],
+  ["agree", { ...hold, release_asked_by: "Wang", may_release: true }, hold, patrolEn.retention.agree, patrolEn.retention.ask],
+])("who means to %s and whose page is old does nothing, is told, and sees the hold as it is", async (intent, before, after, pressed, then) => {
+  const sent: unknown[] = [];
+  let holds = [before];
+  serve({ ...GOOD, "GET /api/v1/patrol/places/p/holds": () => holds, "POST /api/v1/patrol/holds/h/release": () => problem("hold_changed", 409) });
+  const plain = globalThis.fetch;
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
+    if (init.method === "POST") sent.push(JSON.parse(String(init.body)));
+    return plain(path, init);
+  });
+  const page = await put("page-retention");
+  const button = (name: string): HTMLButtonElement | undefined => [...page.querySelectorAll<HTMLButtonElement>("[data-hold=h] button")].find((one) => one.textContent?.trim() === name);
+  await vi.waitFor(() => expect(button(pressed)).toBeDefined());
+  holds = [after];
+  button(pressed)?.click();
+  await vi.waitFor(() => expect([...document.querySelectorAll("dialog button")].some((one) => one.textContent?.trim() === pressed)).toBe(true));
+  [...document.querySelectorAll<HTMLButtonElement>("dialog button")].find((one) => one.textContent?.trim() === pressed)?.click();
+  await vi.waitFor(() => expect(sent).toEqual([{ intent }]));
+  await vi.waitFor(() => expect(button(then)).toBeDefined());
+  expect(document.body.textContent).toContain(patrolEn.problems["hold_changed"]?.what);
+});

@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     pub leaving: Mutex<BTreeMap<CameraId, (UnixMillis, bool)>>,
     /// Whoever changes cameras, one at a time, so that ingest is told in the order of the catalogue.
     pub changing: tokio::sync::Mutex<()>,
+    /// Whoever speaks about the release of a hold, one at a time: between what they saw and what is written nobody else speaks.
+    pub releasing: tokio::sync::Mutex<()>,
     /// Tests of cameras under way.
     pub testing: tokio::sync::Semaphore,
     /// Counts changes of rights: walls look again at once.

@@ -53,6 +53,7 @@ impl Patrol {
             seal: config.seal,
             leaving: Default::default(),
             changing: Default::default(),
+            releasing: Default::default(),
             testing: tokio::sync::Semaphore::new(TESTS_MAX),
             rights: watch::Sender::new(0),
             plays: Default::default(),

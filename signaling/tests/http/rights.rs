@@ -138,6 +138,7 @@ fn body(route: &Route, ids: &Ids) -> Option<Value> {
         (Verb::Post, "/api/v1/patrol/holds") => {
             Some(json!({"cameras": [ids.watched.camera], "from": 1000, "to": 2000, "why": "复核"}))
         }
+        (Verb::Post, "/api/v1/patrol/holds/{id}/release") => Some(json!({"intent": "ask"})),
         (Verb::Put, "/api/v1/patrol/places/{id}/retention") => {
             Some(json!({"place": ids.place, "group": "exam_room", "days": 9}))
         }

@@ -133,19 +133,54 @@ async fn it_takes_two_to_release_a_hold() {
     let id = held[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(w.site.held.lock().unwrap().len(), 1, "retention knows");
     let release = format!("/api/v1/patrol/holds/{id}/release");
-    let asked = w.ask(Some(&one), Method::POST, &release, None).await;
+    let (ask, agree) = (json!({"intent": "ask"}), json!({"intent": "agree"}));
+    assert!(
+        w.ask(Some(&one), Method::POST, &release, None).await.status.is_client_error(),
+        "nobody guesses what is meant"
+    );
+    // Nobody has asked: nothing to agree to, and nothing to take back.
+    let none = w.post(&two, &release, agree.clone()).await;
+    assert_eq!((none.status, none.code().as_str()), (StatusCode::CONFLICT, "hold_changed"), "{}", none.text());
+    assert_eq!(w.ask(Some(&two), Method::DELETE, &release, None).await.status, StatusCode::OK);
+    assert!(
+        !w.log().await.iter().any(|a| a.action == AuditAction::HoldReleaseAsked),
+        "nothing was asked or taken back"
+    );
+    let asked = w.post(&one, &release, ask.clone()).await;
     assert_eq!(asked.json()["release_asked_by"], "ONE", "{}", asked.text());
-    let alone = w.ask(Some(&one), Method::POST, &release, None).await;
-    assert_eq!(alone.status, StatusCode::CONFLICT, "{}", alone.text());
+    for wish in [&ask, &agree] {
+        let alone = w.post(&one, &release, wish.clone()).await;
+        assert_eq!(alone.status, StatusCode::CONFLICT, "{}", alone.text());
+    }
+    // Their page is from before: they mean to ask, and release nothing.
+    let stale = w.post(&two, &release, ask.clone()).await;
+    assert_eq!((stale.status, stale.code().as_str()), (StatusCode::CONFLICT, "hold_changed"), "{}", stale.text());
     assert_eq!(w.site.held.lock().unwrap().len(), 1);
     assert_eq!(w.ask(Some(&two), Method::DELETE, &release, None).await.json()["release_asked_by"], Value::Null);
-    w.ask(Some(&one), Method::POST, &release, None).await;
-    assert_eq!(w.ask(Some(&two), Method::POST, &release, None).await.status, StatusCode::OK);
+    w.post(&one, &release, ask).await;
+    assert_eq!(w.post(&two, &release, agree).await.status, StatusCode::OK);
     assert!(w.site.held.lock().unwrap().is_empty());
     let log = w.log().await;
     for action in [AuditAction::HoldSet, AuditAction::HoldReleaseAsked, AuditAction::HoldReleased] {
         assert!(log.iter().any(|a| a.action == action && a.what.camera == Some(camera)), "{action:?}");
     }
+}
+
+#[tokio::test]
+async fn a_release_that_was_written_down_and_not_done_is_written_down_too() {
+    let w = World::new().await;
+    let one = w.person("one", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let body = json!({"cameras": [w.camera(0, CameraGroup::ExamRoom)], "from": 1000, "to": 2000, "why": "复核"});
+    let held = w.post(&one, "/api/v1/patrol/holds", body).await.json();
+    let release = format!("/api/v1/patrol/holds/{}/release", held[0]["id"].as_str().unwrap());
+    w.post(&one, &release, json!({"intent": "ask"})).await;
+    *w.site.stuck.lock().unwrap() = true;
+    let refused = w.post(&two, &release, json!({"intent": "agree"})).await;
+    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", refused.text());
+    let log = w.log().await;
+    let told: Vec<_> = log.iter().filter(|a| a.action == AuditAction::HoldReleased).map(|a| &*a.detail).collect();
+    assert_eq!(told, ["复核", "not done"]);
 }
 
 #[tokio::test]
@@ -165,16 +200,22 @@ async fn a_request_for_release_ends_by_itself_and_with_the_right_of_whoever_aske
     store.ask_release(id, By { account: one.account.id, name: one.account.name.clone(), at }).await.unwrap();
     let shown = w.get(&two, &list).await.json();
     assert_eq!((&shown[0]["release_asked_by"], &shown[0]["may_release"]), (&Value::Null, &json!(false)));
-    let asked = w.ask(Some(&two), Method::POST, &release, None).await;
+    let (ask, agree) = (json!({"intent": "ask"}), json!({"intent": "agree"}));
+    let late = w.post(&two, &release, agree.clone()).await;
+    assert_eq!((late.status, late.code().as_str()), (StatusCode::CONFLICT, "hold_changed"), "{}", late.text());
+    let asked = w.post(&two, &release, ask.clone()).await;
     assert_eq!(asked.json()["release_asked_by"], "TWO", "it is asked anew: {}", asked.text());
     assert_eq!(w.site.held.lock().unwrap().len(), 1, "one person has released nothing");
     // Whoever asked has lost the right since.
     let change = AccountChange { roles: Some(vec![]), ..AccountChange::default() };
     store.change_account(two.account.id, change).await.unwrap();
-    let asked = w.ask(Some(&three), Method::POST, &release, None).await;
+    let shown = w.get(&three, &list).await.json();
+    assert_eq!((&shown[0]["release_asked_by"], &shown[0]["may_release"]), (&Value::Null, &json!(false)));
+    assert_eq!(w.post(&three, &release, agree.clone()).await.code(), "hold_changed");
+    let asked = w.post(&three, &release, ask).await;
     assert_eq!(asked.json()["release_asked_by"], "THREE", "{}", asked.text());
     assert_eq!(w.site.held.lock().unwrap().len(), 1);
-    assert_eq!(w.ask(Some(&one), Method::POST, &release, None).await.status, StatusCode::OK);
+    assert_eq!(w.post(&one, &release, agree).await.status, StatusCode::OK);
     assert!(w.site.held.lock().unwrap().is_empty());
 }
 

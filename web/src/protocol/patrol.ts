@@ -28,6 +28,8 @@ import type {
   NewMediaGrant,
   NewWebhook,
   PlaceId,
+  ReleaseIntent,
+  ReleaseWish,
   PreExamReport,
   RecoveryCodes,
   Retention,
@@ -100,7 +102,11 @@ export const addBookmark = (id: CameraId, bookmark: NewBookmark): Promise<Bookma
 export const deleteBookmark = (id: string): Promise<void> => request("DELETE", `${V1}/bookmarks/${id}`);
 export const holds = (place: PlaceId): Promise<Hold[]> => request("GET", `${here(place)}/holds`);
 export const addHold = (hold: NewHold): Promise<Hold[]> => request("POST", `${V1}/holds`, { body: hold });
-export const releaseHold = (id: string): Promise<Hold> => request("POST", `${V1}/holds/${id}/release`);
+/** `intent`: what stood on the button; refused with `hold_changed` if the hold has come to something else since. */
+export const releaseHold = (id: string, intent: ReleaseIntent): Promise<Hold> => {
+  const wish: ReleaseWish = { intent };
+  return request("POST", `${V1}/holds/${id}/release`, { body: wish });
+};
 export const keepHold = (id: string): Promise<Hold> => request("DELETE", `${V1}/holds/${id}/release`);
 export const retention = (place: PlaceId): Promise<Retention> => request("GET", `${here(place)}/retention`);
 export const setRetention = (rule: RetentionRule): Promise<Retention> => request("PUT", `${here(rule.place)}/retention`, { body: rule });

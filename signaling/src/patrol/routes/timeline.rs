@@ -9,7 +9,7 @@ use crate::{
         params::{Id, Params},
         words,
     },
-    patrol::{access::Viewer, trail::Act},
+    patrol::{Patrol, access::Viewer, trail::Act},
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -21,7 +21,7 @@ use axum::{
 use lectern_auth::Action;
 use lectern_library::{AlarmQuery, Bookmark, By, Conflict, Hold, StoreError};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
-use lectern_protocol::api::{self, AuditAction, CameraDay, NewBookmark, NewHold};
+use lectern_protocol::api::{self, AuditAction, CameraDay, NewBookmark, NewHold, ReleaseIntent, ReleaseWish};
 use serde::Deserialize;
 use std::{collections::HashSet, time::Duration};
 use ulid::Ulid;
@@ -67,9 +67,10 @@ pub const ROUTES: &[Route] = &[
         Verb::Post,
         "/api/v1/patrol/holds/{id}/release",
         Right::May(Action::ReleaseHold),
-        "Ask for the release of a hold; the second, other person releases it",
+        "Ask for the release of a hold, or, another person, agree to it: it ends",
         || post(release),
     )
+    .takes::<ReleaseWish>()
     .gives::<api::Hold>(),
     Route::new(
         Verb::Delete,
@@ -128,7 +129,7 @@ async fn day(
         gaps: facts.gaps,
         alarms: alarms.iter().filter_map(|a| p.alarm_item(a)).collect(),
         bookmarks: bookmarks.iter().map(|b| shown_bookmark(b, &caller)).collect(),
-        holds: holds.iter().filter(touches).map(|h| shown_hold(h, &v, &caller)).collect(),
+        holds: shown_holds(&app, holds.iter().filter(touches), &v, &caller).await?,
         durable: facts.durable,
     }))
 }
@@ -202,23 +203,26 @@ fn asked(h: &Hold, now: UnixMillis) -> Option<&By> {
     h.release_asked.as_ref().filter(|by| now.since(by.at) < RELEASE_ASKED_FOR)
 }
 
-/// Whether whoever asked for the release might still ask: rights are taken away, and accounts end.
-async fn may_still_ask(app: &App, by: &By, camera: CameraId) -> ApiResult<bool> {
+/// Who asked for the release, if that still counts: not too long ago, and by somebody who might still ask, as rights are taken
+/// away and accounts end.
+async fn asking<'a>(app: &App, h: &'a Hold) -> ApiResult<Option<&'a By>> {
+    let now = UnixMillis::now();
+    let Some(by) = asked(h, now) else { return Ok(None) };
     let Some(account) = app.library.store().account(by.account).await?.filter(|a| !a.disabled) else {
-        return Ok(false);
+        return Ok(None);
     };
-    let (rights, now) = (app.library.rights(&account), UnixMillis::now());
+    let rights = app.library.rights(&account);
     // They showed their second factor when they asked.
     let decision =
-        app.library.cameras().may_look(&rights, Some(now), camera, Action::ReleaseHold, &app.library.tree(), now);
-    Ok(decision.is_allowed())
+        app.library.cameras().may_look(&rights, Some(now), h.camera, Action::ReleaseHold, &app.library.tree(), now);
+    Ok(decision.is_allowed().then_some(by))
 }
 
-fn shown_hold(h: &Hold, v: &Viewer, caller: &Caller) -> api::Hold {
-    let asked = asked(h, UnixMillis::now());
+async fn shown_hold(app: &App, h: &Hold, v: &Viewer, caller: &Caller) -> ApiResult<api::Hold> {
+    let asked = asking(app, h).await?;
     let other = asked.is_some_and(|by| by.account != caller.account);
     let may = v.cameras.get(h.camera).is_some_and(|c| v.decide(c, Action::ReleaseHold).is_allowed());
-    api::Hold {
+    Ok(api::Hold {
         id: h.id,
         camera: h.camera,
         from: h.from,
@@ -228,7 +232,20 @@ fn shown_hold(h: &Hold, v: &Viewer, caller: &Caller) -> api::Hold {
         at: h.set.at,
         release_asked_by: asked.map(|by| by.name.0.clone()),
         may_release: other && may && h.released.is_none(),
+    })
+}
+
+async fn shown_holds<'a>(
+    app: &App,
+    holds: impl Iterator<Item = &'a Hold>,
+    v: &Viewer,
+    caller: &Caller,
+) -> ApiResult<Vec<api::Hold>> {
+    let mut shown = Vec::new();
+    for hold in holds {
+        shown.push(shown_hold(app, hold, v, caller).await?);
     }
+    Ok(shown)
 }
 
 async fn holds(State(app): State<App>, caller: Caller, Id(id): Id<PlaceId>) -> ApiResult<Json<Vec<api::Hold>>> {
@@ -243,7 +260,7 @@ async fn holds(State(app): State<App>, caller: Caller, Id(id): Id<PlaceId>) -> A
     let mut holds = app.library.store().open_holds().await?;
     holds.retain(|h| below.contains(&h.camera));
     holds.sort_by_key(|h| std::cmp::Reverse((h.set.at, h.id)));
-    Ok(Json(holds.iter().map(|h| shown_hold(h, &v, &caller)).collect()))
+    Ok(Json(shown_holds(&app, holds.iter(), &v, &caller).await?))
 }
 
 async fn set_holds(
@@ -286,7 +303,7 @@ async fn set_holds(
         p.0.footage.hold(hold).await?;
     }
     tracing::info!(by = %caller.account, holds = holds.len(), "held footage");
-    Ok((StatusCode::CREATED, Json(holds.iter().map(|h| shown_hold(h, &v, &caller)).collect())))
+    Ok((StatusCode::CREATED, Json(shown_holds(&app, holds.iter(), &v, &caller).await?)))
 }
 
 /// A hold whose release the caller may be asked about.
@@ -305,31 +322,63 @@ async fn release(
     caller: Caller,
     addr: ClientAddr,
     Id(id): Id<Ulid>,
+    Body(ReleaseWish { intent }): Body<ReleaseWish>,
 ) -> ApiResult<Json<api::Hold>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    let _alone = p.0.releasing.lock().await;
     let hold = hold(&app, &v, id).await?;
     let (store, me) = (app.library.store(), by(&caller));
-    let first = match asked(&hold, me.at) {
-        Some(first) if first.account == me.account => return Err(StoreError::from(Conflict::SamePerson).into()),
-        Some(first) if may_still_ask(&app, first, hold.camera).await? => Some(first),
-        _ => None,
+    let first = asking(&app, &hold).await?;
+    if first.is_some_and(|first| first.account == me.account) {
+        return Err(StoreError::from(Conflict::SamePerson).into());
+    }
+    // Whoever presses a button means what stood on it, not what the hold has come to since.
+    let action = match (intent, first) {
+        (ReleaseIntent::Agree, Some(_)) => AuditAction::HoldReleased,
+        (ReleaseIntent::Ask, None) => AuditAction::HoldReleaseAsked,
+        (ReleaseIntent::Agree, None) => return Err(changed("nobody asks for its release any more", hold.camera)),
+        (ReleaseIntent::Ask, Some(_)) => return Err(changed("somebody else asks for its release", hold.camera)),
     };
-    let action = if first.is_some() { AuditAction::HoldReleased } else { AuditAction::HoldReleaseAsked };
     note(p, &caller, addr, action, p.what(hold.camera), hold.why.clone()).await?;
-    let changed = if first.is_some() {
-        store.agree_release(id, me).await?
-    } else {
+    let done = async {
+        if first.is_some() {
+            return store.agree_release(id, me).await;
+        }
         if hold.release_asked.is_some() {
             // A request that counts no longer: this is the first one.
             store.refuse_release(id).await?;
         }
-        store.ask_release(id, me).await?
+        store.ask_release(id, me).await
     };
+    let changed = noted(p, &caller, addr, action, &hold, done.await).await?;
     if changed.released.is_some() {
-        p.0.footage.release(id).await?;
+        let ended = p.0.footage.release(id).await;
+        noted(p, &caller, addr, action, &hold, ended).await?;
     }
     tracing::info!(by = %caller.account, hold = %id, ?action, "release of a hold");
-    Ok(Json(shown_hold(&changed, &v, &caller)))
+    Ok(Json(shown_hold(&app, &changed, &v, &caller).await?))
+}
+
+fn changed(detail: &str, camera: CameraId) -> ApiError {
+    ApiError::new(Code::HoldChanged, detail).because("hold_changed").camera(camera)
+}
+
+/// What became of something about a hold that stands in the audit log already: if it was refused, a second entry says so.
+async fn noted<T, E: Into<ApiError>>(
+    p: &Patrol,
+    caller: &Caller,
+    addr: ClientAddr,
+    action: AuditAction,
+    hold: &Hold,
+    done: Result<T, E>,
+) -> ApiResult<T> {
+    match done {
+        Ok(done) => Ok(done),
+        Err(error) => {
+            note(p, caller, addr, action, p.what(hold.camera), "not done").await?;
+            Err(error.into())
+        }
+    }
 }
 
 async fn keep(
@@ -339,8 +388,14 @@ async fn keep(
     Id(id): Id<Ulid>,
 ) -> ApiResult<Json<api::Hold>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    let hold = hold(&app, &v, id).await?;
-    note(p, &caller, addr, AuditAction::HoldReleaseAsked, p.what(hold.camera), "taken back").await?;
-    let changed = app.library.store().refuse_release(id).await?;
-    Ok(Json(shown_hold(&changed, &v, &caller)))
+    let _alone = p.0.releasing.lock().await;
+    let mut hold = hold(&app, &v, id).await?;
+    // Where nobody asks there is nothing to take back, and nothing to write down.
+    if asking(&app, &hold).await?.is_some() {
+        let action = AuditAction::HoldReleaseAsked;
+        note(p, &caller, addr, action, p.what(hold.camera), "taken back").await?;
+        let done = app.library.store().refuse_release(id).await;
+        hold = noted(p, &caller, addr, action, &hold, done).await?;
+    }
+    Ok(Json(shown_hold(&app, &hold, &v, &caller).await?))
 }

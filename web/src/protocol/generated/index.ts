@@ -1392,7 +1392,8 @@ by: string,
  */
 at: UnixMillis, 
 /**
- * Who asked to release it, by name; somebody else must agree.
+ * Who asked to release it, by name; somebody else must agree. Nobody, once the request has run out or whoever made it has
+ * lost the right.
  */
 release_asked_by: string | null, 
 /**
@@ -2378,6 +2379,20 @@ camera: CameraId,
  * Why.
  */
 reason: TileRefusal, };
+
+/**
+ * What somebody means who presses a button about the release of a hold.
+ */
+export type ReleaseIntent = "ask" | "agree";
+
+/**
+ * A word about the release of a hold. It is refused with `hold_changed` if the hold is not in the state that it is meant for.
+ */
+export type ReleaseWish = { 
+/**
+ * What is meant.
+ */
+intent: ReleaseIntent, };
 
 /**
  * How often a class takes place.

@@ -111,10 +111,29 @@ body! {
         pub by: String,
         /// When.
         pub at: UnixMillis,
-        /// Who asked to release it, by name; somebody else must agree.
+        /// Who asked to release it, by name; somebody else must agree. Nobody, once the request has run out or whoever made it has
+        /// lost the right.
         pub release_asked_by: Option<String>,
         /// Whether the caller may agree.
         pub may_release: bool,
+    }
+}
+
+words! {
+    /// What somebody means who presses a button about the release of a hold.
+    pub enum ReleaseIntent {
+        /// To ask for it: somebody else must agree.
+        Ask,
+        /// To agree with whoever asked: the hold ends for good.
+        Agree,
+    }
+}
+
+body! {
+    /// A word about the release of a hold. It is refused with `hold_changed` if the hold is not in the state that it is meant for.
+    pub struct ReleaseWish {
+        /// What is meant.
+        pub intent: ReleaseIntent,
     }
 }
 
@@ -167,6 +186,8 @@ pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     v.visit::<Bookmark>();
     v.visit::<NewBookmark>();
     v.visit::<Hold>();
+    v.visit::<ReleaseIntent>();
+    v.visit::<ReleaseWish>();
     v.visit::<NewHold>();
     v.visit::<RetentionRule>();
     v.visit::<Retention>();

@@ -6,6 +6,7 @@ import { problemWords, t } from "../../../i18n";
 import { size } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
 import type { CameraGroup, Hold, Place, PlaceId, Retention, RetentionRule } from "../../../protocol/generated/index";
+import { ApiError } from "../../../protocol/http";
 import * as patrol from "../../../protocol/patrol";
 import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
 import { session } from "../../../state/session";
@@ -52,7 +53,11 @@ class PageRetention extends Page {
       notify({ text: done });
       await this.load();
     } catch (error) {
-      notify({ text: problemWords(error).what });
+      const { what, next } = problemWords(error);
+      const stale = error instanceof ApiError && error.code === "hold_changed";
+      notify({ text: stale ? `${what} ${next}` : what });
+      // The list is from before: it shows what there is to be said now.
+      if (stale) await this.load();
     }
   }
 
@@ -87,7 +92,7 @@ class PageRetention extends Page {
       second ? p.retention.agreeLead(hold.release_asked_by ?? "") : p.retention.askLead,
       [{ value: "yes", label: second ? p.retention.agree : p.retention.ask, danger: second }], t.common.cancel,
     );
-    if (sure) await this.#do(() => patrol.releaseHold(hold.id), second ? p.retention.released : p.retention.asked);
+    if (sure) await this.#do(() => patrol.releaseHold(hold.id, second ? "agree" : "ask"), second ? p.retention.released : p.retention.asked);
   }
 
   protected override content(): TemplateResult {
