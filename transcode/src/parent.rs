@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
     process::Stdio,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant as Moment},
@@ -33,8 +33,6 @@ const WINDOW: usize = 16;
 const RESTART_MIN: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(30);
 const LIVED: Duration = Duration::from_secs(60);
-/// A unit older than this is live no more.
-const LATE: Duration = Duration::from_millis(500);
 /// Units that can't be decoded one behind the other until a sound is given up: two seconds of 16 kHz.
 const DAMAGED_MAX: u32 = 32;
 
@@ -49,6 +47,8 @@ pub struct WorkerConfig {
     pub queue: usize,
     /// A unit that is not answered within this time is fatal. Default 2 s.
     pub answer_within: Duration,
+    /// A unit older than this is live no more. Default 500 ms.
+    pub late: Duration,
     /// The worker ends when there was no unit for so long. Default 30 s.
     pub idle: Duration,
     /// A sound that can't be made is left out for so long. Default [`WorkerConfig::LEFT_OUT`].
@@ -67,6 +67,7 @@ impl WorkerConfig {
             args,
             queue: 256,
             answer_within: Duration::from_secs(2),
+            late: Duration::from_millis(500),
             idle: Duration::from_secs(30),
             left_out: Self::LEFT_OUT,
         }
@@ -104,6 +105,8 @@ pub enum Unplayable {
     Damaged,
     /// The worker died of it, or never answered.
     Fatal,
+    /// The worker can't be started.
+    NoWorker,
 }
 
 impl Unplayable {
@@ -114,6 +117,7 @@ impl Unplayable {
             Self::Format => "format",
             Self::Damaged => "damaged",
             Self::Fatal => "fatal",
+            Self::NoWorker => "no_worker",
         }
     }
 }
@@ -129,6 +133,8 @@ pub enum Offered {
     BadLength,
     /// Its sound can't be made: dropped, and counted.
     LeftOut,
+    /// The sound comes faster than it is played: dropped, and counted.
+    TooFast,
     /// There is no keeper any more.
     Closed,
 }
@@ -143,6 +149,34 @@ struct Sound {
     until_ms: AtomicU64,
     made: Moment,
     left_out: Duration,
+    pace: Mutex<Pace>,
+}
+
+/// Units that a sound may hand in: half as many again as it has, half a second of that at a time. So one that floods does not take the
+/// queue from the others. A token bucket, in nanoseconds of sound at the highest rate.
+#[derive(Debug)]
+struct Pace {
+    /// What one unit costs, and what there is for units.
+    unit: Duration,
+    left: Duration,
+    at: Moment,
+}
+
+impl Pace {
+    const BURST: Duration = Duration::from_millis(500);
+
+    fn new(format: AacFormat, now: Moment) -> Self {
+        let nanos = u64::from(AacFormat::FRAME) * 1_000_000_000 * 2 / (u64::from(format.rate_hz()) * 3);
+        Self { unit: Duration::from_nanos(nanos), left: Self::BURST, at: now }
+    }
+
+    fn take(&mut self, now: Moment) -> bool {
+        let left = self.left.saturating_add(now.saturating_duration_since(self.at)).min(Self::BURST);
+        self.at = self.at.max(now);
+        let after = left.checked_sub(self.unit);
+        self.left = after.unwrap_or(left);
+        after.is_some()
+    }
 }
 
 impl Sound {
@@ -200,6 +234,7 @@ impl Transcoder {
             until_ms: AtomicU64::new(0),
             made: Moment::now(),
             left_out: self.left_out,
+            pace: Mutex::new(Pace::new(format, Moment::now())),
         };
         Line { jobs: self.jobs.clone(), sound: Arc::new(sound) }
     }
@@ -213,6 +248,10 @@ impl Line {
         }
         if self.sound.now_ms() < self.sound.until_ms.load(Ordering::Relaxed) {
             return dropped("left_out", Offered::LeftOut);
+        }
+        // What it was given while another thread panicked is still right.
+        if !self.sound.pace.lock().unwrap_or_else(PoisonError::into_inner).take(Moment::now()) {
+            return dropped("too_fast", Offered::TooFast);
         }
         match self.jobs.try_send(Job { sound: Arc::clone(&self.sound), timestamp, unit, arrival }) {
             Ok(()) => Offered::Taken,
@@ -274,7 +313,7 @@ impl Keeper {
                 }
                 Err(e) => {
                     tracing::error!(exe = %self.config.exe.display(), error = %e, "the sound worker can't be started");
-                    End::Failed("not_started")
+                    not_started(&first)
                 }
             };
             gauge!("lectern_transcode_worker_running").set(0.0);
@@ -305,10 +344,21 @@ impl Keeper {
         self.in_flight.clear();
     }
 
+    /// Takes the next answer; false if it is none to the oldest unit.
+    fn answer(&mut self, body: &Bytes) -> bool {
+        let Some(job) = self.in_flight.front() else { return false };
+        match Answer::parse(body) {
+            Ok(answer) if answer.stream == job.sound.stream => answered(job, &answer, body),
+            _ => return false,
+        }
+        self.in_flight.pop_front();
+        true
+    }
+
     /// Works with one process until it or the work ends.
     async fn serve(&mut self, mut child: Child, first: Job) -> End {
         let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return End::Failed("not_started");
+            return not_started(&first);
         };
         let (answers_tx, mut answers) = mpsc::channel(WINDOW);
         let reader = tokio::spawn(read_answers(stdout, answers_tx));
@@ -320,20 +370,15 @@ impl Keeper {
             tokio::select! {
                 answer = answers.recv() => {
                     let Some(body) = answer else { break End::Failed("died") };
-                    let Some(job) = self.in_flight.pop_front() else { break End::Failed("talked_nonsense") };
-                    match Answer::parse(&body) {
-                        Ok(answer) if answer.stream == job.sound.stream => answered(&job, &answer, &body),
-                        _ => {
-                            self.in_flight.push_front(job);
-                            break End::Failed("talked_nonsense");
-                        }
+                    if !self.answer(&body) {
+                        break End::Failed("talked_nonsense");
                     }
                     deadline = Instant::now() + within;
                 }
                 job = next(&mut first, &mut self.queue), if room => {
                     let Some(job) = job else { break End::Done };
                     idle = Instant::now() + self.config.idle;
-                    if job.arrival.elapsed() > LATE {
+                    if job.arrival.elapsed() > self.config.late {
                         dropped("late", Offered::Full);
                         continue;
                     }
@@ -344,11 +389,12 @@ impl Keeper {
                     self.in_flight.push_back(job);
                     match written {
                         Ok(Ok(())) => {}
-                        // It closed the pipe: what it has answered is read first.
+                        // It closed the pipe: what it has answered is read first, and no more than it was asked.
                         Ok(Err(_)) => {
-                            while let Ok(Some(body)) = timeout(within, answers.recv()).await {
-                                if let (Some(job), Ok(answer)) = (self.in_flight.pop_front(), Answer::parse(&body)) {
-                                    answered(&job, &answer, &body);
+                            while !self.in_flight.is_empty() {
+                                let Ok(Some(body)) = timeout(within, answers.recv()).await else { break };
+                                if !self.answer(&body) {
+                                    break;
                                 }
                             }
                             break End::Failed("died");
@@ -369,6 +415,13 @@ impl Keeper {
         }
         end
     }
+}
+
+/// Nobody makes sound of it.
+fn not_started(job: &Job) -> End {
+    dropped("worker_not_started", Offered::LeftOut);
+    job.sound.give_up(Unplayable::NoWorker);
+    End::Failed("not_started")
 }
 
 async fn next(first: &mut Option<Job>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
@@ -418,6 +471,30 @@ async fn read_answers(stdout: ChildStdout, answers: mpsc::Sender<Bytes>) {
         let mut body = vec![0; len as usize];
         if stdout.read_exact(&mut body).await.is_err() || answers.send(body.into()).await.is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sound_hands_in_half_as_many_units_again_as_it_has_and_no_more() {
+        for rate in [8_000, 16_000, 48_000, 96_000] {
+            let now = Moment::now();
+            let mut pace = Pace::new(AacFormat::new(rate, 1).unwrap(), now);
+            let mut taken = |ms: u64| pace.take(now + Duration::from_millis(ms));
+            let a_second = rate as usize / 1024;
+            // What comes in heaps of a third of a second passes for hours.
+            for second in (0..3600).step_by(100) {
+                assert!((0..a_second.div_ceil(3)).all(|_| taken(second * 1000)), "{rate}");
+                assert!((0..a_second / 3).all(|_| taken(second * 1000 + 333)), "{rate}");
+            }
+            // A flood does not.
+            let passed = (0..10_000u64).filter(|n| taken(4_000_000 + n)).count();
+            let most = rate as usize * 16 / 1024 + 2;
+            assert!((a_second * 10..=most).contains(&passed), "{rate}: {passed}");
         }
     }
 }

@@ -5,6 +5,7 @@ use lectern_transcode::{
     AacFormat, Ear, Line, Offered, SoundPacket, Transcoder, Unplayable, WorkerConfig, encode::ALAW_PACKET,
 };
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -63,10 +64,17 @@ impl Heard {
     }
 }
 
+/// Nothing depends on how fast the machine is.
+fn patient(exe: &str, args: Vec<OsString>) -> WorkerConfig {
+    let mut config = WorkerConfig::new(PathBuf::from(exe), args);
+    (config.late, config.answer_within) = (PATIENCE, PATIENCE);
+    config
+}
+
 fn script(text: &str, mark: &Path) -> WorkerConfig {
     let real = env!("CARGO_BIN_EXE_lectern-sound-worker");
     let text = text.replace("$WORKER", real).replace("$MARK", &mark.display().to_string());
-    WorkerConfig::new(PathBuf::from("/bin/sh"), vec!["-c".into(), text.into()])
+    patient("/bin/sh", vec!["-c".into(), text.into()])
 }
 
 /// Hands in units until sound comes.
@@ -83,7 +91,7 @@ async fn comes_back(heard: &mut Heard) {
 
 #[tokio::test]
 async fn packets_of_twenty_milliseconds_follow_each_other() {
-    let config = WorkerConfig::new(PathBuf::from(env!("CARGO_BIN_EXE_lectern-sound-worker")), vec![]);
+    let config = patient(env!("CARGO_BIN_EXE_lectern-sound-worker"), vec![]);
     let transcoder = Transcoder::new(config);
     let (mut one, mut other) = (Heard::new(&transcoder), Heard::new(&transcoder));
     for _ in 0..10 {
@@ -105,7 +113,7 @@ async fn the_worker_runs_only_while_there_is_something_to_do() {
     let here = tempfile::tempdir().unwrap();
     let mark = here.path().join("runs");
     let mut config = script("echo up >> $MARK; $WORKER; echo down >> $MARK", &mark);
-    config.idle = Duration::from_millis(50);
+    config.idle = Duration::from_millis(500);
     let transcoder = Transcoder::new(config);
     let mut heard = Heard::new(&transcoder);
     let runs = || std::fs::read_to_string(&mark).unwrap_or_default().replace('\n', " ");
@@ -122,11 +130,16 @@ async fn the_worker_runs_only_while_there_is_something_to_do() {
 
 #[tokio::test]
 async fn a_sound_that_is_garbage_is_given_up_and_the_others_go_on() {
-    let config = WorkerConfig::new(PathBuf::from(env!("CARGO_BIN_EXE_lectern-sound-worker")), vec![]);
+    let config = patient(env!("CARGO_BIN_EXE_lectern-sound-worker"), vec![]);
     let transcoder = Transcoder::new(config);
     let (mut bad, mut good) = (Heard::new(&transcoder), Heard::new(&transcoder));
-    for _ in 0..32 {
-        bad.unit(GARBAGE);
+    let mut damaged = 0;
+    while damaged < 32 {
+        match bad.unit(GARBAGE) {
+            Offered::Taken => damaged += 1,
+            Offered::TooFast => tokio::task::yield_now().await,
+            other => panic!("{other:?}"),
+        }
     }
     let why = loop {
         match bad.next().await {
@@ -151,7 +164,9 @@ async fn workers_that_die_hang_or_talk_nonsense_cost_one_sound_a_pause() {
         let here = tempfile::tempdir().unwrap();
         let text = format!("if [ ! -e $MARK ]; then : > $MARK; {first}; fi; exec $WORKER");
         let mut config = script(&text, &here.path().join("mark"));
-        config.answer_within = Duration::from_millis(500);
+        if what == "hangs" {
+            config.answer_within = Duration::from_millis(500);
+        }
         let transcoder = Transcoder::new(config);
         let (mut poisoned, mut healthy) = (Heard::new(&transcoder), Heard::new(&transcoder));
         assert_eq!(poisoned.unit(SILENCE), Offered::Taken);
@@ -162,4 +177,50 @@ async fn workers_that_die_hang_or_talk_nonsense_cost_one_sound_a_pause() {
         assert_eq!(poisoned.unit(SILENCE), Offered::LeftOut, "{what}");
         comes_back(&mut healthy).await;
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_hears_nothing_and_answers_without_end_is_replaced() {
+    let here = tempfile::tempdir().unwrap();
+    let mark = here.path().join("mark");
+    // It closes its ears, and answers the first sound for ever once it may.
+    let text = "if [ ! -e $MARK ]; then exec <&-; : > $MARK; while [ ! -e $MARK.go ]; do sleep 0.01; done; \
+        while printf '\\0\\0\\0\\016\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0'; do :; done; fi; exec $WORKER";
+    let transcoder = Transcoder::new(script(text, &mark));
+    let (mut deaf, mut healthy) = (Heard::new(&transcoder), Heard::new(&transcoder));
+    assert_eq!(deaf.unit(SILENCE), Offered::Taken);
+    let deadline = Instant::now() + PATIENCE;
+    while !mark.exists() {
+        assert!(Instant::now() < deadline, "it starts");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(deaf.unit(SILENCE), Offered::Taken);
+    // Both were written, one in vain, before it may answer.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    std::fs::write(mark.with_extension("go"), b"").unwrap();
+    comes_back(&mut healthy).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_can_not_be_started_is_told() {
+    let transcoder = Transcoder::new(patient("/nowhere/lectern", vec![]));
+    let mut heard = Heard::new(&transcoder);
+    assert_eq!(heard.unit(SILENCE), Offered::Taken);
+    match heard.next().await {
+        Said::Not(why) => assert_eq!(why, Unplayable::NoWorker),
+        Said::Sound(_) => panic!("sound"),
+    }
+    assert_eq!(heard.unit(SILENCE), Offered::LeftOut);
+}
+
+#[tokio::test]
+async fn a_flood_of_units_leaves_room_for_other_sounds() {
+    let transcoder = Transcoder::new(patient("/bin/sh", vec!["-c".into(), "exec sleep 600".into()]));
+    let (mut flood, mut other) = (Heard::new(&transcoder), Heard::new(&transcoder));
+    let taken = (0..2000).filter(|_| flood.unit(SILENCE) == Offered::Taken).count();
+    assert!((11..200).contains(&taken), "{taken}");
+    assert_eq!(flood.unit(SILENCE), Offered::TooFast);
+    assert_eq!(other.unit(SILENCE), Offered::Taken);
 }
