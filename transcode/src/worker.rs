@@ -1,5 +1,5 @@
-//! The worker process: reads access units from a pipe, makes sound for browsers of them. It has little memory and nothing to
-//! lose.
+//! The worker process: reads access units from a pipe, makes sound for browsers of them. It has little memory, opens no file and
+//! starts no process. It is no sandbox: it runs as the server's user.
 
 use crate::{
     encode::Alaw,
@@ -16,8 +16,8 @@ const STREAMS_MAX: usize = 256;
 /// The most memory the process may have, in bytes: code, and what is kept of the sounds, several times.
 const MEMORY_MAX: u64 = 512 << 20;
 
-/// Reads requests until the pipe ends. Call it first thing in a process of its own: it takes away what the process does not
-/// need.
+/// Reads requests until the pipe ends. Call it first thing in a process of its own: it bounds memory, files and processes of
+/// it.
 ///
 /// # Errors
 /// [`WireError`] if the pipe breaks, or says what is no request.
@@ -54,6 +54,9 @@ fn confine() {
         // A dump of the memory would hold what was said in a room; files it has no need to write.
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
         libc::setrlimit(libc::RLIMIT_FSIZE, &raw const none);
+        // What is open stays open: nothing that it reads makes it open more, or start anything.
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none);
+        libc::setrlimit(libc::RLIMIT_NPROC, &raw const none);
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
     }
