@@ -323,6 +323,8 @@ fn worth(entry: &Entry) -> (u64, u64, u32) {
     };
     match entry.action {
         AuditAction::TileClosed => (entry.seconds.unwrap_or(0), 0, 0),
+        // Sound goes with pictures of the same stretch, which are an entry of their own.
+        AuditAction::Played if entry.detail == "sound" => (0, 0, 0),
         AuditAction::Played => (0, entry.seconds.unwrap_or_else(range), 0),
         AuditAction::ExportAsked => (0, 0, 1),
         _ => (0, 0, 0),

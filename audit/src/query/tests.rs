@@ -129,7 +129,10 @@ async fn who_looked_and_how_long() {
     let mut entries = w.entries(300);
     entries.push(Entry { who: w.people[0].clone(), ..Entry::new(NOW, AuditAction::ExportAsked) });
     let (from, to) = (Some(UnixMillis(1_000)), Some(UnixMillis(61_000)));
-    entries.push(Entry { who: w.people[0].clone(), from, to, ..Entry::new(NOW, AuditAction::Played) });
+    let played = Entry { who: w.people[0].clone(), from, to, ..Entry::new(NOW, AuditAction::Played) };
+    // Whoever hears it, too, looks no longer for that.
+    entries.push(Entry { detail: "sound".into(), ..played.clone() });
+    entries.push(played);
     let audit = filled(dir.path(), &entries).await;
     let sums = audit.sum(&Query::default()).unwrap();
     let shown: Vec<_> = sums.iter().map(|s| (s.who.login.as_str(), s.live_s, s.played_s, s.exports)).collect();
