@@ -32,7 +32,9 @@ pub(crate) fn check(root: &Path, dirs: &[PathBuf]) -> Vec<(PathBuf, Finding)> {
     }
     for (camera, mut recordings) in cameras {
         recordings.sort_by_key(|(_, r)| r.id);
-        let mut before: Option<(PathBuf, CameraRecording)> = None;
+        // The order is that in which they name each other: by their times they may lie in another, if the clock was set back.
+        let mut named_by: BTreeMap<RecordingId, RecordingId> = BTreeMap::new();
+        let mut first: Option<RecordingId> = None;
         for (dir, r) in recordings {
             let mut find = |invariant: u8, what: String| {
                 out.push((dir.clone(), Finding { invariant, file: Header::FILE.into(), offset: 0, what }));
@@ -40,12 +42,16 @@ pub(crate) fn check(root: &Path, dirs: &[PathBuf]) -> Vec<(PathBuf, Finding)> {
             if camera_recording_dir(Path::new(""), camera, r.id).file_name() != dir.file_name() {
                 find(1, "lies where another recording belongs".into());
             }
-            match (&r.previous, &before) {
-                (None, Some((_, b))) => find(12, format!("names no recording before it, {} is", b.id)),
-                (Some(p), Some((_, b))) if p.recording < b.id => {
-                    find(12, format!("names {} as the one before it, {} is", p.recording, b.id));
+            match &r.previous {
+                None => match first {
+                    Some(first) => find(12, format!("names no recording before it, nor does {first}")),
+                    None => first = Some(r.id),
+                },
+                Some(p) => {
+                    if let Some(other) = named_by.insert(p.recording, r.id) {
+                        find(12, format!("names {} as the one before it, {other} does as well", p.recording));
+                    }
                 }
-                _ => {}
             }
             if let Some(previous) = &r.previous {
                 let there = camera_recording_dir(root, camera, previous.recording);
@@ -60,7 +66,6 @@ pub(crate) fn check(root: &Path, dirs: &[PathBuf]) -> Vec<(PathBuf, Finding)> {
                     find(15, format!("the recording {} before it is gone, and nothing tells why", previous.recording));
                 }
             }
-            before = Some((dir, r));
         }
     }
     out
@@ -108,7 +113,9 @@ fn follows(
     let end = header.meta.started.0.saturating_add(seal.duration_ms as i64);
     let border = header.meta.until.0.min(end);
     let late = r.started.0 > header.meta.until.0.max(end) + BORDER_MS;
-    if r.started.0 < border - BORDER_MS || (late && !stopped && seal.finished) {
+    // The clock may have been set back after one that was stopped or interrupted; while cameras are recorded, nothing sets it back.
+    let rolled = !stopped && seal.finished;
+    if rolled && (r.started.0 < border - BORDER_MS || late) {
         find(12, format!("begins at {}, {} ended at {end}", r.started.0, named.recording));
     }
 }

@@ -18,13 +18,16 @@ use crate::{
 use lectern_media::{CameraId, RecordingId, TrackId, TrackInfo, UnixMillis};
 use lectern_protocol::api::GapCause;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
 };
 
 /// Less at the end of a stream is not worth an entry.
 const END_MS: u64 = 500;
+/// A recording that ends no further ahead than this is gone on with: the last picture's length is a guess, and a clock is put right
+/// by a little now and then. Further ahead, the clock was set back.
+const AHEAD_MS: u64 = 2000;
 
 /// Whether a name is that of a recording's directory.
 pub(crate) fn is_recording_dir(dir: &Path) -> bool {
@@ -50,16 +53,48 @@ pub(super) fn recordings_in(day: &Path) -> io::Result<Vec<(RecordingId, PathBuf)
     Ok(out)
 }
 
-/// The camera's newest recording that is sealed.
-fn newest_sealed(root: &Path, camera: CameraId) -> io::Result<Option<Previous>> {
-    for day in days_of(root, camera)? {
-        for (recording, dir) in recordings_in(&day)?.into_iter().rev() {
-            if let Ok(Some(seal)) = Seal::read(&dir) {
-                return Ok(Some(Previous { recording, records: seal.records, head: seal.head }));
-            }
+/// When the camera's next recording after a moment begins.
+pub(crate) fn next_start(root: &Path, camera: CameraId, after: UnixMillis) -> io::Result<Option<UnixMillis>> {
+    let first = crate::day_of(after);
+    for day in scan::sorted_dirs(root)? {
+        if day.file_name().and_then(|n| n.to_str()).is_none_or(|n| n < first.as_str()) {
+            continue;
+        }
+        let found = recordings_in(&day.join(camera.to_string()))?;
+        let starts = found.into_iter().map(|(id, _)| UnixMillis(id.0.timestamp_ms() as i64));
+        if let Some(next) = starts.into_iter().find(|s| *s > after) {
+            return Ok(Some(next));
         }
     }
     Ok(None)
+}
+
+/// Recordings that began before now and are looked at for one that nothing follows.
+const LOOK_BACK: usize = 48;
+
+/// The camera's last recording, if it is sealed: the newest one that no other names. Those that lie after now count only if nothing else
+/// is left: they were made by a clock that was ahead.
+fn newest_sealed(root: &Path, camera: CameraId, now: UnixMillis) -> io::Result<Option<Previous>> {
+    let (mut dirs, mut past) = (Vec::new(), 0);
+    'all: for day in days_of(root, camera)? {
+        for (recording, dir) in recordings_in(&day)?.into_iter().rev() {
+            let ahead = recording.0.timestamp_ms() as i64 > now.0;
+            past += usize::from(!ahead);
+            if past > LOOK_BACK {
+                break 'all;
+            }
+            dirs.push((ahead, recording, dir));
+        }
+    }
+    let previous = |dir: &Path| Some(Header::<CameraRecording>::read(dir).ok()?.0.meta.previous?.recording);
+    let named: BTreeSet<RecordingId> = dirs.iter().filter_map(|(.., dir)| previous(dir)).collect();
+    // Each newest first.
+    dirs.sort_by_key(|(ahead, recording, _)| (named.contains(recording), *ahead));
+    let sealed = dirs.iter().find_map(|(_, recording, dir)| {
+        let Seal { records, head, .. } = Seal::read(dir).ok()??;
+        Some(Previous { recording: *recording, records, head })
+    });
+    Ok(sealed)
 }
 
 /// The streams that a recording that was not closed still had.
@@ -95,6 +130,17 @@ fn streams(at: &Standing<CameraRecording>) -> BTreeMap<TrackId, Stream> {
     out
 }
 
+/// Up to where a recording holds or lists something.
+fn recorded_to(at: &Standing<CameraRecording>) -> UnixMillis {
+    let entered = streams(at).values().map(|s| s.covered_ms).max().unwrap_or(0);
+    UnixMillis(at.meta.started.0.saturating_add_unsigned(at.end_ms.max(entered)))
+}
+
+/// Whether a recording was made by a clock that was ahead of this one: then nothing can be placed behind what it holds.
+fn lies_ahead(at: &Standing<CameraRecording>, now: UnixMillis) -> bool {
+    recorded_to(at).0 > now.0.saturating_add_unsigned(AHEAD_MS)
+}
+
 impl Session {
     /// Whether [`Session::tick`] would open what failed, or never was opened.
     pub(super) fn must_open(&self, now: UnixMillis) -> bool {
@@ -127,13 +173,17 @@ impl Session {
             self.close(standing, to, now, cause)?;
         }
         let hour = match newest {
-            Some(standing) if now < standing.meta.until => self.go_on(standing, older, now, cause)?,
-            over => {
-                let streams = over.as_ref().map(streams).unwrap_or_default();
-                if let Some(standing) = over {
-                    self.close(standing, now, now, cause)?;
-                }
-                self.begin(streams, now, cause)?
+            Some(standing) if now < standing.meta.until && !lies_ahead(&standing, now) => {
+                self.go_on(standing, older, now, cause)?
+            }
+            Some(over) => {
+                let (streams, to) = (streams(&over), now.max(recorded_to(&over)));
+                let previous = self.close(over, to, now, cause)?;
+                self.begin(streams, Some(previous), now, cause)?
+            }
+            None => {
+                let previous = newest_sealed(&self.root, self.meta.camera, now)?;
+                self.begin(BTreeMap::new(), previous, now, cause)?
             }
         };
         self.dirs = vec![hour_dir(&hour)];
@@ -147,15 +197,16 @@ impl Session {
         Ok(())
     }
 
-    /// Closes a recording that was interrupted: what is missing up to `to` is entered, then it is sealed.
+    /// Closes a recording that was interrupted: what is missing up to `to` is entered, then it is sealed. Returns what the one after it
+    /// names.
     fn close(
         &mut self,
         at: Standing<CameraRecording>,
         to: UnixMillis,
         now: UnixMillis,
         cause: GapCause,
-    ) -> io::Result<()> {
-        let (streams, epoch) = (streams(&at), at.meta.started);
+    ) -> io::Result<Previous> {
+        let (streams, epoch, recording) = (streams(&at), at.meta.started, at.meta.id);
         let previous = at.meta.previous.clone();
         let told = tells_previous(&at.lines);
         let mut hour = Hour::resume(&self.storage, at, epoch, &self.limits, &self.signer)?;
@@ -168,8 +219,8 @@ impl Session {
             }
         }
         hour.line(to_ms, Entry::Resumed {})?;
-        hour.seal(false, now, &self.signer)?;
-        Ok(())
+        let (Seal { records, head, .. }, _) = hour.seal(false, now, &self.signer)?;
+        Ok(Previous { recording, records, head })
     }
 
     /// *Resumes* the recording of this hour.
@@ -202,10 +253,15 @@ impl Session {
         Ok(hour)
     }
 
-    /// Begins a new recording.
-    fn begin(&mut self, streams: BTreeMap<TrackId, Stream>, now: UnixMillis, cause: GapCause) -> io::Result<Hour> {
+    /// Begins a new recording after `previous`.
+    fn begin(
+        &mut self,
+        streams: BTreeMap<TrackId, Stream>,
+        previous: Option<Previous>,
+        now: UnixMillis,
+        cause: GapCause,
+    ) -> io::Result<Hour> {
         self.epoch = now;
-        let previous = newest_sealed(&self.root, self.meta.camera)?;
         if let Some(previous) = &previous {
             // Its seal may be there only until a power cut, if what was to sync it failed.
             self.storage.sync_dir(&camera_recording_dir(&self.root, self.meta.camera, previous.recording))?;
