@@ -461,8 +461,12 @@ fn clear_scratch(root: &Path) {
 fn item(dir: &Path) -> Option<Item> {
     let seal = Seal::read(dir).ok()??;
     let (header, _) = Header::<CameraRecording>::read(dir).ok()?;
-    let CameraRecording { id, started, camera, previous, .. } = header.meta;
-    let to = UnixMillis(started.0.saturating_add(seal.duration_ms as i64));
+    let CameraRecording { id, started, until, camera, previous, .. } = header.meta;
+    // What was missing after it is listed as its own, up to a moment of a clock that may have leapt: days over nothing, or years. Only
+    // what is recorded keeps it.
+    let recorded = seal.spans.iter().map(|s| started.0.saturating_add_unsigned(s.to_ms)).max();
+    let listed = started.0.saturating_add_unsigned(seal.duration_ms);
+    let to = UnixMillis(listed.min(until.0.max(recorded.unwrap_or(until.0))));
     let (group, bytes) = (camera.group.into(), seal.size_bytes);
     let previous = previous.map(|p| p.recording);
     Some(Item { recording: id, camera: camera.camera, group, from: started, to, bytes, sealed: true, previous })
