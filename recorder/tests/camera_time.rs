@@ -5,11 +5,13 @@ mod support;
 use lectern_media::{CameraId, CameraStream, UnixMillis};
 use lectern_protocol::api::GapCause;
 use lectern_recorder::{
+    Header,
     camera::{
-        CameraArchive, CameraLimits, CameraRecordingState, RetentionReport, RetentionRules, SCRATCH_PREFIX, Uptime,
-        confirm_clock,
+        CameraArchive, CameraLimits, CameraRecording, CameraRecordingState, CameraTap, RetentionReport, RetentionRules,
+        SCRATCH_PREFIX, Uptime, confirm_clock,
     },
     check,
+    evidence::{Continue, ExportRequest, Viewer, export, verify},
     storage::{Appender, Disk, Storage},
 };
 use std::{
@@ -101,6 +103,144 @@ fn a_camera_that_is_dead_over_a_holiday_is_one_gap() {
     assert!(matches!(gaps[..], [(a, b, _)] if (a - 5000).abs() < 1000 && (b - 10 * DAY).abs() < 1000), "{gaps:?}");
     let day = archive.timeline(camera, UnixMillis(T0), UnixMillis(back)).unwrap();
     assert!(day.recordings.len() > 200, "an hour each");
+}
+
+/// A clock that was ahead is set right while the server is off, after it ended in order or was killed.
+#[test]
+fn a_clock_that_is_set_back_between_two_starts_begins_a_new_recording() {
+    for (back, killed) in [(300_000, false), (300_000, true), (3650 * DAY, false), (3650 * DAY, true)] {
+        let (tmp, meta) = (scratch(), meta());
+        let (root, left) = (tmp.path().join("a"), tmp.path().join("b"));
+        let (camera, begin) = (meta.camera, T0 + 600_000);
+        let archive = open(&root);
+        let tap = archive.record(meta.clone()).unwrap();
+        archive.turn(UnixMillis(begin));
+        let mut ahead = streams(camera, begin);
+        ahead.iter_mut().for_each(|s| s.connect(&tap));
+        record(&archive, &mut ahead, begin, 20);
+        if killed {
+            copy_dir(&root, &left);
+        }
+        drop(archive);
+        let root = if killed { left } else { root };
+        let archive = open(&root);
+        let tap = archive.record(meta.clone()).unwrap();
+        let now = begin - back;
+        archive.turn(UnixMillis(now));
+        let mut right = streams(camera, now);
+        right.iter_mut().for_each(|s| s.connect(&tap));
+        record(&archive, &mut right, now, 20);
+        archive.stop(camera).unwrap();
+        let what = format!("set back by {back} ms, killed: {killed}");
+        let report = check(&root);
+        assert!(report.ok, "{what}: {report}");
+        // Both lie where their clocks said, and the later one names the earlier.
+        let dirs = support::camera::dirs(&root, camera);
+        let [second, first] = &dirs[..] else { panic!("{what}: {dirs:?}") };
+        let [first, second] = [first, second].map(|d| Header::<CameraRecording>::read(d).unwrap().0.meta);
+        assert_eq!((first.started.0, second.started.0), (begin, now), "{what}");
+        assert_eq!(second.previous.unwrap().recording, first.id, "{what}");
+        for (n, stream) in [CameraStream::Main, CameraStream::Sub].into_iter().enumerate() {
+            let timeline = archive.timeline(camera, UnixMillis(now), UnixMillis(now + 60_000)).unwrap();
+            let of = timeline.streams.iter().find(|s| s.stream == stream).unwrap();
+            let [span] = of.spans[..] else { panic!("{what}: {:?}", of.spans) };
+            assert!((span.from.0 - now).abs() < 500 && (span.to.0 - now - 20_000).abs() < 500, "{what}: {span:?}");
+            // Nothing is squeezed: each picture is as far from the next as it was sent.
+            let samples = support::camera::samples(&dirs[0], camera.track(stream));
+            let step = right[n].step as u64 * 90;
+            let even = |w: &&[(u64, bytes::Bytes)]| (w[1].0 - w[0].0).abs_diff(step) < 20 * 90;
+            assert!(samples.windows(2).filter(even).count() + 3 > samples.len() && samples.len() > 200, "{what}");
+            let kept = support::camera::kept(&root, camera, camera.track(stream));
+            let mut sent = right[n].arrived.clone();
+            if !killed {
+                ahead[n].arrived.iter().for_each(|(nal, times)| *sent.entry(nal.clone()).or_default() += times);
+                assert_eq!(kept, sent, "{what}");
+            }
+            assert!(sent.iter().all(|(nal, times)| kept.get(nal) >= Some(times)), "{what}");
+        }
+        // The next one follows the second, although the first seems newer.
+        archive.record(meta).unwrap();
+        archive.turn(UnixMillis(now + 60_000));
+        archive.stop(camera).unwrap();
+        let third = Header::<CameraRecording>::read(&support::camera::dirs(&root, camera)[1]).unwrap().0.meta;
+        assert_eq!(third.previous.unwrap().recording, second.id, "{what}");
+        let report = check(&root);
+        assert!(report.ok, "{what}: {report}");
+    }
+}
+
+/// The clock leaps by ten years while the server runs, and is put right a minute later while it is off.
+#[test]
+fn a_leap_that_was_put_right_lists_nothing_as_missing_that_is_there_and_keeps_nothing_for_years() {
+    let (tmp, meta) = (scratch(), meta());
+    let root = tmp.path();
+    let (camera, wrong, right) = (meta.camera, T0 + 3650 * DAY, T0 + 60_000);
+    let archive = open(root);
+    let tap = archive.record(meta.clone()).unwrap();
+    archive.turn(UnixMillis(T0));
+    let mut both = streams(camera, T0);
+    both.iter_mut().for_each(|s| s.connect(&tap));
+    record(&archive, &mut both, T0, 5);
+    both.iter_mut().for_each(|s| s.skip(wrong));
+    record(&archive, &mut both, wrong, 5);
+    drop(archive);
+    let archive = open(root);
+    let tap = archive.record(meta).unwrap();
+    archive.turn(UnixMillis(right));
+    let mut both = streams(camera, right);
+    both.iter_mut().for_each(|s| s.connect(&tap));
+    record(&archive, &mut both, right, 10);
+    let near = |a: i64, b: i64| (a - b).abs() < 1000;
+    for until in [right + 10_000, T0 + DAY] {
+        let gaps = missing(&archive, camera, T0, until);
+        assert!(!gaps.is_empty());
+        assert!(gaps.iter().all(|(from, to, _)| *from > 4000 && *to < 61_000), "{until}: {gaps:?}");
+        assert!(near(gaps[0].0, 5000) && near(gaps.last().unwrap().1, 60_000), "{until}: {gaps:?}");
+    }
+    archive.stop(camera).unwrap();
+    let report = check(root);
+    assert!(report.ok, "{report}");
+    // So it is in evidence, of all of it and of the first seconds alone.
+    for until in [right + 10_000, T0 + 5000] {
+        let out = root.join("export.zip");
+        let by = Viewer { account: "1".into(), name: "a".into(), login: "a".into(), place: "p".into() };
+        let request = ExportRequest {
+            cameras: vec![camera],
+            from: UnixMillis(T0),
+            to: UnixMillis(until),
+            by,
+            reason: "r".into(),
+            viewers: vec![],
+            server: "s".into(),
+            zone: jiff::tz::TimeZone::UTC,
+            now: UnixMillis(until),
+        };
+        let summary = export(root, &request, &signer(), &out, &mut |_| Continue::Yes).unwrap();
+        let report = verify(&out, None);
+        assert!(report.authentic, "{report}");
+        let bytes = std::fs::read(&out).unwrap();
+        // All but the first line, which the container's header precedes.
+        let lines = bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice::<serde_json::Value>(l).ok());
+        let ends: Vec<i64> = lines.filter(|e| e["kind"] == "gap").filter_map(|e| e["to"].as_i64()).collect();
+        assert!(ends.len() as u64 + 1 >= summary.gaps && summary.gaps > 0, "{ends:?}");
+        assert!(ends.iter().all(|end| *end < right + 1000), "{ends:?}");
+        std::fs::remove_file(out).unwrap();
+    }
+    // What was recorded before the leap goes when its days are over.
+    let (now, first) = (right + 31 * DAY, support::camera::dirs(root, camera)[0].clone());
+    confirm_clock(root, UnixMillis(now)).unwrap();
+    let report = archive.retain_at(&rules(30), UnixMillis(now), &up(1)).unwrap();
+    assert!(report.removed.iter().any(|(_, id)| first.to_string_lossy().ends_with(&id.to_string())), "{report:?}");
+}
+
+/// What a killed process leaves, as far as it was written.
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy_dir(&path, &target) } else { _ = std::fs::copy(&path, &target).unwrap() }
+    }
 }
 
 fn up(hours: i64) -> Uptime {
@@ -223,6 +363,14 @@ struct Gate {
     open: Arc<(Mutex<bool>, Condvar)>,
 }
 
+impl Gate {
+    fn open(&self) {
+        let (open, changed) = &*self.open;
+        *open.lock().unwrap() = true;
+        changed.notify_all();
+    }
+}
+
 impl Storage for Gate {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         if path.to_string_lossy().contains(&self.name) {
@@ -266,6 +414,15 @@ fn wait(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
+/// Half a second of pictures, handed over at once.
+fn send(tap: &CameraTap) -> Stream {
+    let now = UnixMillis::steady().0;
+    let mut main = Stream::new(tap.camera(), CameraStream::Main, 40, 5, now);
+    main.connect(tap);
+    main.send(now + 400, || true, || 1);
+    main
+}
+
 #[test]
 fn a_camera_that_waits_for_the_disk_to_open_holds_up_no_other_and_loses_nothing() {
     let (tmp, slow, other) = (scratch(), meta(), meta());
@@ -273,13 +430,6 @@ fn a_camera_that_waits_for_the_disk_to_open_holds_up_no_other_and_loses_nothing(
     let gate = Gate { name: slow_camera.to_string(), open: Arc::default() };
     let limits = CameraLimits { threads: 1, roll_every: Duration::from_secs(3600), ..limits() };
     let archive = CameraArchive::open_on(Arc::new(gate.clone()), tmp.path(), limits, signer()).unwrap();
-    let send = |tap: &lectern_recorder::camera::CameraTap| {
-        let now = UnixMillis::steady().0;
-        let mut main = Stream::new(tap.camera(), CameraStream::Main, 40, 5, now);
-        main.connect(tap);
-        main.send(now + 400, || true, || 1);
-        main
-    };
     let bytes = |camera| archive.status(camera).map_or(0, |s| s.bytes);
     let tap = archive.record(other).unwrap();
     let _other = send(&tap);
@@ -292,9 +442,7 @@ fn a_camera_that_waits_for_the_disk_to_open_holds_up_no_other_and_loses_nothing(
         wait("the other goes on", || archive.status(other_camera).unwrap().durable > before);
     }
     assert_eq!(bytes(slow_camera), 0);
-    let (open, changed) = &*gate.open;
-    *open.lock().unwrap() = true;
-    changed.notify_all();
+    gate.open();
     wait("the slow one is recorded", || bytes(slow_camera) > 0);
     for camera in [slow_camera, other_camera] {
         archive.stop(camera).unwrap();
@@ -302,6 +450,49 @@ fn a_camera_that_waits_for_the_disk_to_open_holds_up_no_other_and_loses_nothing(
     }
     let kept = support::camera::kept(tmp.path(), slow_camera, slow_camera.track(CameraStream::Main));
     assert_eq!(kept, waiting.arrived, "what came while it waited is kept");
+    let report = check(tmp.path());
+    assert!(report.ok, "{report}");
+}
+
+#[test]
+fn what_is_ordered_of_a_camera_that_waits_for_the_disk_holds_up_no_other_and_is_done_after() {
+    let (tmp, slow, other) = (scratch(), meta(), meta());
+    let (slow_camera, other_camera) = (slow.camera, other.camera);
+    let gate = Gate { name: slow_camera.to_string(), open: Arc::default() };
+    let limits = CameraLimits { threads: 1, roll_every: Duration::from_secs(3600), ..limits() };
+    let archive = CameraArchive::open_on(Arc::new(gate.clone()), tmp.path(), limits, signer()).unwrap();
+    let bytes = |camera| archive.status(camera).map_or(0, |s| s.bytes);
+    let tap = archive.record(other).unwrap();
+    let _other = send(&tap);
+    wait("the other is recorded", || bytes(other_camera) > 0);
+    let goes_on = || {
+        for _ in 0..3 {
+            let before = archive.status(other_camera).unwrap().durable;
+            wait("the other goes on", || archive.status(other_camera).unwrap().durable > before);
+        }
+    };
+    let first = send(&archive.record(slow.clone()).unwrap());
+    // Another tap for it, and its end.
+    let second = send(&archive.record(slow.clone()).unwrap());
+    goes_on();
+    std::thread::scope(|scope| {
+        let stop = scope.spawn(|| archive.stop(slow_camera));
+        goes_on();
+        assert!(!stop.is_finished() && bytes(slow_camera) == 0);
+        gate.open();
+        stop.join().unwrap().unwrap();
+    });
+    assert_eq!(archive.status(slow_camera).unwrap().state, CameraRecordingState::Ended);
+    // What both taps took is kept, for it came before the end.
+    let mut sent = first.arrived;
+    second.arrived.iter().for_each(|(nal, times)| *sent.entry(nal.clone()).or_default() += times);
+    assert_eq!(support::camera::kept(tmp.path(), slow_camera, slow_camera.track(CameraStream::Main)), sent);
+    // It can be recorded anew.
+    let third = send(&archive.record(slow).unwrap());
+    wait("it is recorded again", || bytes(slow_camera) > 0);
+    archive.shutdown();
+    third.arrived.iter().for_each(|(nal, times)| *sent.entry(nal.clone()).or_default() += times);
+    assert_eq!(support::camera::kept(tmp.path(), slow_camera, slow_camera.track(CameraStream::Main)), sent);
     let report = check(tmp.path());
     assert!(report.ok, "{report}");
 }

@@ -13,6 +13,7 @@
 mod archive;
 pub(crate) mod continuity;
 mod coverage;
+pub(crate) mod elsewhere;
 mod engine;
 mod holds;
 mod hour;
@@ -43,4 +44,5 @@ pub use retention::{Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, p
 pub use timeline::{CameraTimeline, ClockOffsetAt, StreamTimeline, TimeSpan, TimelineGap, TimelineRecording};
 pub use trust::{ClockDoubt, Uptime, confirm_clock};
 
-pub(crate) use open::is_recording_dir;
+pub(crate) use open::{is_recording_dir, next_start};
+pub(crate) use timeline::recorded;

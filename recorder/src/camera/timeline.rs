@@ -5,6 +5,7 @@
 
 use super::{
     CameraRecording, Hold, Removed,
+    elsewhere::{Recorded, missing},
     index::Cache,
     open::{days_of, recordings_in},
     removal::removed_in,
@@ -193,6 +194,12 @@ fn read(dir: &Path, cache: &Cache) -> Result<Read, VodError> {
     Ok(Read { meta, seal, spans, gaps: vod::gaps(&lines, 0, vod::CAMERA_GAP_MS_MAX), offsets, stopped, end, codecs })
 }
 
+/// A recording as others see it; nothing of one that can't be read.
+pub(crate) fn recorded(dir: &Path, started: UnixMillis) -> Recorded {
+    let spans = read(dir, &Cache::default()).map(|r| r.spans).unwrap_or_default();
+    Recorded::new(started, spans)
+}
+
 /// What the camera's recordings under `root` hold between two moments.
 pub(crate) fn timeline(
     root: &Path,
@@ -221,20 +228,25 @@ pub(crate) fn timeline(
     let mut spans: BTreeMap<CameraStream, Vec<TimeSpan>> = BTreeMap::new();
     let mut codecs: BTreeMap<CameraStream, String> = BTreeMap::new();
     let mut stopped: Option<UnixMillis> = None;
+    let mut all = Vec::new();
     for dir in touching(root, camera, from, to)? {
-        let r = match read(&dir, cache) {
-            Ok(r) => r,
+        match read(&dir, cache) {
+            Ok(r) => all.push(r),
             // Removed while we looked.
-            Err(_) if !dir.exists() => continue,
+            Err(_) if !dir.exists() => {}
             Err(e) => return Err(e),
-        };
+        }
+    }
+    let recorded: Vec<Recorded> =
+        all.iter_mut().map(|r| Recorded::new(r.meta.started, std::mem::take(&mut r.spans))).collect();
+    for (i, r) in all.into_iter().enumerate() {
         let started = r.meta.started;
         let at = |ms: u64| started.0.saturating_add(ms as i64);
         if let Some(span) = stopped.filter(|s| started.0 - s.0 > TOUCH_MS).and_then(|s| clip(s.0, started.0)) {
             out.gaps.push(TimelineGap { stream: None, from: span.from, to: span.to, cause: GapCause::Operator });
         }
         stopped = r.stopped.then_some(r.end);
-        for s in &r.spans {
+        for s in &recorded[i].spans {
             let Some((stream, span)) = camera.stream(s.track).zip(clip(at(s.from_ms), at(s.to_ms))) else { continue };
             let of = spans.entry(stream).or_default();
             match of.last_mut() {
@@ -243,8 +255,10 @@ pub(crate) fn timeline(
             }
         }
         for g in &r.gaps {
-            if let Some(span) = clip(at(g.from_ms), at(g.to_ms)) {
-                let stream = g.track.and_then(|t| camera.stream(t));
+            let stream = g.track.and_then(|t| camera.stream(t));
+            let listed = (UnixMillis(at(g.from_ms)), UnixMillis(at(g.to_ms)));
+            let left = missing(&recorded, i, g.track, listed);
+            for span in left.into_iter().filter_map(|(f, t)| clip(f.0, t.0)) {
                 let gap = TimelineGap { stream, from: span.from, to: span.to, cause: g.cause };
                 let adjoins = |l: &&mut TimelineGap| (l.stream, l.cause, l.to) == (gap.stream, gap.cause, gap.from);
                 match out.gaps.iter_mut().rev().find(adjoins) {

@@ -7,7 +7,11 @@ use super::{
 };
 use crate::{
     HeadSignature, Header, Seal,
-    camera::{CameraMeta, CameraRecording, camera_day_dir},
+    camera::{
+        CameraMeta, CameraRecording, camera_day_dir,
+        elsewhere::{self, Recorded},
+        next_start,
+    },
     chain::{self, ChainKind, ChainRecord},
     journal::{self, Entry},
     recover::read_or_empty,
@@ -73,7 +77,11 @@ pub(super) fn camera(
 ) -> Result<PlannedCamera, ExportError> {
     let mut planned: Option<PlannedCamera> = None;
     let mut offset_before: Option<Event> = None;
-    for dir in recordings(root, camera, from, to)? {
+    let dirs = recordings(root, camera, from, to)?;
+    let all: Vec<Recorded> = dirs.iter().map(|(id, dir)| seen(dir, *id)).collect();
+    // Of what comes after the range, only where it begins matters.
+    let after = next_start(root, camera, to).map_err(ExportError::io(root))?.unwrap_or(UnixMillis(i64::MAX));
+    for (n, (_, dir)) in dirs.into_iter().enumerate() {
         let (header, bytes) = Header::<CameraRecording>::read(&dir)?;
         if header.meta.until.0.saturating_add(OVERLAP_MS) < from.0 {
             continue;
@@ -93,11 +101,14 @@ pub(super) fn camera(
         for (line, ..) in &lines {
             match &line.entry {
                 Entry::Gap { track, from_ms, to_ms, cause, packets } => {
-                    let (at, end) = (wall(*from_ms), wall(*to_ms));
-                    if at < to && end > from {
-                        let what = EventKind::Gap { to: end, cause: *cause, packets: *packets };
-                        let stream = track.and_then(|t| camera.stream(t));
-                        planned.events.push(Event { at, stream, what });
+                    let stream = track.and_then(|t| camera.stream(t));
+                    let mut packets = *packets;
+                    for (at, end) in elsewhere::missing(&all, n, *track, (wall(*from_ms), wall(*to_ms).min(after))) {
+                        if at < to && end > from {
+                            // Packets are counted once.
+                            let what = EventKind::Gap { to: end, cause: *cause, packets: packets.take() };
+                            planned.events.push(Event { at, stream, what });
+                        }
                     }
                 }
                 Entry::ClockOffset { track, offset_ms } => {
@@ -124,8 +135,18 @@ pub(super) fn camera(
     Ok(planned)
 }
 
-/// Directories of the camera's recordings that may hold something of the range, in order of time.
-fn recordings(root: &Path, camera: CameraId, from: UnixMillis, to: UnixMillis) -> Result<Vec<PathBuf>, ExportError> {
+/// What others of the camera's recordings need to know of one.
+fn seen(dir: &Path, id: RecordingId) -> Recorded {
+    crate::camera::recorded(dir, UnixMillis(id.0.timestamp_ms() as i64))
+}
+
+/// The camera's recordings that may hold something of the range, in order of time.
+fn recordings(
+    root: &Path,
+    camera: CameraId,
+    from: UnixMillis,
+    to: UnixMillis,
+) -> Result<Vec<(RecordingId, PathBuf)>, ExportError> {
     let mut found: BTreeMap<RecordingId, PathBuf> = BTreeMap::new();
     let mut day = from.0.saturating_sub(DAY_MS);
     loop {
@@ -151,7 +172,7 @@ fn recordings(root: &Path, camera: CameraId, from: UnixMillis, to: UnixMillis) -
         }
         day = day.saturating_add(DAY_MS).min(to.0);
     }
-    Ok(found.into_values().collect())
+    Ok(found.into_iter().collect())
 }
 
 enum Line {
