@@ -330,7 +330,7 @@ impl CameraArchive {
     /// # Errors
     /// As [`CameraArchive::retain`].
     pub fn retain_at(&self, rules: &RetentionRules, now: UnixMillis, uptime: &Uptime) -> io::Result<RetentionReport> {
-        let (items, open_bytes) = self.items()?;
+        let (mut items, open_bytes) = self.items()?;
         // Its own time is proof of nothing: what the camera sent is.
         let written = self.shared.statuses.lock().values().fold(0, |sum: u64, s| sum.wrapping_add(s.bytes));
         let (counted, clock) = self.trust.lock().look(&*self.shared.storage, &self.shared.root, now, uptime, written);
@@ -338,14 +338,18 @@ impl CameraArchive {
         let holds = self.holds.lock();
         let free_bytes = self.shared.storage.free_bytes(&self.shared.root)?;
         let held: Vec<Hold> = holds.all().cloned().collect();
-        let Plan { remove, alarms } = retention::plan(counted, &items, rules, &held, free_bytes);
+        let (there, ended) = removal::before(&self.shared.root, &items);
+        items.extend(there);
+        let Plan { remove, ageless, alarms } = retention::plan(counted, &items, &ended, rules, &held, free_bytes);
+        metrics::gauge!("lectern_recorder_ageless_recordings").set(ageless as f64);
         let used = items.iter().fold(open_bytes, |sum, i| sum.saturating_add(i.bytes));
         let mut report = RetentionReport { alarms, clock, ..RetentionReport::default() };
         let by_id: BTreeMap<RecordingId, &Item> = items.iter().map(|i| (i.recording, i)).collect();
-        for (id, reason) in remove {
+        for (id, reason, ended) in remove {
             let Some(item) = by_id.get(&id) else { continue };
             let of = (item.camera, id);
-            match removal::remove(&*self.shared.storage, &self.shared.root, &self.shared.signer, of, reason, now) {
+            let (storage, root) = (&*self.shared.storage, &self.shared.root);
+            match removal::remove(storage, root, &self.shared.signer, of, (reason, ended), now) {
                 Ok(bytes) => {
                     metrics::counter!("lectern_recorder_removed_total", "reason" => reason.as_str()).increment(1);
                     report.freed_bytes += bytes;

@@ -39,7 +39,7 @@ pub use limits::CameraLimits;
 pub use meta::{CameraKind, CameraMeta, CameraRecording, Previous, camera_day_dir, camera_recording_dir};
 pub use playback::{Footage, Pace, PlaybackSegment, Snapshot};
 pub use removal::{REMOVED_FILE, Removed};
-pub use retention::{Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, plan};
+pub use retention::{Ended, Item, Plan, RemovalReason, RetentionAlarm, RetentionRules, plan};
 
 pub use timeline::{CameraTimeline, ClockOffsetAt, StreamTimeline, TimeSpan, TimelineGap, TimelineRecording};
 pub use trust::{ClockDoubt, Uptime, confirm_clock};

@@ -3,7 +3,7 @@
 use super::{
     CameraRecording,
     meta::{camera_day_dir, camera_recording_dir},
-    retention::RemovalReason,
+    retention::{Ended, Item, RemovalReason},
 };
 use crate::{
     Header, Seal,
@@ -15,6 +15,7 @@ use crate::{
 use lectern_media::{CameraId, RecordingId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
@@ -51,6 +52,24 @@ pub struct Removed {
     pub key: String,
     /// The public key, hexadecimal.
     pub public: String,
+    /// When it ended by what was believed then: no earlier than `to`, unless that was in the future. Its days were counted from there,
+    /// and those of what follows it are. Earlier versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<UnixMillis>,
+}
+
+impl Removed {
+    /// When it ended, for what follows it. Where that was not kept, no later than told here.
+    fn ended(&self) -> UnixMillis {
+        self.ended.unwrap_or_else(|| match self.reason {
+            RemovalReason::Expired { days } => self.to.max(UnixMillis(self.at.0.saturating_sub(days_ms(days)))),
+            RemovalReason::Space => self.to.max(self.at),
+        })
+    }
+}
+
+const fn days_ms(days: u32) -> i64 {
+    days as i64 * 86_400_000
 }
 
 /// A line of the file: the link is that of the chain, over the entry's text with `at` as its time; the signature is over
@@ -106,13 +125,42 @@ pub(crate) fn wrong_in(day: &Path) -> Option<String> {
     }
 }
 
+/// What recordings name as the one before them, directly or over others, and `items` lacks: those that are there, as items that never
+/// go, and when those ended that retention removed.
+pub(crate) fn before(root: &Path, items: &[Item]) -> (Vec<Item>, Ended) {
+    let (mut there, mut ended) = (Vec::new(), Ended::new());
+    let mut met: BTreeSet<RecordingId> = items.iter().map(|i| i.recording).collect();
+    for item in items {
+        let mut at = item.previous;
+        while let Some(recording) = at.take().filter(|p| met.insert(*p)) {
+            let dir = camera_recording_dir(root, item.camera, recording);
+            if let Some(end) = dir.parent().and_then(|day| ended_in(day, recording)) {
+                ended.insert(recording, end);
+            } else if let Ok((header, _)) = Header::<CameraRecording>::read(&dir) {
+                let (from, previous) = (header.meta.started, header.meta.previous.map(|p| p.recording));
+                let item = Item { recording, from, to: from, bytes: 0, sealed: false, previous, ..item.clone() };
+                there.push(item);
+                at = previous;
+            }
+        }
+    }
+    (there, ended)
+}
+
+/// When a recording of a camera's day ended that was removed. Signatures are for `check`: who forges entries can remove footage.
+fn ended_in(day: &Path, recording: RecordingId) -> Option<UnixMillis> {
+    let bytes = read_or_empty(&day.join(REMOVED_FILE)).ok()?;
+    let entries = bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+    entries.map(|line| line.entry).find(|e| e.recording == recording).map(|e| e.ended())
+}
+
 /// Removes a sealed recording. Whoever calls holds what keeps holds from being set.
 pub(crate) fn remove(
     storage: &dyn Storage,
     root: &Path,
     signer: &Signer,
     (camera, recording): (CameraId, RecordingId),
-    reason: RemovalReason,
+    (reason, ended): (RemovalReason, UnixMillis),
     now: UnixMillis,
 ) -> io::Result<u64> {
     let dir = camera_recording_dir(root, camera, recording);
@@ -141,6 +189,7 @@ pub(crate) fn remove(
             at: now,
             key: signer.key_id().to_owned(),
             public: hex::encode(signer.public_key()),
+            ended: Some(ended),
         };
         let hash = link(&head, &entry)?;
         let signature = hex::encode(signer.sign(&[DOMAIN, &hash].concat()));

@@ -17,6 +17,8 @@ use std::{
 };
 use ulid::Ulid;
 
+/// 2026-01-01: no camera was recorded before. A wall clock that is earlier is one that nobody set.
+pub(super) const EARLIEST: UnixMillis = UnixMillis(1_767_225_600_000);
 /// The file that outlives the process.
 const FILE: &str = "clock.json";
 /// The file by which an operator confirms the clock.
@@ -35,6 +37,8 @@ const PROVES: Duration = Duration::from_secs(90 * 86_400);
 const QUIET: Duration = Duration::from_secs(8 * 86_400);
 /// Of the time between two looks at most so much counts as recorded.
 const STEP: Duration = Duration::from_secs(600);
+/// A machine without a clock of its own has learnt the time so long after its start.
+const SETTING: Duration = Duration::from_secs(900);
 /// How often the mark is written while nothing happens.
 const WRITE_EVERY: Duration = Duration::from_secs(600);
 /// How long an operator's word is good.
@@ -127,14 +131,21 @@ struct Doubt {
 pub(crate) struct Mark {
     wall: UnixMillis,
     uptime: Uptime,
+    /// The wall clock was not believed since the machine started, so nobody knows for how long it was off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unbelieved: bool,
+    /// Since when the wall clock, by itself, is one that nobody set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unset: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     doubt: Option<Doubt>,
 }
 
-/// Where a clock that stood at `wall` should stand now, how far from that it does, and whether that is too far.
-fn off(wall: UnixMillis, at: &Uptime, now: UnixMillis, uptime: &Uptime) -> (UnixMillis, i64, bool) {
+/// Where a clock that stood at `wall` should stand now, how far from that it does, and whether that is further than `running` explains,
+/// or what a restart explains.
+fn off(wall: UnixMillis, at: &Uptime, now: UnixMillis, uptime: &Uptime, running: Duration) -> (UnixMillis, i64, bool) {
     let ran = uptime.since(at);
-    let slack = if ran.is_some() { SLACK_RUNNING } else { SLACK_RESTARTED };
+    let slack = if ran.is_some() { running } else { SLACK_RESTARTED };
     let explained = UnixMillis(wall.0.saturating_add(ran.unwrap_or(0)));
     let off = now.0.saturating_sub(explained.0);
     (explained, off, off.unsigned_abs() > ms(slack))
@@ -146,23 +157,34 @@ const fn ms(d: Duration) -> u64 {
 
 impl Mark {
     fn at(wall: UnixMillis, uptime: Uptime) -> Self {
-        Self { wall, uptime, doubt: None }
+        Self { wall, uptime, unbelieved: false, unset: None, doubt: None }
     }
 
     /// Looks at the wall clock; `recorded`: whether cameras were recorded since the last look. Returns by what time days are counted.
     fn look(&mut self, now: UnixMillis, uptime: &Uptime, recorded: bool) -> (UnixMillis, Option<ClockDoubt>) {
-        let running = uptime.since(&self.uptime);
-        let (explained, ahead_ms, doubted) = off(self.wall, &self.uptime, now, uptime);
+        if uptime.since(&self.uptime).is_none() {
+            (self.uptime, self.unbelieved) = (uptime.clone(), true);
+        }
+        let ran = uptime.since(&self.uptime).unwrap_or(0);
+        let slack = if self.unbelieved { SLACK_RESTARTED } else { SLACK_RUNNING };
+        let (explained, ahead_ms, doubted) = off(self.wall, &self.uptime, now, uptime, slack);
         if !doubted {
-            let wall = match running {
-                Some(ran) => UnixMillis(explained.0 + ahead_ms.clamp(-(ran / FOLLOW), ran / FOLLOW)),
-                None => now,
+            let wall = match self.unbelieved {
+                false => UnixMillis(explained.0 + ahead_ms.clamp(-(ran / FOLLOW), ran / FOLLOW)),
+                true => now,
             };
             *self = Self::at(wall, uptime.clone());
             return (now, None);
         }
+        let counted = explained.min(now);
+        let starting = self.unbelieved && uptime.ms < ms(SETTING);
+        if now < EARLIEST || starting && ahead_ms < 0 {
+            // Nobody set it (yet). It takes nothing from what was proven before, and proves nothing.
+            let since = *self.unset.get_or_insert(now);
+            return (counted, Some(ClockDoubt { ahead_ms, counted, since, left_ms: None, alarm: !starting }));
+        }
         let doubt = match self.doubt.take() {
-            Some(d) if !off(d.wall, &d.uptime, now, uptime).2 => {
+            Some(d) if !off(d.wall, &d.uptime, now, uptime, SLACK_RUNNING).2 => {
                 let ran = uptime.since(&d.uptime).unwrap_or(0).unsigned_abs().min(ms(STEP));
                 let ran_ms = d.ran_ms.saturating_add(if recorded { ran } else { 0 });
                 Doubt { wall: now, uptime: uptime.clone(), ran_ms, ..d }
@@ -173,7 +195,7 @@ impl Mark {
                 uptime: uptime.clone(),
                 since: now,
                 ran_ms: 0,
-                alarm: running.is_some() || d.is_some_and(|d| d.alarm),
+                alarm: !self.unbelieved || d.is_some_and(|d| d.alarm),
             },
         };
         let alarm = doubt.alarm || ahead_ms.unsigned_abs() > ms(QUIET);
@@ -182,9 +204,9 @@ impl Mark {
             *self = Self::at(now, uptime.clone());
             return (now, None);
         }
-        let counted = explained.min(now);
         let told = ClockDoubt { ahead_ms, counted, since: doubt.since, left_ms, alarm };
-        *self = Self { wall: explained, uptime: uptime.clone(), doubt: Some(Doubt { alarm, ..doubt }) };
+        let doubt = Some(Doubt { alarm, ..doubt });
+        *self = Self { wall: explained, uptime: uptime.clone(), unbelieved: self.unbelieved, unset: None, doubt };
         (counted, Some(told))
     }
 }
@@ -226,7 +248,9 @@ impl Trust {
             .ok()
         });
         let of_archive = || Some(Mark::at(newest?, Uptime { boot: String::new(), ms: 0 }));
-        Self { mark: mark.or_else(of_archive), written: None, told: None, bytes: 0 }
+        let set = |m: &Mark| m.wall >= EARLIEST;
+        let mark = mark.filter(set).or_else(|| of_archive().filter(set));
+        Self { mark, written: None, told: None, bytes: 0 }
     }
 
     /// Looks at the wall clock and keeps what is believed from now on. Returns by what time days are counted.
@@ -239,6 +263,10 @@ impl Trust {
         bytes: u64,
     ) -> (UnixMillis, Option<ClockDoubt>) {
         let recorded = std::mem::replace(&mut self.bytes, bytes) != bytes;
+        if now < EARLIEST && self.mark.is_none() {
+            // Nothing is older than that, and what is set right later has not leapt.
+            return (now, None);
+        }
         let mark = self.mark.get_or_insert_with(|| Mark::at(now, uptime.clone()));
         if confirmed(storage, root, now) {
             tracing::warn!(now = now.0, "an operator confirmed the server's clock: days of footage are counted by it");
@@ -283,7 +311,8 @@ fn confirmed(storage: &dyn Storage, root: &Path, now: UnixMillis) -> bool {
     let path = root.join(CONFIRMED);
     let Ok(bytes) = std::fs::read(&path) else { return false };
     let word = serde_json::from_slice::<Confirmed>(&bytes).ok();
-    let good = word.is_some_and(|c| now.since(c.wall) <= CONFIRMED_FOR && c.wall.since(now) <= SLACK_RUNNING);
+    let good = now >= EARLIEST
+        && word.is_some_and(|c| now.since(c.wall) <= CONFIRMED_FOR && c.wall.since(now) <= SLACK_RUNNING);
     if !good {
         tracing::warn!(file = %path.display(), "an operator's word on the clock is of another time: not heeded");
     }
@@ -299,7 +328,7 @@ fn confirmed(storage: &dyn Storage, root: &Path, now: UnixMillis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::{Item, RetentionRules, plan};
+    use crate::camera::{Ended, Item, RemovalReason, RetentionRules, plan};
     use lectern_media::{CameraId, RecordingId};
     use proptest::prelude::*;
 
@@ -397,6 +426,56 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_learns_the_time_after_its_start_is_believed_then() {
+        // Its own clock starts in 1970, or when it was built.
+        for own in [0, T0 - 200 * DAY] {
+            let mut m = Machine::new();
+            let morning = |m: &mut Machine, off: i64| {
+                m.off(off);
+                m.error = own - m.truth;
+                let doubt = m.work(5 * 60_000).unwrap();
+                assert!(!doubt.alarm && doubt.counted == m.wall() && doubt.reason() == "behind", "{doubt:?}");
+                m.error = 0;
+            };
+            m.work(10 * HOUR);
+            for night in 0..5 {
+                morning(&mut m, 14 * HOUR);
+                assert_eq!(m.work(10 * HOUR), None, "night {night}");
+            }
+            // Over a week-end it needs its day of footage, and gets it.
+            for day in 0..3 {
+                morning(&mut m, if day == 0 { 62 * HOUR } else { 14 * HOUR });
+                let doubt = m.work(10 * HOUR);
+                assert_eq!(doubt.is_some(), day < 2, "day {day}: {doubt:?}");
+            }
+            // One that never learns it is told.
+            m.off(14 * HOUR);
+            m.error = -m.truth;
+            assert!(m.work(HOUR).is_some_and(|d| d.alarm && d.left_ms.is_none()));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_nobody_set_makes_no_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let up = |ms| Uptime { boot: "a".into(), ms };
+        let mut trust = Trust::open(root, Some(UnixMillis(5000)));
+        assert_eq!(trust.look(&Disk, root, UnixMillis(60_000), &up(0), 1), (UnixMillis(60_000), None));
+        confirm_clock(root, UnixMillis(60_000)).unwrap();
+        assert_eq!(trust.look(&Disk, root, UnixMillis(61_000), &up(1000), 1), (UnixMillis(61_000), None));
+        assert!(!root.join(FILE).exists());
+        assert_eq!(trust.look(&Disk, root, UnixMillis(T0), &up(2000), 2), (UnixMillis(T0), None));
+        let word = trust.look(&Disk, root, UnixMillis(62_000), &up(3000), 2);
+        assert!(word.0 == UnixMillis(62_000) && word.1.is_some_and(|d| d.alarm), "it leapt while the machine ran");
+        confirm_clock(root, UnixMillis(62_000)).unwrap();
+        assert!(
+            trust.look(&Disk, root, UnixMillis(62_000), &up(3000), 2).1.is_some(),
+            "not on an operator's word, either"
+        );
+    }
+
+    #[test]
     fn a_clock_set_back_removes_nothing_and_is_told() {
         let mut m = Machine::new();
         m.work(HOUR);
@@ -463,6 +542,7 @@ mod tests {
             let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: days, free_bytes: 0 };
             let mut items: Vec<Item> = Vec::new();
             let mut truly: Vec<i64> = Vec::new();
+            let mut removed = Ended::new();
             for (what, hours, error) in steps {
                 match what {
                     0 => m.off(hours * HOUR),
@@ -483,18 +563,31 @@ mod tests {
                         to,
                         bytes: 1,
                         sealed: true,
-                        previous: None,
+                        previous: items.last().map(|i: &Item| i.recording),
                     });
                     truly.push(m.truth);
                     if n % 10 != 0 && n + 1 != hours {
                         continue;
                     }
-                    for (id, _) in plan(counted, &items, &rules, &[], 1).remove {
+                    let there: Vec<Item> = items.iter().filter(|i| !removed.contains_key(&i.recording)).cloned().collect();
+                    // Now and then the disk is short, too.
+                    let space = u64::from(n % 30 == 0);
+                    let rules = RetentionRules { free_bytes: 1 + space, ..rules.clone() };
+                    for (id, reason, ended) in plan(counted, &there, &removed, &rules, &[], 1).remove {
+                        removed.insert(id, ended);
+                        if reason == RemovalReason::Space {
+                            continue;
+                        }
                         let n = id.0.0 as usize;
-                        let age = m.truth - truly[n];
-                        // Under a clock that was behind it was recorded as older than it is: that alone may be.
-                        let behind = items[n].to.0 < truly[n];
-                        prop_assert!(behind || age >= i64::from(days) * DAY - ms(SLACK_RESTARTED) as i64, "after {} hours", age / HOUR);
+                        // Under a clock that was behind it was recorded as older than it is: as old as what came before that at most.
+                        // What came from the future tells nothing.
+                        let tells = |k: &usize| items[*k].to.0 >= truly[*k] && items[*k].to <= counted;
+                        let Some(k) = (0..=n).rev().find(tells) else {
+                            prop_assert!(items[n].to >= EARLIEST || items[n..].iter().any(|i| i.to >= EARLIEST));
+                            continue;
+                        };
+                        let age = m.truth - truly[k];
+                        prop_assert!(age >= i64::from(days) * DAY - ms(SLACK_RESTARTED) as i64, "after {} hours", age / HOUR);
                     }
                 }
             }
