@@ -107,18 +107,24 @@ test("a camera that sends AAC is heard", async () => {
   assert.equal(figures.aac.codec, "audio/PCMA");
   assert.ok(figures.aac.energy > 1e-3, `it is loud enough to be heard: ${figures.aac.energy}`);
   assert.equal((await workers()).length, 1, "one worker makes it");
+  // A name that is not there counts as nothing: this says that it is the right one.
+  assert.ok((await server.metric("lectern_transcode_units_total")) > 0, "what is heard is counted");
   assert.equal((await server.metric("lectern_transcode_units_total", { result: "damaged" })) || 0, 0);
   aims.aacConcealed = [figures.aac.concealedShare, "<=", 0.05];
   await officer.page.screenshot({ path: join(ROOT, "target/e2e/wall-sound.png") });
 });
 
 test("a worker that hangs is replaced, and the tile says that its sound can't be played", async () => {
+  const counted = async () => [
+    await server.metric("lectern_transcode_worker_restarts_total", { reason: "hung" }) || 0,
+    await server.metric("lectern_transcode_sounds_given_up_total", { reason: "fatal" }) || 0,
+  ];
+  const before = await counted();
   const [hung] = await workers();
   process.kill(hung, "SIGSTOP");
   await tile(aac).getByText("声音无法播放").waitFor({ timeout: 20_000 });
   assert.equal(await tile(aac).getAttribute("data-phase"), "shown", "its picture stays");
-  assert.equal(await server.metric("lectern_transcode_worker_restarts_total", { reason: "hung" }), 1);
-  assert.equal(await server.metric("lectern_transcode_sounds_given_up_total", { reason: "fatal" }), 1);
+  assert.deepEqual(await counted(), before.map((count) => count + 1), "one worker hung, one sound is given up for it");
   await until("it is gone", async () => !(await workers()).includes(hung), 10_000);
   await officer.page.screenshot({ path: join(ROOT, "target/e2e/wall-sound-unplayable.png") });
 });
