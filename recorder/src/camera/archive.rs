@@ -402,7 +402,7 @@ impl CameraArchive {
                 continue;
             }
             match (&mut place.idle, place.thread.take()) {
-                (Some(worker), _) => worker.turn(self.now()),
+                (Some(worker), _) => _ = worker.turn(self.now()),
                 (None, Some(thread)) => {
                     let _ = finished.recv();
                     if thread.join().is_err() {
@@ -419,7 +419,7 @@ impl CameraArchive {
         *self.turned.lock() = now;
         for place in self.places.lock().iter_mut() {
             if let Some(worker) = &mut place.idle {
-                worker.turn(now);
+                _ = worker.turn(now);
             }
         }
     }

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     io,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -90,18 +91,21 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.suspend(UnixMillis::steady()),
             }
-            self.turn(UnixMillis::steady());
+            if self.turn(UnixMillis::steady()).is_break() {
+                return;
+            }
         }
     }
 
-    /// One round of work: what was asked, what waits in taps, what time asks for, a sync round if it is due.
-    pub(crate) fn turn(&mut self, now: UnixMillis) {
+    /// One round of work: what was asked, what waits in taps, what time asks for, a sync round if it is due. Breaks when it
+    /// was shut down.
+    pub(crate) fn turn(&mut self, now: UnixMillis) -> ControlFlow<()> {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Shutdown { done } => {
                     self.suspend(now);
                     let _ = done.send(());
-                    return;
+                    return ControlFlow::Break(());
                 }
                 command => self.command(command, now),
             }
@@ -150,6 +154,7 @@ impl Worker {
                 statuses.insert(*camera, session.status());
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Goes on with what was opened.
