@@ -81,10 +81,9 @@ impl Track {
     /// Goes on in the part that the track before it left open, as long as the parameter sets are the same: a camera that begins
     /// anew again and again costs no part each time.
     pub(crate) fn stand_on(&mut self, standing: Standing) {
-        // A part has one clock.
-        if standing.config.timescale().hz() == self.rate.hz()
-            && let Some(camera) = &mut self.camera
-        {
+        // A part has one clock and one codec.
+        let same = standing.config.codec() == self.info.codec && standing.config.timescale().hz() == self.rate.hz();
+        if same && let Some(camera) = &mut self.camera {
             camera.part_from_ms = standing.from_ms;
             self.config = Some(standing.config);
         }
@@ -167,5 +166,86 @@ impl Track {
         let start = self.end.unwrap_or(dts);
         let until = (dts + nominal).clamp(start + nominal * 9 / 10, start + nominal * 11 / 10).max(start + 1);
         self.sample((until - start) as u32, unit.data, unit.arrival, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use lectern_media::{Codec, ExtSeq, ExtTimestamp, ParticipantId, TrackId, TrackSource, tap::TapPacket};
+
+    /// Of the main profile, without a word on its order.
+    const SPS: &[u8] = &[0x67, 0x4d, 0, 0x1f, 0xf4, 0x0a, 0x0b, 0x88];
+    const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+    const KEY: &[u8] = &[0x65, 0x88, 0x84];
+    const PICTURE: &[u8] = &[0x41, 0x9a, 0x21];
+
+    struct Bench {
+        track: Track,
+        seq: u64,
+        sender: SenderClock,
+        out: Vec<Output>,
+    }
+
+    impl Bench {
+        fn new(codec: Codec) -> Self {
+            let (id, participant) = (TrackId::generate(), ParticipantId::generate());
+            let info = TrackInfo { id, participant, source: TrackSource::Camera, codec, layers: 1 };
+            let track = Track::camera(info, codec.clock_rate(), UnixMillis(0), None, &Limits::default()).unwrap();
+            Self { track, seq: 0, sender: SenderClock::default(), out: Vec::new() }
+        }
+
+        /// A picture that comes at one moment and is shown relative to another, both in milliseconds.
+        fn picture(&mut self, at_ms: i64, shown_ms: u64, units: &[&'static [u8]]) {
+            for (n, payload) in units.iter().enumerate() {
+                let packet = TapPacket {
+                    track: self.track.info.id,
+                    seq: ExtSeq(self.seq),
+                    timestamp: ExtTimestamp(shown_ms * 90),
+                    arrival: UnixMillis(at_ms),
+                    marker: n + 1 == units.len(),
+                    keyframe: false,
+                    payload: Bytes::from_static(payload),
+                };
+                self.seq += 1;
+                self.track.packet(packet, &mut self.sender, &mut self.out);
+            }
+        }
+
+        fn fragments(&mut self, now: i64) -> usize {
+            self.track.tick(UnixMillis(now), &mut self.sender, &mut self.out);
+            self.out.iter().filter(|o| matches!(o, Output::Fragment(_))).count()
+        }
+    }
+
+    #[test]
+    fn another_codec_does_not_go_on_in_the_open_part() {
+        let mut before = Bench::new(Codec::H264);
+        before.picture(0, 0, &[SPS, PPS, KEY]);
+        before.picture(40, 40, &[PICTURE]);
+        let part = |codec| {
+            let mut after = Bench::new(codec);
+            after.track.stand_on(before.track.standing().unwrap());
+            after.track.standing().map(|s| s.config.codec())
+        };
+        assert_eq!((part(Codec::H264), part(Codec::H265)), (Some(Codec::H264), None));
+    }
+
+    #[test]
+    fn what_is_held_for_order_after_a_pause_waits_as_long_as_before_it() {
+        let mut b = Bench::new(Codec::H264);
+        b.picture(0, 100, &[SPS, PPS, KEY]);
+        for (n, shown) in [220, 140, 180, 340, 260, 300].into_iter().enumerate() {
+            b.picture(40 * n as i64 + 40, shown, &[PICTURE]);
+        }
+        assert!(b.track.order_ms() > 0, "some are held");
+        let before = b.fragments(2000);
+        assert_eq!(b.track.unwritten_from_ms(), None, "all is handed over");
+        b.picture(5000, 5100, &[PICTURE]);
+        assert!(b.track.unwritten_from_ms().is_some());
+        assert_eq!(b.fragments(5010), before, "nothing is cut at once");
+        assert_eq!(b.fragments(5499), before);
+        assert_eq!(b.fragments(5000 + 500 + 500), before + 1);
     }
 }

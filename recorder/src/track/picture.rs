@@ -29,7 +29,14 @@ impl Track {
         let end = self.floor();
         let mut ready = Vec::new();
         match &mut self.camera {
-            Some(camera) => camera.order.push(unit, pts, end, &mut ready),
+            Some(camera) => {
+                let (arrival, first) = (unit.arrival, camera.order.first().is_none());
+                if first && self.samples.is_empty() && self.pending.is_none() {
+                    // A fragment waits from here, even if this one is held for a while.
+                    self.opened = arrival;
+                }
+                camera.order.push(unit, pts, end, &mut ready);
+            }
             None => ready.push(Timed { dts: pts, pts, newest: true, unit }),
         }
         ready.into_iter().for_each(|timed| self.picture(timed, out));
