@@ -27,7 +27,7 @@ impl Recorded {
 }
 
 /// What is left of a gap of `track` (none: of all) from `from` to `to` that the recording at `of` in `all` lists; `all` are in order of
-/// their starts. It ends where the next one begins, which lists what is missing from there on.
+/// their starts. If nothing of its own follows, it ends where the next one begins, which lists what is missing from there on.
 pub(crate) fn missing(
     all: &[Recorded],
     of: usize,
@@ -37,7 +37,9 @@ pub(crate) fn missing(
     let Some(own) = all.get(of) else { return vec![(from, to)] };
     let next = all[of..].iter().map(|r| r.started).find(|s| *s > own.started);
     // A gap that lies in a later one's time is of a clock that was set back: what that one has is cut out of it.
-    let to = next.filter(|next| *next > from).map_or(to, |next| to.min(next));
+    // One that its own footage follows ends there: a stream goes on in a recording over the hour, up to its keyframe.
+    let goes_on = own.spans.iter().any(|s| track.is_none_or(|t| t == s.track) && own.at(s.to_ms) > to.0);
+    let to = next.filter(|next| *next > from && !goes_on).map_or(to, |next| to.min(next));
     let mut left = vec![(from.0, to.0)];
     // Those that reach into it by their footage: few, and none where no clock was set.
     for (i, r) in all.iter().enumerate() {
@@ -77,8 +79,9 @@ mod tests {
             let left = missing(&all, of, track, (UnixMillis(from), UnixMillis(to)));
             left.into_iter().map(|(f, t)| (f.0, t.0)).collect()
         };
-        // It ends where the next one begins, however far ahead it was said to end.
+        // It ends where the next one begins, however far ahead it was said to end, or where its own footage goes on.
         assert_eq!(left(0, Some(a), 100, i64::MAX), [(100, 300)]);
+        assert_eq!(left(0, Some(a), 280, 420), [(280, 300), (400, 420)]);
         assert_eq!(left(1, Some(a), 600, i64::MAX), [(600, 1000)]);
         assert_eq!(left(2, Some(a), 1500, 9000), [(1500, 9000)]);
         // What lies in the time of one that was made after the clock was set back.
