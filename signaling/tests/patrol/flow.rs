@@ -412,7 +412,9 @@ async fn a_second_factor_from_set_up_to_reset() {
         let step = lectern_auth::totp::step(UnixMillis::now()).unwrap() as i64 + offset;
         json!({"code": format!("{:06}", lectern_auth::totp::code(&secret, step as u64))})
     };
-    let confirmed = w.ask(Some(&officer), Method::PUT, "/api/v1/session/factor/totp", Some(code(0))).await;
+    // The seconds go on: the same code, not the same moment's.
+    let first = code(0);
+    let confirmed = w.ask(Some(&officer), Method::PUT, "/api/v1/session/factor/totp", Some(first.clone())).await;
     let codes = confirmed.json()["codes"].as_array().unwrap().clone();
     assert_eq!(codes.len(), 10, "{}", confirmed.text());
     assert_eq!(w.get(&officer, &day).await.status, StatusCode::OK, "this session has shown it");
@@ -424,7 +426,7 @@ async fn a_second_factor_from_set_up_to_reset() {
     assert_eq!(removal.code(), "needs_second_factor", "nor does it take the factor away");
     let again = w.ask(Some(&other), Method::POST, "/api/v1/session/factor/totp", None).await;
     assert_eq!(again.code(), "needs_second_factor", "nor replace it");
-    assert_eq!(w.post(&other, "/api/v1/session/factor", code(0)).await.code(), "wrong_code", "used before");
+    assert_eq!(w.post(&other, "/api/v1/session/factor", first).await.code(), "wrong_code", "used before");
     let recovered = w.post(&other, "/api/v1/session/factor", json!({"code": codes[0]})).await.json();
     assert_eq!(recovered["recovery_left"], 9);
     assert_eq!(w.get(&other, &day).await.status, StatusCode::OK);
