@@ -116,14 +116,14 @@ test(`${COUNT} cameras for ${SECONDS} s: every access unit that arrived whole is
 });
 
 /** The holes in what was sent whole of a stream: pictures that did not come, and those that can't be decoded for want of one. */
-function holes(frames, usual) {
+function holes(frames, usual, slack = 400) {
   const found = [];
   let last;
   let spoiled;
   let lossy = false;
   for (const frame of frames) {
     const whole = frame.to > 0 && frame.lost === 0 && frame.late === 0;
-    const away = last !== undefined && frame.utc_ms - last > usual + 400;
+    const away = last !== undefined && frame.utc_ms - last > usual + slack;
     if ((away || !whole) && spoiled === undefined) spoiled = away ? last + usual : frame.utc_ms;
     lossy ||= frame.to > 0 && frame.lost > 0;
     if (whole && frame.key && spoiled !== undefined) {
@@ -179,8 +179,10 @@ test("every absence is listed with its cause, where it was", { timeout }, async 
         figures.gaps.push(row);
         if (!gap || !fault || !causes.includes(CAUSES[fault.fault])) wrong.push({ ...row, why: "not listed as what it was" });
       }
+      // A camera that hangs up and answers at once leaves a short one, which is listed because it hung up.
+      const any = holes(sent, usual, usual);
       for (const gap of listed.filter(({ to }) => to < end - 2000)) {
-        if (!were.some(({ from, to }) => gap.from < to + 100 && gap.to > from - 100)) wrong.push({ number, stream, gap, why: "listed, and was not" });
+        if (!any.some(({ from, to }) => gap.from < to + 100 && gap.to > from - 100)) wrong.push({ number, stream, gap, why: "listed, and was not" });
       }
     }
     for (const { fault, at } of faults) {
