@@ -42,7 +42,8 @@ fn bind(at: IpAddr) -> io::Result<UdpSocket> {
 struct Arrivals {
     count: u64,
     span: Duration,
-    delay_min: Duration,
+    /// Of one packet in twenty, at most: the first may pass before a change of the line is heeded.
+    delay_low: Duration,
     delay_median: Duration,
     delay_max: Duration,
 }
@@ -89,7 +90,7 @@ fn flow(hub: &Hub, n: usize, ipv6: bool, count: u32, len: usize, gap: Duration) 
     Arrivals {
         count: seen.len() as u64,
         span: last - first,
-        delay_min: delays[0],
+        delay_low: delays[delays.len() / 20],
         delay_median: delays[delays.len() / 2],
         delay_max: delays[delays.len() - 1],
     }
@@ -143,7 +144,7 @@ fn rate_and_queue_are_what_was_commanded() {
     let got = flow(&hub, 1, false, 1000, 1000 - HEADERS_BYTES as usize, Duration::from_millis(2));
     let rate = (got.count - 1) as f64 * 8000.0 / got.span.as_secs_f64();
     assert!((1_900_000.0..2_100_000.0).contains(&rate), "{rate} bit/s");
-    assert!(got.delay_min >= Duration::from_millis(24), "{:?}", got.delay_min);
+    assert!(got.delay_low >= Duration::from_millis(24), "{:?}", got.delay_low);
     // A full queue is 200 ms, then 4 ms on the wire, then the flight. The median leaves out what a busy machine delayed.
     assert!((205..250).contains(&got.delay_median.as_millis()), "{:?}", got.delay_median);
     assert!(got.delay_max >= Duration::from_millis(215), "{:?}", got.delay_max);
