@@ -15,7 +15,7 @@ import { tabsFor } from "../src/ui/patrol/tabs";
 import { timelineKey } from "../src/ui/patrol/timeline-keys";
 import { toneDue } from "../src/ui/patrol/tone";
 import { wallKey } from "../src/ui/patrol/wall-keys";
-import { findingWords, gapWords, lasting, stateSince } from "../src/ui/patrol/words-of";
+import { clockWords, findingWords, gapWords, lasting, stateSince } from "../src/ui/patrol/words-of";
 import { leaves, said } from "./dictionary";
 
 beforeEach(() => {
@@ -66,6 +66,20 @@ test("a failure says what happened, what still works and what to do now", () => 
   }
 });
 
+test("a clock is said as people say it", () => {
+  const cases = [
+    [0, "准", "on time"], [350, "快 350 毫秒", "350 ms ahead"], [-999, "慢 999 毫秒", "999 ms behind"], [7_000, "快 7.0 秒", "7.0 s ahead"], [-12_340, "慢 12.3 秒", "12.3 s behind"],
+    [59_980, "快 1 分钟", "1 min ahead"], [-28_800_000, "慢 8 小时", "8 h behind"],
+  ] as const;
+  for (const [ms, zhWords, enWords] of cases) {
+    setPatrolWords(patrolZh);
+    expect(clockWords(ms)).toBe(zhWords);
+    setPatrolWords(patrolEn);
+    expect(clockWords(ms)).toBe(enWords);
+  }
+  setPatrolWords(patrolZh);
+});
+
 test("gaps, states and findings in words", () => {
   const at = (time: string): number => new Date(`2026-11-21T${time}`).getTime();
   const sub = { main: [], sub: [{ from: at("10:00:00"), to: at("11:00:00") }], sound: [] } as unknown as CameraDay;
@@ -76,7 +90,7 @@ test("gaps, states and findings in words", () => {
   expect(gapWords(gap("main", "network"), sub)).toBe("无主码流：网络中断 10:02:11–10:02:40");
   expect(gapWords(gap("main", "network"), none), "nothing else shows the picture").toBe("无录像：网络中断 10:02:11–10:02:40");
   expect(stateSince("unreachable", 0, 180_000)).toBe("离线，已 3 分钟");
-  expect(findingWords({ item: "clock", fault: "wrong_clock", measure: 2_300 })).toBe("时钟不准 (2300 ms)");
+  expect(findingWords({ item: "clock", fault: "wrong_clock", measure: 2_300 })).toBe("时钟不准 (快 2.3 秒)");
   for (const [ms, zhWords, enWords] of [[12_400, "12 秒", "12 s"], [3_700_000, "1 小时 1 分", "1 h 1 min"], [90_000_000, "1 天 1 小时", "1 d 1 h"]] as const) {
     setPatrolWords(patrolZh);
     expect(lasting(ms)).toBe(zhWords);

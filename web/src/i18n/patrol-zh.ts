@@ -10,6 +10,7 @@ export const patrolZh: PatrolWords = {
   time: {
     seconds: (n) => `${n} 秒`, minutes: (n) => `${n} 分钟`, hours: (h, m) => (m > 0 ? `${h} 小时 ${m} 分` : `${h} 小时`), days: (d, h) => (h > 0 ? `${d} 天 ${h} 小时` : `${d} 天`),
     least: (ms) => `≥${Math.floor(ms / (ms < 100 ? 10 : 100)) / (ms < 100 ? 100 : 10)} 秒`, delay: (ms) => (ms < 100 ? "<0.1 秒" : `${Math.round(ms / 100) / 10} 秒`),
+    millis: (ms) => `${ms} 毫秒`, tenths: (ms) => `${(ms / 1_000).toFixed(1)} 秒`, ahead: (by) => `快 ${by}`, behind: (by) => `慢 ${by}`, exact: "准",
   },
   state: { off: "已停用", connecting: "连接中", live: "在线", silent: "无数据", unreachable: "离线", wrong_password: "密码错误", refused: "拒绝连接", unsupported: "无法使用", rate_exceeded: "码率超限", since: (state, time) => `${state}，已 ${time}` } as PatrolWords["state"],
   streams: { main: "主码流", sub: "子码流", sound: "声音" },
@@ -56,7 +57,7 @@ export const patrolZh: PatrolWords = {
   cameras: {
     title: "摄像机", add: "添加摄像机", added: (name) => `已添加 ${name}，正在连接`, edit: "修改", saved: (name) => `已保存 ${name}`, deleted: (name) => `已删除 ${name}`, none: "还没有摄像机", noneLead: "添加第一台，或导入整个考点的清单。", noneViewer: "您可以查看的摄像机会出现在这里。", name: "名称", namePlaceholder: "例如：第01考场 前", place: "地点", group: "类别", code: "编码", codeHint: "GB/T 28181 的 20 位编码，没有可不填。",
     mainUrl: "主码流地址", subUrl: "子码流地址", subHint: "巡查墙需要它：小画面，H.264。", username: "用户名", password: "密码", passwordKept: "已保存，需要更换时再填", transport: "传输方式", tcp: "TCP（更稳）", kbpsMax: "码率上限（kbit/s）", record: "录像", badField: "这一项不能这样填。",
-    test: "测试", bFrames: "有 B 帧", testing: "正在测试摄像机", testingLead: "正在连接并等待第一幅画面，最长约半分钟。", picture: "摄像机画面", usable: "这台摄像机可以使用", unusable: "这台摄像机还不能使用", fps: (n) => `${n} 帧/秒`, keyframe: (n) => `每 ${n} 秒一个关键帧`, clockOff: (ms) => `时钟偏差 ${ms > 0 ? "+" : ""}${ms} 毫秒`, withoutSub: "没有子码流时，只有主码流为 H.264 才能上墙，且占用全部码率。",
+    test: "测试", bFrames: "有 B 帧", testing: "正在测试摄像机", testingLead: "正在连接并等待第一幅画面，最长约半分钟。", picture: "摄像机画面", usable: "这台摄像机可以使用", unusable: "这台摄像机还不能使用", fps: (n) => `${n} 帧/秒`, keyframe: (n) => `每 ${n} 秒一个关键帧`, clockOff: (off) => `时钟${off}`, withoutSub: "没有子码流时，只有主码流为 H.264 才能上墙，且占用全部码率。",
     state: "状态", streams: "码流", clock: "时钟", recording: "录像", notRecorded: "不录像", copy: "照此再添加一台", start: "启用", stop: "停用", started: (name) => `正在连接 ${name}`, stopped: (name) => `已停用 ${name}`, startRecord: "开始录像", stopRecord: "停止录像", recordOn: (name) => `${name} 已开始录像`, recordOff: (name) => `${name} 已停止录像`, sum: (all, live) => `共 ${all} 台，在线 ${live} 台`, onlyWrong: (n) => `${n} 台不在线`,
   },
   importing: { title: "导入摄像机", lead: "CSV 文件，每行一台摄像机，第一行是列名。", place: "导入到", submit: "导入", dry: "只检查文件", dryGood: (n) => `文件无误：将添加 ${n} 台摄像机。现在还没有添加。`, created: (n) => `已添加 ${n} 台摄像机` },

@@ -12,7 +12,7 @@ import { openDialog } from "../dialog";
 import { icon } from "../icon";
 import { wordsNote } from "../words";
 import { GROUPS } from "./wall-dialogs";
-import { codecWords } from "./words-of";
+import { clockWords, codecWords } from "./words-of";
 
 /** Pure: what the fields say, as the server takes it. User and password in an address are left to the server to take out. */
 export function readForm(form: FormData, existing: Camera | null): CameraForm {
@@ -108,10 +108,10 @@ function reportView(report: CameraReport): TemplateResult {
     <div>
       <p class=${report.usable ? "good" : "bad"}>${icon(report.usable ? CircleCheck : TriangleAlert)}<strong>${report.usable ? p.cameras.usable : p.cameras.unusable}</strong></p>
       <ul class="small num">${report.streams.map((s) => html`<li><strong>${p.streams[s.stream]}</strong> ${codecWords(s.codec)}${s.width > 0 ? ` ${s.width}×${s.height}` : ""}${s.fps_x10 > 0 ? ` ${p.cameras.fps(s.fps_x10 / 10)}` : ""} ${s.kbps > 0 ? `${s.kbps} kbit/s` : ""}${s.keyframe_ms > 0 ? ` · ${p.cameras.keyframe(s.keyframe_ms / 1_000)}` : ""}</li>`)}
-        ${report.clock_offset_ms === null ? nothing : html`<li>${p.cameras.clockOff(report.clock_offset_ms)}</li>`}</ul>
+        ${report.clock_offset_ms === null ? nothing : html`<li>${p.cameras.clockOff(clockWords(report.clock_offset_ms))}</li>`}</ul>
       ${report.faults.map((f) => {
         const words = p.probe[f.fault];
-        return html`<p class="probe-fault small"><strong>${f.stream ? `${p.streams[f.stream]}: ` : ""}${words.what}</strong> ${words.next}${f.detail ? html` <code class="tiny muted">${f.detail}</code>` : nothing}</p>`;
+        return html`<p class="probe-fault small"><strong>${f.stream ? `${p.streams[f.stream]}: ` : ""}${words.what}</strong> ${words.next}${f.detail && f.fault !== "clock_off" ? html` <code class="tiny muted">${f.detail}</code>` : nothing}</p>`;
       })}
     </div>
   </section>`;

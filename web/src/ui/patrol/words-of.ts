@@ -25,6 +25,14 @@ export function lasting(ms: number): string {
   return p.time.days(Math.floor(s / 86_400), Math.floor(s / 3_600) % 24);
 }
 
+/** How a camera's clock goes: 快 7.0 秒, 慢 350 毫秒, 准. Long ones as spans: a wrong time zone is hours. */
+export function clockWords(offsetMs: number): string {
+  const off = Math.abs(Math.round(offsetMs));
+  if (off === 0) return p.time.exact;
+  const by = off < 1_000 ? p.time.millis(off) : off < 59_950 ? p.time.tenths(off) : lasting(off);
+  return offsetMs > 0 ? p.time.ahead(by) : p.time.behind(by);
+}
+
 export const isDead = (state: CameraState): boolean => state !== "live";
 
 /** 离线 3 分钟 */
@@ -47,7 +55,8 @@ export function findingWords(f: CheckFinding): string {
   const what = f.fault ? p.faults[f.fault] : p.checkItems[f.item];
   if (f.measure === null) return what;
   if (f.item === "continuous" || f.item === "recorded") return `${what} (${f.measure < 10_000 ? p.time.delay(f.measure) : lasting(f.measure)})`;
-  const unit = f.fault === "wrong_clock" || f.item === "clock" ? " ms" : f.item === "picture" ? " %" : "";
+  if (f.fault === "wrong_clock" || f.item === "clock") return `${what} (${clockWords(f.measure)})`;
+  const unit = f.item === "picture" ? " %" : "";
   return `${what} (${f.measure}${unit})`;
 }
 

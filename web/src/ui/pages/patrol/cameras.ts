@@ -15,7 +15,7 @@ import { Page } from "../../page";
 import { editCamera } from "../../patrol/camera-form";
 import { importCameras } from "../../patrol/camera-import";
 import { patrolTabs } from "../../patrol/tabs";
-import { codecWords, isDead, lasting } from "../../patrol/words-of";
+import { clockWords, codecWords, isDead, lasting } from "../../patrol/words-of";
 import { shell } from "../../shell";
 import { define } from "../../view";
 import { wordsNote } from "../../words";
@@ -128,7 +128,7 @@ class PageCameras extends Page {
       <td><strong>${c.name}</strong> <span class="muted small">${p.groups[c.group]}</span></td>
       <td><span class="state ${tone(status.state)}"><span class="dot"></span>${p.state[status.state]}</span> <span class="muted small num">${lasting(Date.now() - status.since)}</span></td>
       <td class="wide-cell small num muted">${status.streams.filter((s) => s.stream !== "sound").map((s) => html`<span class="stream">${p.streams[s.stream]} ${codecWords(s.codec)} ${s.width}×${s.height} ${s.kbps} kbit/s${s.b_frames ? html` <span class="warn-text" title=${`${p.probe.b_frames.what} ${p.probe.b_frames.next}`}>${p.cameras.bFrames}</span>` : nothing}</span>`)}</td>
-      <td class="wide-cell small num ${off !== null && Math.abs(off) > 1_000 ? "warn-text" : "muted"}">${off === null ? "—" : `${off > 0 ? "+" : ""}${off} ms`}</td>
+      <td class="wide-cell small num ${off !== null && Math.abs(off) > 1_000 ? "warn-text" : "muted"}">${off === null ? "—" : clockWords(off)}</td>
       <td>${status.recording ? html`<span class="badge live"><span class="dot"></span>REC</span>` : c.record ? html`<span class="badge warn">${p.tile.notRecordingShort}</span>` : html`<span class="badge">${p.cameras.notRecorded}</span>`}</td>
       <td class="act">${c.may.manage
         ? html`<details class="menu"><summary class="btn quiet icon-only small" aria-label=${`${t.people.actions}: ${c.name}`}>${icon(Ellipsis)}</summary><div class="panel">
