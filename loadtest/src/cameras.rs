@@ -13,7 +13,8 @@
 //! Scenes are encoded once and sent again and again; what has to be of the present is written into each picture
 //! ([`paint`]): the strip (frame number and UTC; below it camera and stream, see [`crate::strip::Plate`]) and a line of
 //! text with the camera's clock. The top 15 % of a picture are thus no scene. H.265 pictures carry the strip of the loop
-//! instead. Each picture of either kind has an SEI message with frame number, UTC in microseconds, camera and stream
+//! instead. `--b-frames` names streams whose pictures come in another order than the one in which they are shown; RTP time
+//! stamps, strips and numbers are those of showing. Each picture of either kind has an SEI message with frame number, UTC in microseconds, camera and stream
 //! ([`crate::stamp`]). The script's lines are [`script::Entry`], the ledger's are told in [`ledger`].
 
 mod bench;
@@ -87,6 +88,9 @@ pub struct CamerasArgs {
     /// Rate of substreams, kilobits per second.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..=4_000))]
     sub_kbps: u32,
+    /// Streams with B-frames, like 1/main,2/sub: two behind each other, to which no other picture refers.
+    #[arg(long, value_delimiter = ',', value_parser = stream_named)]
+    b_frames: Vec<(u16, StreamKind)>,
     /// How many different rooms; cameras share them.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     scenes: u32,
@@ -151,11 +155,18 @@ impl CamerasArgs {
             (None, None) => Script::default(),
         };
         ensure!(script.entries().all(|e| e.camera <= self.cameras), "the script names a camera that is not there");
+        let known = |camera: u16| (1..=self.cameras).contains(&camera);
+        ensure!(self.b_frames.iter().all(|(camera, _)| known(*camera)), "--b-frames names a camera that is not there");
+        // Times of B-frames are by the usual rate.
+        let rates = |e: &script::Entry| matches!(e.fault, Fault::Flood | Fault::SlowFrames);
+        let mixed = |e: &script::Entry| self.b_frames.iter().any(|(camera, _)| *camera == e.camera);
+        ensure!(!script.entries().any(|e| rates(e) && mixed(e)), "no flood or slow_frames at a camera with B-frames");
         Ok(Plan {
             cameras: self.cameras,
             h265_every: self.h265_every,
             main_kbps: self.main_kbps,
             sub_kbps: self.sub_kbps,
+            b_frames: self.b_frames.clone(),
             scenes: self.scenes,
             sound: self.sound,
             cache: self.cache.clone(),
@@ -231,6 +242,16 @@ impl CamerasArgs {
             })
             .collect();
         serde_json::json!({ "ready": true, "port": ports.first(), "pid": std::process::id(), "cameras": cameras })
+    }
+}
+
+/// A stream like `3/main`, as its URL ends.
+fn stream_named(text: &str) -> Result<(u16, StreamKind), String> {
+    let camera = |number: &str| number.parse().map_err(|_| format!("{number} is no camera"));
+    match text.split_once('/') {
+        Some((number, "main")) => Ok((camera(number)?, StreamKind::Main)),
+        Some((number, "sub")) => Ok((camera(number)?, StreamKind::Sub)),
+        _ => Err("a stream is like 3/main or 3/sub".to_owned()),
     }
 }
 

@@ -3,6 +3,8 @@
 //! An H.264 clip is encoded with slices, so that its first rows (strip and text) can be left away and written anew for
 //! each picture ([`super::paint`]). In the encoded picture these rows are a coarse chequer that no scene resembles: no
 //! motion vector points there, so it does not matter that other rows are shown.
+//!
+//! A clip with B-frames has its pictures in the order of decoding; a file beside it says when each is shown.
 
 use super::{
     bits::nals_of,
@@ -31,6 +33,8 @@ const VERSION: u32 = 1;
 pub const GOP_SECS: u32 = 2;
 /// Seconds between keyframes of a clip with few.
 pub const LONG_GOP_SECS: u32 = 30;
+/// B-frames behind each other in a stream that has them. No other picture refers to them.
+pub const B_FRAMES: u32 = 2;
 
 /// How a picture is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +54,8 @@ pub struct Shape {
     pub codec: Codec,
     /// Kilobits per second.
     pub kbps: u32,
+    /// Whether pictures come in another order than the one in which they are shown.
+    pub b_frames: bool,
 }
 
 impl Shape {
@@ -57,6 +63,12 @@ impl Shape {
     #[must_use]
     pub fn fps(self) -> u32 {
         if self.main { 25 } else { 15 }
+    }
+
+    /// How many pictures later than at once a picture is sent: the one behind its B-frames comes before them.
+    #[must_use]
+    pub fn lag(self) -> u32 {
+        if self.b_frames { B_FRAMES } else { 0 }
     }
 }
 
@@ -95,8 +107,9 @@ impl Order {
     }
 
     fn file(self) -> String {
-        let Shape { main, codec, kbps } = self.shape;
+        let Shape { main, codec, kbps, b_frames } = self.shape;
         let kind = if main { "main" } else { "sub" };
+        let b = if b_frames { "-b" } else { "" };
         let extra = if self.other_size {
             "-othersize"
         } else if self.long_gop {
@@ -105,7 +118,7 @@ impl Order {
             ""
         };
         let ending = if codec == Codec::H264 { "h264" } else { "h265" };
-        format!("v{VERSION}-{kind}-scene{}-{}{extra}-{kbps}k.{ending}", self.scene, self.look.name())
+        format!("v{VERSION}-{kind}{b}-scene{}-{}{extra}-{kbps}k.{ending}", self.scene, self.look.name())
     }
 }
 
@@ -140,6 +153,8 @@ pub struct Picture {
     pub nals: Vec<Range<usize>>,
     /// Whether decoding can begin here.
     pub key: bool,
+    /// Its place among the clip's pictures as they are shown.
+    pub shown: usize,
 }
 
 /// An encoded scene.
@@ -155,7 +170,7 @@ pub struct Clip {
     pub h264: Option<Params>,
     /// Where these stand.
     pub rows: Rows,
-    /// All pictures; the first is a keyframe.
+    /// All pictures, in the order of decoding; the first is a keyframe.
     pub pictures: Vec<Picture>,
     bytes: Vec<u8>,
 }
@@ -167,7 +182,8 @@ impl Clip {
         &self.bytes[range.clone()]
     }
 
-    fn parse(order: Order, bytes: Vec<u8>) -> Result<Self> {
+    /// `shown`: the place of each picture as they are shown; none: as they come.
+    fn parse(order: Order, bytes: Vec<u8>, shown: Option<&[usize]>) -> Result<Self> {
         let size = order.size();
         let rows = Rows::of(size.height);
         let base = bytes.as_ptr() as usize;
@@ -200,29 +216,42 @@ impl Clip {
         let pictures = order.secs() * order.shape.fps();
         ensure!(clip.pictures.len() as u32 == pictures, "{} pictures, not {pictures}", clip.pictures.len());
         let gop = order.gop_secs() * order.shape.fps();
-        for (n, picture) in clip.pictures.iter().enumerate() {
+        for (n, picture) in clip.pictures.iter_mut().enumerate() {
             ensure!(picture.key == (n as u32).is_multiple_of(gop), "a keyframe is not where it belongs");
             ensure!(!picture.nals.is_empty(), "picture {n} has no slices left");
+            if let Some(shown) = shown {
+                picture.shown = *shown.get(n).context("the order ends before the clip")?;
+            }
         }
+        for group in clip.pictures.chunks(gop as usize) {
+            // Nothing is shown before the keyframe it follows, so that each group stands alone.
+            ensure!(group.iter().all(|p| p.shown >= group[0].shown), "a picture leads a keyframe");
+        }
+        let ahead = clip.pictures.iter().enumerate().map(|(n, p)| p.shown.saturating_sub(n)).max();
+        ensure!(ahead == Some(order.shape.lag() as usize), "B-frames: {ahead:?} behind each other at most");
         Ok(clip)
+    }
+
+    fn begin_picture(&mut self, head: Option<SliceHead>, key: bool) {
+        self.pictures.push(Picture { head, nals: Vec::new(), key, shown: self.pictures.len() });
     }
 
     fn take_slice(&mut self, range: Range<usize>) -> Result<()> {
         let nal = &self.bytes[range.clone()];
-        let Some(params) = &self.h264 else {
+        let Some((params, width)) = self.h264.as_ref().map(|p| (p, p.mb_width)) else {
             // H.265 §7.3.1.2: six bits of type in the first byte; first_slice_segment_in_pic_flag is the first bit behind.
             let key = (16..=21).contains(&(nal[0] >> 1 & 0x3f));
             if nal.get(2).is_some_and(|b| b & 0x80 != 0) {
-                self.pictures.push(Picture { head: None, nals: Vec::new(), key });
+                self.begin_picture(None, key);
             }
             self.pictures.last_mut().context("the clip begins in a picture")?.nals.push(range);
             return Ok(());
         };
         let head = params.slice(nal).context("a slice header is cut off")?;
         if head.first_mb == 0 {
-            self.pictures.push(Picture { head: Some(head), nals: Vec::new(), key: head.is_idr() });
+            self.begin_picture(Some(head), head.is_idr());
         }
-        let ours = self.rows.all() * params.mb_width;
+        let ours = self.rows.all() * width;
         let picture = self.pictures.last_mut().context("the clip begins in a picture")?;
         if head.first_mb >= ours {
             ensure!(head.first_mb == ours || !picture.nals.is_empty(), "the first slice is longer than the strip");
@@ -279,11 +308,18 @@ impl Clips {
             return Ok(Rc::clone(clip));
         }
         let path = self.cache.join(order.file());
+        let times = path.with_extension("order");
         if !path.exists() {
             encode(order, &path).with_context(|| format!("encoding {}", path.display()))?;
         }
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let clip = Clip::parse(order, bytes).with_context(|| format!("{}", path.display()))?;
+        let shown = if order.shape.b_frames {
+            let text = fs::read_to_string(&times).with_context(|| format!("reading {}", times.display()))?;
+            Some(places(&text).with_context(|| format!("{}", times.display()))?)
+        } else {
+            None
+        };
+        let clip = Clip::parse(order, bytes, shown.as_deref()).with_context(|| format!("{}", path.display()))?;
         let clip = Rc::new(clip);
         self.clips.insert(order, Rc::clone(&clip));
         Ok(clip)
@@ -301,14 +337,26 @@ fn slices_for(rows: u32, ours: u32) -> Option<u32> {
     (2..=32).find(|slices| (rows + slices / 2) / slices == ours)
 }
 
+/// The place of each picture as they are shown, from the lines of ffmpeg's `framecrc`: stream, decode time, time shown, …
+fn places(text: &str) -> Option<Vec<usize>> {
+    let lines = text.lines().filter(|l| !l.starts_with('#'));
+    let times: Option<Vec<i64>> = lines.map(|l| l.split(',').nth(2)?.trim().parse().ok()).collect();
+    let times = times?;
+    let mut sorted = times.clone();
+    sorted.sort_unstable();
+    times.iter().map(|t| sorted.binary_search(t).ok()).collect()
+}
+
 fn encode(order: Order, path: &Path) -> Result<()> {
-    let (Size { width, height }, Shape { main, codec, kbps }, fps) = (order.size(), order.shape, order.shape.fps());
+    let (Size { width, height }, fps) = (order.size(), order.shape.fps());
+    let Shape { main, codec, kbps, b_frames } = order.shape;
+    let b = if b_frames { B_FRAMES } else { 0 };
     let gop = order.gop_secs() * fps;
     let rows = Rows::of(height);
     let coder = match codec {
         Codec::H264 => {
             let slices = slices_for(height.div_ceil(16) as u32, rows.all()).context("no number of slices fits")?;
-            let profile = if main { "main" } else { "baseline" };
+            let profile = if main || b_frames { "main" } else { "baseline" };
             vec![
                 "-c:v".to_owned(),
                 "libx264".to_owned(),
@@ -318,7 +366,7 @@ fn encode(order: Order, path: &Path) -> Result<()> {
                 profile.to_owned(),
                 "-x264-params".to_owned(),
                 format!(
-                    "keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:cabac=0:ref=1:no-deblock=1:weightp=0:\
+                    "keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b}:b-adapt=0:b-pyramid=none:weightb=0:cabac=0:ref=1:no-deblock=1:weightp=0:\
                      slices={slices}:sliced-threads=0:rc-lookahead=0:sync-lookahead=0"
                 ),
             ]
@@ -329,17 +377,22 @@ fn encode(order: Order, path: &Path) -> Result<()> {
             "-preset".to_owned(),
             "ultrafast".to_owned(),
             "-x265-params".to_owned(),
-            format!("keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:open-gop=0:info=0:log-level=error"),
+            format!(
+                "keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b}:b-adapt=0:b-pyramid=0:open-gop=0:info=0:log-level=error"
+            ),
         ],
     };
     let part = part_of(path);
+    let part_name = part.file_name().and_then(|n| n.to_str()).context("a name of a file")?;
+    let format = if codec == Codec::H264 { "h264" } else { "hevc" };
     let mut ffmpeg = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p"])
         .args(["-s", &order.size().to_string(), "-r", &fps.to_string(), "-i", "-"])
         .args(coder)
         .args(["-b:v", &format!("{kbps}k"), "-maxrate", &format!("{kbps}k"), "-bufsize", &format!("{kbps}k")])
-        .args(["-f", if codec == Codec::H264 { "h264" } else { "hevc" }])
-        .arg(&part)
+        // In the directory itself: the names of the files are ours, and `tee` would take other characters for its own.
+        .args(["-map", "0:v", "-f", "tee", &format!("[f={format}]{part_name}|[f=framecrc]{part_name}.order")])
+        .current_dir(path.parent().context("a directory")?)
         .stdin(Stdio::piped())
         .spawn()
         .context("starting ffmpeg (package ffmpeg)")?;
@@ -365,6 +418,12 @@ fn encode(order: Order, path: &Path) -> Result<()> {
     }
     drop(input);
     ensure!(ffmpeg.wait().context("waiting for ffmpeg")?.success(), "ffmpeg failed");
+    let times = part.with_file_name(format!("{part_name}.order"));
+    if b_frames {
+        fs::rename(&times, path.with_extension("order")).context("putting the order in its place")?;
+    } else {
+        fs::remove_file(&times).context("removing the order, which is that of the stream")?;
+    }
     fs::rename(&part, path).context("putting the clip in its place")
 }
 

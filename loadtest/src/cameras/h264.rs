@@ -1,5 +1,6 @@
 //! What has to be known of an H.264 clip to put slices of our own into its pictures: sizes of header fields from the
-//! parameter sets, and the numbers of a slice header. Only what x264 writes without B-frames, interlace and weights.
+//! parameter sets, and the numbers of a slice header. Only what x264 writes without interlace and weights; of B-frames
+//! those that no other picture refers to.
 
 use super::bits::{BitReader, rbsp};
 use anyhow::{Context, Result, ensure};
@@ -42,6 +43,12 @@ impl SliceHead {
     #[must_use]
     pub fn is_idr(self) -> bool {
         self.nal_header & 0x1f == NAL_IDR
+    }
+
+    /// Whether other pictures may refer to it (§7.4.1, `nal_ref_idc`).
+    #[must_use]
+    pub fn is_reference(self) -> bool {
+        self.nal_header & 0x60 != 0
     }
 
     /// What distinguishes one IDR picture from the next.

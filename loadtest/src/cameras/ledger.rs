@@ -11,7 +11,8 @@
 //!
 //! `stream` is `main`, `sub` or `sound` (then `via` says of which of both). `sha256` is over the access unit: for each NAL
 //! unit its length (4 bytes, big endian) and its bytes without start code; for sound the AAC access unit or the samples in
-//! the same way. `rtp` is the RTP time stamp. `to`: receivers that were sent it; `late`: receivers that did not take it in
+//! the same way. Lines are in the order of sending; `frame` counts in the order of showing, which is another one with B-frames.
+//! `rtp` is the RTP time stamp, `utc_ms` when it was sent. `to`: receivers that were sent it; `late`: receivers that did not take it in
 //! time (nothing of it was sent to them); `lost`: packets of it that were dropped by script. A frame is whole for all if
 //! `lost` and `late` are 0; one that nobody was to receive has no line. A fault of the picture begins and ends with a
 //! keyframe of each stream (a line for each); other faults concern a camera (`stream` is null unless the script says one).
@@ -52,7 +53,7 @@ pub struct About {
 pub struct FrameLine<'a> {
     /// Whose.
     pub about: About,
-    /// Its number.
+    /// Its number, in the order of showing.
     pub frame: u64,
     /// When it was sent, Unix milliseconds.
     pub utc_ms: u64,

@@ -93,6 +93,8 @@ pub struct Pictures {
     /// The next picture of the clip.
     at: usize,
     begin_again: bool,
+    /// Behind the highest number that a picture had.
+    behind: u64,
     /// `idr_pic_id` of the last picture, if it was a keyframe.
     after_key: Option<u32>,
     letters: Rc<Letters>,
@@ -100,6 +102,7 @@ pub struct Pictures {
     last: Option<Says>,
     text: String,
     line: Vec<Vec<Block>>,
+    /// In the last picture that others refer to.
     line_before: Option<Vec<Vec<Block>>>,
 }
 
@@ -119,6 +122,7 @@ impl Pictures {
             show,
             at: 0,
             begin_again: false,
+            behind: 0,
             after_key: None,
             letters,
             last: None,
@@ -151,6 +155,24 @@ impl Pictures {
         self.text.clear();
     }
 
+    /// How many places later than it is sent the next picture is shown; negative: earlier.
+    #[must_use]
+    pub fn order(&self) -> i64 {
+        if self.begin_again { 0 } else { self.clip.pictures[self.at].shown as i64 - self.at as i64 }
+    }
+
+    /// Whether all that is shown before the picture with this number was sent.
+    #[must_use]
+    pub fn is_whole(&self, frame: u64) -> bool {
+        frame >= self.behind
+    }
+
+    /// Whether a keyframe with this number would be shown before what was sent already.
+    #[must_use]
+    pub fn has_to_wait(&self, frame: u64) -> bool {
+        self.begin_again && !self.is_whole(frame)
+    }
+
     /// A keyframe to begin again with: two that follow each other have different numbers (H.264 §7.4.3, `idr_pic_id`).
     fn beginning(&self) -> usize {
         let id = |n: usize| self.clip.pictures[n].head.map(SliceHead::idr_pic_id);
@@ -176,6 +198,7 @@ impl Pictures {
             _ => says,
         };
         self.last = Some(shown);
+        self.behind = self.behind.max(says.frame + 1);
         let mut parts = Vec::with_capacity(16);
         if coded.key {
             parts.extend((0..clip.parameters.len()).map(Part::Parameters));
@@ -195,7 +218,7 @@ impl Pictures {
                 let row = 2 * rows.strip + n as u32;
                 parts.push(Part::Fresh(paint::text(params, head, row, line, before, osd::BACKGROUND)));
             }
-            if self.line_before.as_ref() != Some(&self.line) {
+            if head.is_reference() && self.line_before.as_ref() != Some(&self.line) {
                 self.line_before = Some(self.line.clone());
             }
         }

@@ -1,6 +1,7 @@
 //! The whole of it against a client of another make: `ffmpeg`.
 
 use super::*;
+use crate::strip::Mark;
 use serde_json::Value;
 use std::{
     collections::HashSet,
@@ -77,6 +78,19 @@ async fn pull(transport: &str, url: &str, frames: u32, map: &str) -> (String, us
     (String::from_utf8_lossy(&output.stderr).into_owned(), pictures.len())
 }
 
+/// The strips of `frames` pictures in the order in which a player shows them, and what ffmpeg complains of.
+async fn strips(url: &str, (width, height): (usize, usize), frames: u32) -> (String, Vec<Option<Mark>>) {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "warning", "-rtsp_transport", "tcp", "-i", url, "-map", "0:v"])
+        .args(["-fps_mode", "passthrough", "-frames:0", &frames.to_string(), "-pix_fmt", "gray", "-f", "rawvideo", "-"])
+        .output()
+        .await
+        .expect("ffmpeg runs");
+    let pictures = output.stdout.chunks_exact(width * height);
+    let marks = pictures.map(|luma| Mark::read(luma, width, width, height)).collect();
+    (String::from_utf8_lossy(&output.stderr).into_owned(), marks)
+}
+
 fn frames_of<'a>(ledger: &'a [Value], stream: &str) -> Vec<&'a Value> {
     ledger.iter().filter(|l| l["t"] == "frame" && l["stream"] == stream).collect()
 }
@@ -102,6 +116,61 @@ fn ffmpeg_decodes_both_streams_over_tcp_and_udp_without_an_error() {
         let stamp = |f: &Value| f["rtp"].as_u64().expect("a number") as u32;
         assert!(sub.windows(2).all(|p| stamp(p[1]).wrapping_sub(stamp(p[0])) == 6000), "15 pictures a second");
     }
+}
+
+#[test]
+fn b_frames_come_in_the_order_of_decoding_and_are_shown_in_that_of_time() {
+    let words = ["-n", "2", "--b-frames", "1/main,2/main,1/sub"];
+    let mut all = args(&words);
+    all.h265_every = 2;
+    let (pulled, ledger) = with_cameras(all, async |port| {
+        let url = |stream| format!("rtsp://exam:pw@127.0.0.1:{port}/cam/{stream}");
+        let (main, h265, sub) = (url("1/main"), url("2/main"), url("1/sub"));
+        // More than a GOP, and a change of the clock's second.
+        tokio::join!(strips(&main, (1920, 1080), 60), strips(&h265, (1920, 1080), 60), strips(&sub, (640, 360), 40),)
+    });
+    let (main, h265, sub) = pulled;
+    for (what, (complaints, marks), camera, stream, fps) in
+        [("main", main, 1, "main", 25), ("H.265", h265, 2, "main", 25), ("sub", sub, 1, "sub", 15)]
+    {
+        assert_eq!(complaints, "", "{what}");
+        let marks: Vec<Mark> = marks.into_iter().map(|m| m.expect("a strip")).collect();
+        assert!(marks.len() >= 40, "{what}: {}", marks.len());
+        for pair in marks.windows(2) {
+            assert_eq!(pair[1].frame, pair[0].frame + 1, "{what}: none is missing");
+            assert!(pair[1].millis > pair[0].millis, "{what}: {pair:?}");
+        }
+        let lines: Vec<&Value> =
+            ledger.iter().filter(|l| l["t"] == "frame" && l["camera"] == camera && l["stream"] == stream).collect();
+        let number = |l: &Value| l["frame"].as_u64().expect("a number");
+        let stamp = |l: &Value| l["rtp"].as_u64().expect("a number") as u32;
+        assert!(lines.windows(2).any(|l| number(l[1]) < number(l[0])), "{what}: none is shown before it was sent");
+        for line in &lines {
+            let (places, ticks) = (number(line) - number(lines[0]), stamp(line).wrapping_sub(stamp(lines[0])));
+            assert_eq!(u64::from(ticks), places * 90_000 / fps, "{what}: time stamps are those of showing");
+        }
+        let mut numbers: Vec<u64> = lines.iter().map(|l| number(l)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), lines.len(), "{what}: each number once");
+    }
+}
+
+#[test]
+fn a_fault_of_the_picture_waits_for_the_b_frames_before_it() {
+    let script = script(&[
+        r#"{"camera":1,"from_s":1,"to_s":1.7,"stream":"sub","fault":"black"}"#,
+        r#"{"camera":1,"from_s":2.5,"to_s":2.55,"stream":"sub","fault":"silent"}"#,
+    ]);
+    let args = args(&["--script", script.path().to_str().expect("a path"), "--b-frames", "1/sub"]);
+    let ((complaints, marks), _) = with_cameras(args, async |port| {
+        strips(&format!("rtsp://exam:pw@127.0.0.1:{port}/cam/1/sub"), (640, 360), 50).await
+    });
+    assert_eq!(complaints, "");
+    let numbers: Vec<u32> = marks.into_iter().map(|m| m.expect("a strip").frame).collect();
+    assert!(numbers.windows(2).all(|n| n[0] < n[1]), "{numbers:?}");
+    let gaps = numbers.windows(2).filter(|n| n[1] != n[0] + 1).count();
+    assert!(gaps <= 1, "only while it is silent: {numbers:?}");
 }
 
 #[test]

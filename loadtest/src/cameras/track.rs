@@ -51,9 +51,11 @@ pub struct Track {
     pub step: u64,
     /// When its clock was 0, since the start.
     pub phase: Duration,
+    /// Ticks from when a picture is taken to when it is sent: those that are shown before it may have to follow it.
+    pub lag: u64,
     /// Its clock at the next access unit.
     pub ticks: u64,
-    /// Number of the next access unit.
+    /// Number of the next access unit, as they are sent.
     pub frame: u64,
     /// Synchronisation source.
     pub ssrc: u32,
@@ -89,11 +91,12 @@ impl Track {
         self.base.wrapping_add((us * i128::from(self.rate_hz) / 1_000_000) as u32)
     }
 
-    /// The RTP time stamp of the next access unit.
+    /// The RTP time stamp of the next access unit, unless others are shown before or after it against the order in which
+    /// they are sent.
     #[must_use]
     pub fn next_timestamp(&self, ahead_us: i64) -> u32 {
         let ahead = i128::from(ahead_us) * i128::from(self.rate_hz) / 1_000_000;
-        self.base.wrapping_add((i128::from(self.ticks) + ahead) as u32)
+        self.base.wrapping_add((i128::from(self.ticks) - i128::from(self.lag) + ahead) as u32)
     }
 
     /// Goes on at `at` after a time in which nobody looked, or in which the process was stopped: with the first access
@@ -116,7 +119,30 @@ impl Track {
     /// Header fields of the next access unit.
     #[must_use]
     pub fn head(&self, payload_type: u8, ahead_us: i64) -> Head {
-        Head { payload_type, timestamp: self.next_timestamp(ahead_us), ssrc: self.ssrc }
+        let order = (self.order() * self.step as i64) as u32;
+        Head { payload_type, timestamp: self.next_timestamp(ahead_us).wrapping_add(order), ssrc: self.ssrc }
+    }
+
+    /// How many places later than it is sent the next access unit is shown, among those of the track; negative: earlier.
+    #[must_use]
+    pub fn order(&self) -> i64 {
+        match &self.source {
+            Source::Video(pictures) => pictures.order(),
+            Source::Sound(_) => 0,
+        }
+    }
+
+    /// Microseconds from when the next access unit is taken to when it is sent.
+    #[must_use]
+    pub fn age_us(&self) -> u64 {
+        let ticks = self.lag as i64 - self.order() * self.step as i64;
+        ticks.max(0) as u64 * 1_000_000 / u64::from(self.rate_hz)
+    }
+
+    /// Whether the next access unit has to be left out: it would be shown before what was sent already.
+    #[must_use]
+    pub fn has_to_wait(&self) -> bool {
+        matches!(&self.source, Source::Video(pictures) if pictures.has_to_wait(self.frame))
     }
 }
 

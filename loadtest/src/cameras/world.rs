@@ -47,6 +47,8 @@ pub struct Plan {
     pub main_kbps: u32,
     /// Kilobits per second of a substream.
     pub sub_kbps: u32,
+    /// Streams with B-frames.
+    pub b_frames: Vec<(u16, StreamKind)>,
     /// How many different rooms there are.
     pub scenes: u32,
     /// Sound.
@@ -69,6 +71,7 @@ impl Plan {
             main,
             codec: if h265 { Codec::H265 } else { Codec::H264 },
             kbps: if main { self.main_kbps } else { self.sub_kbps },
+            b_frames: self.b_frames.contains(&(camera, stream)),
         }
     }
 
@@ -164,7 +167,9 @@ impl World {
                 let phase = Duration::from_micros(rng.random_range(0..66_000));
                 let step = u64::from(VIDEO_RATE_HZ / shape.fps());
                 let about = About { camera, stream, sound: false };
-                tracks.push(track(about, video, VIDEO_RATE_HZ, step, phase, &mut rng));
+                let mut pictures = track(about, video, VIDEO_RATE_HZ, step, phase, &mut rng);
+                pictures.lag = u64::from(shape.lag()) * step;
+                tracks.push(pictures);
                 let about = About { sound: true, ..about };
                 if let Some(sound) = &sound {
                     let (rate, step) = (sound.codec.rate_hz(), u64::from(sound.codec.samples()));
@@ -461,6 +466,7 @@ fn track(about: About, source: Source, rate_hz: u32, step: u64, phase: Duration,
         rate_hz,
         step,
         phase,
+        lag: 0,
         ticks: 0,
         frame: 0,
         ssrc: 0,

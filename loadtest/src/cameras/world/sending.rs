@@ -51,7 +51,7 @@ impl World {
         }
         let faults: Vec<Fault> = self.plan.script.on(camera, stream, at).collect();
         let has = |wanted: Fault| faults.contains(&wanted);
-        if has(Fault::Silent) || (sound && has(Fault::NoSound)) {
+        if has(Fault::Silent) || (sound && has(Fault::NoSound)) || self.tracks[index].has_to_wait() {
             let track = &mut self.tracks[index];
             track.ticks += track.step;
             track.frame += 1;
@@ -80,9 +80,12 @@ impl World {
         let ssrc = other.map(|n| self.tracks[n].ssrc);
         self.change_picture(index, script.show(camera, stream, at));
 
-        let utc_us = now_us();
+        let sent_us = now_us();
         let track = &mut self.tracks[index];
-        let frame = track.frame;
+        let frame = track.frame.saturating_add_signed(track.order());
+        // A picture that is sent late was taken before those that are shown after it all the same.
+        let late = if track.lag > 0 { at.saturating_sub(track.due()) } else { Duration::ZERO };
+        let utc_us = sent_us - track.age_us() - late.as_micros() as u64;
         let payload_type = if sound { self.plan.sound.payload_type() } else { VIDEO_PAYLOAD_TYPE };
         let mut head = track.head(payload_type, stamps_ahead);
         head.ssrc = ssrc.unwrap_or(head.ssrc);
@@ -126,7 +129,7 @@ impl World {
         let line = FrameLine {
             about: track.about,
             frame,
-            utc_ms: utc_us / 1000,
+            utc_ms: sent_us / 1000,
             ssrc: head.ssrc,
             rtp: head.timestamp,
             key,
@@ -156,9 +159,11 @@ impl World {
     /// Shows what the script wants, from the next picture on.
     fn change_picture(&mut self, index: usize, wanted: Show) {
         let About { camera, stream, .. } = self.tracks[index].about;
+        let frame = self.tracks[index].frame;
         let Source::Video(pictures) = &mut self.tracks[index].source else { return };
         let before = pictures.show();
-        if before == wanted {
+        // B-frames that are still to come belong to what was.
+        if before == wanted || !pictures.is_whole(frame) {
             return;
         }
         let Some(clip) = self.clips.get(order(self.plan.scene(camera), pictures.shape(), wanted)) else { return };
