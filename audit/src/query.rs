@@ -10,6 +10,7 @@ use crate::{
     index::Block,
     scan::{Month, months},
 };
+use jiff::tz::TimeZone;
 use lectern_media::{AccountId, CameraId, PlaceId, UnixMillis};
 use lectern_protocol::api::AuditAction;
 use serde::{Deserialize, Serialize};
@@ -77,12 +78,12 @@ pub struct Sum {
 }
 
 /// The form of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// The lines as they stand in the log.
     Jsonl,
-    /// A table for spreadsheets.
-    Csv,
+    /// A table for spreadsheets. Times that people read are in this zone, with its offset.
+    Csv(TimeZone),
 }
 
 /// An export that was written.
@@ -212,16 +213,16 @@ impl Audit {
         let mut out = Hashing { out, hash: Sha256::new() };
         let mut entries = 0;
         let write = |source| AuditError::Io { what: "write the export", source };
-        if format == Format::Csv {
+        if matches!(format, Format::Csv(_)) {
             // Spreadsheets take a file without a byte order mark for one in the local encoding.
             out.write_all("\u{feff}".as_bytes()).map_err(write)?;
             out.row(&COLUMNS.map(str::to_owned)).map_err(write)?;
         }
         self.each(&query, Order::OldestFirst, |stored, line| {
             entries += 1;
-            let written = match format {
+            let written = match &format {
                 Format::Jsonl => out.write_all(line).and_then(|()| out.write_all(b"\n")),
-                Format::Csv => out.row(&cells(&stored)),
+                Format::Csv(zone) => out.row(&cells(&stored, zone)),
             };
             written.map(|()| true).map_err(write)
         })?;
@@ -239,7 +240,7 @@ impl Audit {
         let text = serde_json::to_string(&end).map_err(AuditError::Encode)?;
         let last = match format {
             Format::Jsonl => out.out.write_all(format!("{text}\n").as_bytes()),
-            Format::Csv => out.row(&[text]),
+            Format::Csv(_) => out.row(&[text]),
         };
         last.and_then(|()| out.out.flush()).map_err(write)?;
         Ok(Exported { entries, head, content })
@@ -349,7 +350,7 @@ pub(crate) struct ExportEnd {
 const COLUMNS: [&str; 17] = [
     "n",
     "at_unix_ms",
-    "at_utc",
+    "at_local",
     "action",
     "name",
     "login",
@@ -366,19 +367,20 @@ const COLUMNS: [&str; 17] = [
     "count_and_detail",
 ];
 
-fn cells(stored: &Stored) -> [String; 17] {
+fn cells(stored: &Stored, zone: &TimeZone) -> [String; 17] {
     let Stored { n, entry: e } = stored;
     let text = |text: &str| {
         // A spreadsheet must not run what somebody gave as their name.
         if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
     };
     let number = |at: Option<UnixMillis>| at.map_or(String::new(), |at| at.0.to_string());
-    let utc = jiff::Timestamp::from_millisecond(e.at.0).map_or(String::new(), |t| t.to_string());
+    let local = jiff::Timestamp::from_millisecond(e.at.0)
+        .map_or(String::new(), |t| t.display_with_offset(zone.to_offset(t)).to_string());
     let action = serde_json::to_value(e.action).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     [
         n.to_string(),
         e.at.0.to_string(),
-        utc,
+        local,
         action,
         text(&e.who.name),
         text(&e.who.login),

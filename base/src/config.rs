@@ -188,7 +188,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Time {
-    /// The time zone of the timetable (IANA name). Default `Asia/Shanghai`.
+    /// The time zone of the service (IANA name): of the timetable, and of every day and time that people read. Default `Asia/Shanghai`.
     pub zone: String,
 }
 

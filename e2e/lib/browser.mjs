@@ -49,10 +49,11 @@ export class Browser {
    * Someone at a computer: a context of their own, with a camera that draws the strip.
    * @param {string} name for failures and screenshots
    * @param {{ source?: object, locale?: string, viewport?: { width: number, height: number }, colorScheme?: "light" | "dark",
-   *           blockAutoplay?: boolean, ignoreHTTPSErrors?: boolean, probe?: string }} options `probe`: the page script that looks at pictures
+   *           timezoneId?: string, blockAutoplay?: boolean, ignoreHTTPSErrors?: boolean, probe?: string }} options `probe`: the page script that looks at pictures;
+   *           `timezoneId`: where the computer thinks it is, unless said otherwise where the server is by default
    */
-  async person(name, { source, locale = "zh-CN", viewport = { width: 1366, height: 768 }, probe = "probe", ...more } = {}) {
-    const context = await this.native.newContext({ locale, viewport, reducedMotion: "reduce", ...more });
+  async person(name, { source, locale = "zh-CN", timezoneId = "Asia/Shanghai", viewport = { width: 1366, height: 768 }, probe = "probe", ...more } = {}) {
+    const context = await this.native.newContext({ locale, timezoneId, viewport, reducedMotion: "reduce", ...more });
     context.setDefaultTimeout(30_000);
     await context.addInitScript({ content: await pageScript("source", source) });
     await context.addInitScript({ content: await pageScript(probe) });

@@ -1,5 +1,6 @@
 // The first quarter of an hour with Lectern, through the pages alone: the printed log-in, a school, a teacher who chooses her
-// own password by link, a class, a student who comes by the link, and the lesson found and played afterwards.
+// own password by link, a class, a student who comes by the link, and the lesson found and played afterwards. Their computers think
+// that they are at opposite ends of the calendar: at every hour their dates differ, and none may see another day or time than the server's.
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -21,9 +22,9 @@ let classLink;
 before(async () => {
   server = await Server.start("first-run");
   browser = await Browser.launch();
-  admin = await browser.person("administrator");
-  teacher = await browser.person("teacher", { source: sourceOf(0) });
-  student = await browser.person("student", { source: sourceOf(1) });
+  admin = await browser.person("administrator", { timezoneId: "Pacific/Pago_Pago" });
+  teacher = await browser.person("teacher", { source: sourceOf(0), timezoneId: "Pacific/Kiritimati" });
+  student = await browser.person("student", { source: sourceOf(1), timezoneId: "Pacific/Pago_Pago" });
 });
 
 after(async () => {
@@ -82,6 +83,25 @@ test("the teacher chooses her password and makes a class", async () => {
   await dialog(page).getByLabel("学科").fill("数学");
   await dialog(page).getByRole("button", { name: "新建课程" }).click();
   await page.getByText("第一课 认识三角形").first().waitFor();
+});
+
+test("teacher, administrator and whoever has the link read the same day and time, which are the server's", async () => {
+  for (const { page } of [admin, teacher]) await page.goto(server.url);
+  const lessons = await Promise.all([admin, teacher].map(({ page }) => until("the class of today", async () => {
+    const line = page.locator(".lesson").filter({ hasText: "第一课 认识三角形" });
+    return (await line.count()) > 0 && { day: (await page.locator(".page-head .day-nav p").first().textContent()).split(" · ")[0], time: await line.locator(".time").textContent() };
+  })));
+  const { starts, code } = await teacher.page.evaluate(async () => (await (await fetch("/api/v1/lessons")).json())[0]);
+  const there = (at, options) => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", ...options }).format(at);
+  const time = there(starts, { hour: "2-digit", minute: "2-digit" });
+  for (const { day, time: shown } of lessons) {
+    assert.ok(day.startsWith(there(Date.now(), { dateStyle: "short" })), day);
+    assert.equal(shown, time);
+  }
+  for (const { page } of [admin, teacher]) assert.equal(await page.locator(".page-head [data-zone]").textContent(), "时间按 Asia/Shanghai（UTC+8）显示");
+  // Without a session the page knows it all the same.
+  await student.page.goto(`${server.url}/c/${code}`);
+  await until("the lobby says when it begins", async () => (await student.page.locator("main.lobby header").textContent().catch(() => ""))?.includes(time));
 });
 
 test("she starts it with one press, and a student comes by the link", async () => {

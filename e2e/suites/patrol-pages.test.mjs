@@ -30,6 +30,8 @@ const LOOKS = pick(
   [["zh", "laptop", "light"], ["zh", "phone", "light"], ["en", "desktop", "dark"]],
   Object.keys(LOCALES).flatMap((locale) => Object.keys(SIZES).flatMap((size) => ["light", "dark"].map((scheme) => [locale, size, scheme]))),
 );
+/** Where an officer's computer thinks it is: at every hour one of them has another date than the server, which is in Shanghai. */
+const ZONES = { zh: "Pacific/Kiritimati", en: "Pacific/Pago_Pago" };
 /** Pages that are dark whatever the system says. */
 const WALLS = pick([["zh", "laptop"], ["en", "desktop"]], [["zh", "laptop"], ["zh", "desktop"], ["en", "laptop"], ["en", "desktop"]]);
 
@@ -143,7 +145,7 @@ const visible = (page, selector, count = 1) => until(`${count} of ${selector}`, 
 for (const [locale, size] of WALLS) {
   const look = [locale, size, "dark"];
   test(`wall and timeline in ${locale}, ${size}`, async () => {
-    const person = await browser.person("officer", { locale: LOCALES[locale], viewport: SIZES[size], colorScheme: "dark", probe: "wall-probe" });
+    const person = await browser.person("officer", { locale: LOCALES[locale], timezoneId: ZONES[locale], viewport: SIZES[size], colorScheme: "dark", probe: "wall-probe" });
     await signedIn(person, site.officer);
     const { page } = person;
     await page.goto(`${server.url}/wall?layout=${layouts.nine.id}`);
@@ -165,7 +167,8 @@ for (const [locale, size] of WALLS) {
     await shoot(page, "wall-36", look);
 
     const rows = Array.from({ length: 9 }, (_, n) => cameras.get(n + 1).id);
-    await page.goto(`${server.url}/patrol/timeline?cameras=${rows.join(",")}&at=${Date.now() - 20_000}`);
+    const looked = Date.now() - 20_000;
+    await page.goto(`${server.url}/patrol/timeline?cameras=${rows.join(",")}&at=${looked}`);
     await visible(page, ".day-row .bar.main", 6);
     await visible(page, ".day-row .bookmark", 2);
     await visible(page, ".day-row .hold", 2);
@@ -173,6 +176,11 @@ for (const [locale, size] of WALLS) {
     // One of the four is dead, and one may be in its gap; none is on its way for ever.
     const tiles = (phase) => page.locator(`.step-tile[data-phase=${phase}]`).count();
     await until("pictures of the recording, and gaps", async () => (await tiles("playing")) >= 2 && (await tiles("playing")) + (await tiles("gap")) === 4);
+    // The day and the hour are those of the server.
+    const there = (at, options) => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", ...options }).format(at);
+    assert.equal(await page.locator(".wall-top input[type=date]").inputValue(), there(looked, { dateStyle: "short" }));
+    const head = await page.locator(".now-time").textContent();
+    assert.ok([looked, Date.now()].some((at) => head.startsWith(there(at, { dateStyle: "short", timeStyle: "short" }).slice(0, 13))), head);
     // A day, and of it the minute that there is.
     for (let press = 0; press < 6; press += 1) await page.keyboard.press("+");
     await shoot(page, "timeline", look);

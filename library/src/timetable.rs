@@ -26,6 +26,13 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok().or_else(|| (name == "Asia/Shanghai").then(|| TimeZone::fixed(Offset::constant(8))))
 }
 
+/// The IANA name of a zone that [`zone`] gave.
+#[must_use]
+pub fn name_of(zone: &TimeZone) -> &str {
+    // The one that stands in for a missing file has no name of its own.
+    zone.iana_name().unwrap_or("Asia/Shanghai")
+}
+
 /// The day on which a moment lies.
 #[must_use]
 pub fn day_of(at: UnixMillis, zone: &TimeZone) -> Date {
@@ -125,6 +132,15 @@ mod tests {
             waiting_room: false,
             record: true,
         }
+    }
+
+    #[test]
+    fn a_zone_has_its_name() {
+        for name in ["Asia/Shanghai", "America/New_York", "UTC"] {
+            assert_eq!(name_of(&zone(name).unwrap()), name);
+        }
+        assert_eq!(name_of(&TimeZone::fixed(Offset::constant(8))), "Asia/Shanghai", "no files of zones");
+        assert!(zone("Mars/Olympus_Mons").is_none());
     }
 
     fn at(zone: &TimeZone, day: Date, hour: i8, minute: i8) -> UnixMillis {

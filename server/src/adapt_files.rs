@@ -3,6 +3,7 @@
 use crate::archive;
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use lectern_media::{RecordingId, TrackId, UnixMillis};
 use lectern_protocol::api::RecordingStatus;
 use lectern_recorder::{
@@ -28,6 +29,7 @@ const LIVE_FRESH: Duration = Duration::from_millis(700);
 pub struct Archive {
     root: PathBuf,
     recorder: Arc<Recorder>,
+    zone: TimeZone,
     cache: Cache<Loaded>,
 }
 
@@ -77,8 +79,8 @@ impl<T> Cache<T> {
 }
 
 impl Archive {
-    pub fn new(data: &Path, recorder: Arc<Recorder>) -> Self {
-        Self { root: archive::recordings_dir(data), recorder, cache: Cache::new() }
+    pub fn new(data: &Path, recorder: Arc<Recorder>, zone: TimeZone) -> Self {
+        Self { root: archive::recordings_dir(data), recorder, zone, cache: Cache::new() }
     }
 
     /// The directory of a recording: `<root>/<day>/<id>`. The id tells when it was made, which is the day the lesson was
@@ -112,8 +114,10 @@ impl Archive {
         if let Some(loaded) = slot.as_ref().filter(|loaded| loaded.is_fresh()) {
             return Ok(Some(Arc::clone(&loaded.0)));
         }
-        let root = self.root.clone();
-        let work = tokio::task::spawn_blocking(move || Self::find(&root, id).map(Recording::load).transpose());
+        let (root, zone) = (self.root.clone(), self.zone.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            Self::find(&root, id).map(|dir| Recording::load(dir).map(|r| r.in_zone(zone))).transpose()
+        });
         let found = work.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?.map(Arc::new);
         match &found {
             Some(recording) => *slot = Some(Loaded(Arc::clone(recording), Instant::now())),
@@ -272,7 +276,7 @@ mod tests {
         let root = archive::recordings_dir(data.path());
         let limits = Limits { reserve_bytes: 0, ..Limits::default() };
         let recorder = Arc::new(Recorder::open(&root, limits).unwrap());
-        let archive = Archive::new(data.path(), Arc::clone(&recorder));
+        let archive = Archive::new(data.path(), Arc::clone(&recorder), TimeZone::UTC);
         for ago_days in [0, 1, 300] {
             let meta = crate::archive::tests::meta(ago_days);
             let id = meta.id;

@@ -1,6 +1,7 @@
 //! What recordings on disk are to the catalogue: their facts and the words said in them.
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 use lectern_auth::{Level, PlaceNode, PlaceTree};
 use lectern_base::{Config, DataDir};
 use lectern_library::{
@@ -24,11 +25,15 @@ pub fn catalogue_dir(data: &Path) -> PathBuf {
     data.join("catalogue")
 }
 
+/// The configured time zone.
+pub fn zone(config: &Config) -> anyhow::Result<TimeZone> {
+    lectern_library::timetable::zone(&config.time.zone)
+        .with_context(|| format!("time.zone: {:?} is not a time zone of this machine", config.time.zone))
+}
+
 /// Opens the catalogue.
 pub async fn open_library(config: &Config, data: &DataDir) -> anyhow::Result<Library> {
-    let zone = lectern_library::timetable::zone(&config.time.zone)
-        .with_context(|| format!("time.zone: {:?} is not a time zone of this machine", config.time.zone))?;
-    let options = LibraryOptions { zone, ..LibraryOptions::default() };
+    let options = LibraryOptions { zone: zone(config)?, ..LibraryOptions::default() };
     Library::open(&catalogue_dir(data.path()), options).await.context("could not open the catalogue")
 }
 

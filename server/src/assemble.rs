@@ -61,7 +61,7 @@ pub async fn assemble(config: &Config, data: &DataDir, tls: bool, local_ca: Opti
     // The recorder reports to the rooms, and the rooms start the recorder: the way back is known last.
     let rooms: Arc<OnceLock<Rooms>> = Arc::default();
     let back = Arc::clone(&rooms);
-    let files = Arc::new(Archive::new(data.path(), Arc::clone(&recorder)));
+    let files = Arc::new(Archive::new(data.path(), Arc::clone(&recorder), library.zone().clone()));
     let recorders = Recorders::new(recorder, sfu.clone(), Arc::clone(&library), move |event| {
         if let Some(rooms) = back.get() {
             rooms.recording_event(event);

@@ -1,5 +1,6 @@
 //! `lectern evidence`: verifies an evidence file anywhere, exports one from a data directory. Neither needs the server.
 
+use crate::{Place, archive};
 use anyhow::Context as _;
 use lectern_media::{CameraId, UnixMillis};
 use lectern_recorder::{
@@ -52,6 +53,9 @@ pub(crate) enum EvidenceCommand {
         /// The file to write.
         #[arg(long)]
         out: PathBuf,
+        /// The server's configuration file, for its time zone (`time.zone`): seconds are named in it. Without it, its default.
+        #[arg(long, env = "LECTERN_CONFIG")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -68,7 +72,8 @@ pub(crate) fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
             }
             Ok(if report.authentic { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        EvidenceCommand::Export { archive, signing_key, camera, from, to, by, reason, out } => {
+        EvidenceCommand::Export { archive, signing_key, camera, from, to, by, reason, out, config } => {
+            let config = Place { config, data: None }.load(|_| ())?;
             anyhow::ensure!(signing_key.is_file(), "{} is not there", signing_key.display());
             let signer = Signer::load_or_create(&signing_key)?;
             let millis = |t: jiff::Timestamp| UnixMillis(t.as_millisecond());
@@ -82,7 +87,7 @@ pub(crate) fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
                 reason,
                 viewers: Vec::new(),
                 server: "lectern evidence export".into(),
-                zone: jiff::tz::TimeZone::system(),
+                zone: archive::zone(&config)?,
                 now: UnixMillis::now(),
             };
             let summary = export(&archive, &request, &signer, &out, &mut |_| Continue::Yes)?;

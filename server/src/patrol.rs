@@ -83,7 +83,7 @@ fn signer(data: &Path) -> anyhow::Result<Arc<Signer>> {
 pub async fn assemble(config: &Config, data: &DataDir, library: &Arc<Library>, sfu: &Sfu) -> anyhow::Result<Running> {
     let dir = data.path().to_owned();
     let signer = tokio::task::spawn_blocking(move || signer(&dir)).await?.context("could not read the signing key")?;
-    let audit = AuditLog::open(data.path(), Arc::clone(&signer)).await?;
+    let audit = AuditLog::open(data.path(), Arc::clone(&signer), library.zone().clone()).await?;
     let idle = Arc::new(Idle);
     let mut patrol = PatrolConfig {
         settings: PatrolSettings {

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use lectern_audit::{Audit as Log, Entry, Format, HeadSigner, Query, Stored};
 use lectern_media::CameraId;
 use lectern_protocol::api::{AuditAction, AuditEntry, AuditPage, AuditSum, Span};
@@ -30,14 +31,14 @@ impl HeadSigner for Head {
 
 /// The audit log.
 #[derive(Clone)]
-pub struct AuditLog(pub Log);
+pub struct AuditLog(pub Log, TimeZone);
 
 impl AuditLog {
-    /// Opens the log in `<data>/audit`.
-    pub async fn open(data: &Path, signer: Arc<Signer>) -> anyhow::Result<Self> {
+    /// Opens the log in `<data>/audit`; tables of it have their times in `zone`.
+    pub async fn open(data: &Path, signer: Arc<Signer>, zone: TimeZone) -> anyhow::Result<Self> {
         let dir = data.join("audit");
         let log = tokio::task::spawn_blocking(move || Log::open(&dir, Arc::new(Head(signer)))).await?;
-        Ok(Self(log.context("could not open the audit log")?))
+        Ok(Self(log.context("could not open the audit log")?, zone))
     }
 }
 
@@ -166,9 +167,9 @@ impl Audit for AuditLog {
     }
 
     async fn export(&self, filter: AuditFilter, table: bool) -> Result<Served, PortError> {
-        let log = self.0.clone();
+        let Self(log, zone) = self.clone();
         blocking(move || {
-            let format = if table { Format::Csv } else { Format::Jsonl };
+            let format = if table { Format::Csv(zone) } else { Format::Jsonl };
             let mut file = tempfile::tempfile().map_err(|e| fault("be exported", e))?;
             {
                 let mut out = io::BufWriter::new(&mut file);

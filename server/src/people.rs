@@ -3,6 +3,7 @@
 use crate::{Place, archive, patrol_audit::AuditLog};
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 use lectern_auth::{OneTimeToken, Redacted, Role, RoleAt, TokenPurpose};
 use lectern_library::{Account, Library};
 use lectern_media::{AccountId, PlaceId, UnixMillis};
@@ -106,7 +107,7 @@ pub async fn run(command: UserCommand) -> anyhow::Result<()> {
             let place = library.tree().get(at).map(|p| p.name.clone()).unwrap_or_default();
             let detail = format!("made {} on the command line: {:?} {place}", account.login, account.roles[0].role);
             library.store().create_account(account).await.context("could not make the account")?;
-            write_down(data.path(), detail, now).await?;
+            write_down(data.path(), library.zone().clone(), detail, now).await?;
             print_link(&library, id, TokenPurpose::Invite, now).await
         }
         UserCommand::Reset { place, login } => {
@@ -114,7 +115,7 @@ pub async fn run(command: UserCommand) -> anyhow::Result<()> {
             let account = library.store().account_by_login(&login).await.context("could not read the catalogue")?;
             let account = account.with_context(|| format!("there is no account with the log-in name {login}"))?;
             let detail = format!("link to choose a password for {}, on the command line", account.login);
-            write_down(data.path(), detail, now).await?;
+            write_down(data.path(), library.zone().clone(), detail, now).await?;
             print_link(&library, account.id, TokenPurpose::Reset, now).await
         }
     }
@@ -126,9 +127,9 @@ async fn open(place: &Place) -> anyhow::Result<(Library, lectern_base::DataDir)>
 }
 
 /// Whoever has the machine may do this, and whoever reads the audit log sees that it was done.
-async fn write_down(data: &Path, detail: String, now: UnixMillis) -> anyhow::Result<()> {
+async fn write_down(data: &Path, zone: TimeZone, detail: String, now: UnixMillis) -> anyhow::Result<()> {
     let signer = Signer::load_or_create(&data.join("signing-key")).context("could not read the signing key")?;
-    let log = AuditLog::open(data, Arc::new(signer)).await?;
+    let log = AuditLog::open(data, Arc::new(signer), zone).await?;
     let act = Act::new(now, Who::default(), AuditAction::RightsChanged, What::default(), detail);
     log.append(&[act]).await.context("could not write the audit log")?;
     log.0.close().await;

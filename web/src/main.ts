@@ -2,6 +2,7 @@
 import "./ui/tokens.css";
 import "./ui/base.css";
 import { useLanguage } from "./i18n";
+import { useZone } from "./i18n/zone";
 import { onFactorNeeded } from "./protocol/http";
 import { settings } from "./state/settings";
 import { installAnnouncer } from "./ui/announce";
@@ -10,6 +11,7 @@ import { installMenus } from "./ui/menu";
 import { installRouter, show } from "./ui/router";
 import { installTheme } from "./ui/theme";
 
+useZone(document.querySelector<HTMLMetaElement>('meta[name="lectern-zone"]')?.content || null);
 installTheme();
 installMenus();
 installAnnouncer();

@@ -1,5 +1,7 @@
 /** The cores of exam patrol: grids, tours, the wall's state, the timeline's zoom, pictures in step. */
 import { describe, expect, test } from "vitest";
+import { clock } from "../src/i18n/format";
+import { instant, spanOfDay, useZone } from "../src/i18n/zone";
 import type { AlarmItem, Camera, CameraDay, CameraGap, Place } from "../src/protocol/generated/index";
 import { camerasOf, growCatalogue, search } from "../src/state/patrol/catalogue";
 import { gapAt, isWhole, joined, landmark, nextSeen, pieces, seenAt, touches, withTail } from "../src/state/patrol/day";
@@ -238,9 +240,21 @@ describe("timeline", () => {
     expect(reveal(view, 50_000, bounds)).toEqual({ from: 49_500, to: 50_500 });
   });
   test("marks are round moments of local time", () => {
-    expect(ticks(bounds, 1_000, 90, 0).map((m) => m.at / 3_600_000)).toEqual([0, 3, 6, 9, 12, 15, 18, 21, 24]);
-    expect(ticks({ from: 0, to: 10_000 }, 1_000, 90, 0).map((m) => m.at)).toEqual([0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000, 10_000]);
-    expect(ticks(bounds, 1_000, 90, 1_800_000)[0]?.at, "half-hour zones").toBe(9_000_000);
+    expect(ticks(bounds, 1_000, 90, () => 0).map((m) => m.at / 3_600_000)).toEqual([0, 3, 6, 9, 12, 15, 18, 21, 24]);
+    expect(ticks({ from: 0, to: 10_000 }, 1_000, 90, () => 0).map((m) => m.at)).toEqual([0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000, 10_000]);
+    expect(ticks(bounds, 1_000, 90, () => 1_800_000)[0]?.at, "half-hour zones").toBe(9_000_000);
+  });
+  test("marks stay round on a day when clocks change", () => {
+    useZone("America/New_York");
+    for (const [date, hours] of [["2026-03-08", "00 03 06 09 12 15 18 21 00"], ["2026-11-01", "00 03 06 09 12 15 18 21 00"]] as const) {
+      const marks = ticks(spanOfDay(date), 1_000);
+      expect(marks.map((m) => clock(m.at).slice(0, 2)).join(" "), date).toBe(hours);
+      expect(marks.every((m) => clock(m.at).endsWith(":00")), date).toBe(true);
+    }
+    // The hour that comes twice has its marks both times.
+    const change = instant("2026-11-01", "02:00") - 3_600_000;
+    expect(ticks({ from: change - 1_800_000, to: change + 1_800_000 }, 400).map((m) => clock(m.at))).toEqual(["01:30", "01:45", "01:00", "01:15", "01:30"]);
+    useZone(null);
   });
   test("hours that touch are one bar; a thousand gaps are few pieces, and one in view is itself", () => {
     expect(joined([{ from: 5, to: 9 }, { from: 0, to: 5 }, { from: 20, to: 30 }])).toEqual([{ from: 0, to: 9 }, { from: 20, to: 30 }]);

@@ -1,6 +1,7 @@
 /** Pages of exam patrol against a server that answers by path: failures in words, the second factor, forms as they are sent. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { en } from "../src/i18n/en";
+import { useZone } from "../src/i18n/zone";
 import { setDictionary } from "../src/i18n/index";
 import { setPatrolWords } from "../src/i18n/patrol";
 import { patrolEn } from "../src/i18n/patrol-en";
@@ -126,6 +127,9 @@ test("a camera's form: no password typed keeps the kept one; a new camera has an
 
 test("a rule of looking: of a place or a camera, always or within a window", () => {
   expect(readRule(form({ scope: "c:k", effect: "limit", "deed-live": "on", from: "2026-11-21T08:00", to: "2026-11-21T12:00" }))).toEqual({ place: null, camera: "k", effect: "limit", deeds: ["live"], windows: [{ from: new Date("2026-11-21T08:00").getTime(), to: new Date("2026-11-21T12:00").getTime() }] });
+  useZone("Asia/Shanghai");
+  expect(readRule(form({ scope: "c:k", effect: "limit", from: "2026-11-21T08:00", to: "2026-11-22T00:00" })).windows, "in the service's time").toEqual([{ from: Date.parse("2026-11-21T00:00:00Z"), to: Date.parse("2026-11-21T16:00:00Z") }]);
+  useZone(null);
   expect(readRule(form({ scope: "p:s", effect: "deny", from: "", to: "" }))).toMatchObject({ place: "s", camera: null, deeds: [], windows: [] });
 });
 

@@ -4,6 +4,7 @@ import { html } from "lit";
 import type { Account, Class, LessonItem, RecordingItem, RecordingPage } from "../src/protocol/generated/index";
 import { en } from "../src/i18n/en";
 import { setDictionary } from "../src/i18n/index";
+import { useZone } from "../src/i18n/zone";
 import { loadSession, session } from "../src/state/session";
 import { announce, notify } from "../src/ui/announce";
 import { editClass } from "../src/ui/class-form";
@@ -242,4 +243,61 @@ test("a page left open overnight shows the new day", async () => {
   await vi.advanceTimersByTimeAsync(30_000);
   expect(asked.at(-1)).toContain("day=2026-11-22");
   vi.useRealTimers();
+});
+
+test.each([
+  ["Asia/Shanghai", "2026-11-21T16:30:00Z", "2026-11-22", "00:30"],
+  ["Asia/Shanghai", "2026-11-21T15:30:00Z", "2026-11-21", "23:30"],
+  ["Pacific/Pago_Pago", "2026-11-22T05:30:00Z", "2026-11-21", "18:30"],
+  ["Pacific/Kiritimati", "2026-11-21T10:30:00Z", "2026-11-22", "00:30"],
+  ["America/New_York", "2026-11-01T06:30:00Z", "2026-11-01", "01:30"],
+])("today is the service's day: %s at %s", async (zone, now, date, time) => {
+  vi.useFakeTimers({ now: new Date(now) });
+  const starts = Date.now();
+  const lesson = { id: "l", class: "k", code: "c", title: "Lotus", teacher: "Li", school: "", subject: "", grade: "", starts, duration_min: 40, state: "planned", mine: true, again: false, recording: null, participants: 0 } as unknown as LessonItem;
+  const asked = serve({ "GET /api/v1/me": { ...me, zone }, "GET /api/v1/lessons": [lesson] });
+  const page = await put("page-today");
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked.at(-1)).toContain(`day=${date}`);
+  expect(page.querySelector(".page-head p")?.textContent).toMatch(new RegExp(`^${date} .*${time}$`));
+  expect(page.querySelector(".lesson .time")?.textContent).toBe(time);
+  page.querySelector<HTMLButtonElement>(`[aria-label="${en.today.nextDay}"]`)?.click();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked.at(-1)).toContain(`day=${new Date(Date.parse(date) + 86_400_000).toISOString().slice(0, 10)}`);
+  vi.useRealTimers();
+  useZone(null);
+});
+
+test("a class is planned in the service's time, and the form says so where the computer's is another", async () => {
+  useZone("Pacific/Kiritimati");
+  session.commit({ phase: "in", account });
+  const sent: unknown[] = [];
+  serve({ "GET /api/v1/places": [{ id: "p", parent: null, level: "school", name: "West" }], "GET /api/v1/accounts": [account], "POST /api/v1/classes": planned });
+  const answer = globalThis.fetch;
+  vi.stubGlobal("fetch", (path: string, init: RequestInit) => (init.body ? sent.push(JSON.parse(String(init.body))) : 0, answer(path, init)));
+  const done = editClass(null, "2026-03-08");
+  await vi.waitFor(() => expect(document.querySelector("dialog #f-title")).not.toBeNull());
+  const field = (id: string): HTMLInputElement => document.querySelector(`dialog #${id}`) as HTMLInputElement;
+  expect([field("f-date").value, field("f-time").value]).toEqual(["2026-03-08", "08:00"]);
+  expect(document.querySelector("dialog [data-zone]")?.textContent).toBe("Times are in Pacific/Kiritimati (UTC+14)");
+  field("f-title").value = "Lotus";
+  document.querySelector("dialog form")?.dispatchEvent(new Event("submit", { cancelable: true }));
+  expect(await done).not.toBeNull();
+  expect(sent).toMatchObject([{ starts: Date.parse("2026-03-07T18:00:00Z") }]);
+  useZone(null);
+});
+
+test("the form for a class offers the next quarter of an hour of today, also just before midnight", async () => {
+  vi.useFakeTimers({ now: new Date("2026-11-21T15:52:00Z"), toFake: ["Date"] });
+  useZone("Asia/Shanghai");
+  session.commit({ phase: "in", account });
+  serve({ "GET /api/v1/places": [{ id: "p", parent: null, level: "school", name: "West" }], "GET /api/v1/accounts": [account] });
+  const done = editClass(null, "2026-11-21");
+  await vi.waitFor(() => expect(document.querySelector("dialog #f-title")).not.toBeNull());
+  const field = (id: string): string => (document.querySelector(`dialog #${id}`) as HTMLInputElement).value;
+  expect([field("f-date"), field("f-time")]).toEqual(["2026-11-21", "23:45"]);
+  document.querySelector<HTMLButtonElement>("dialog button[type=button]")?.click();
+  await done;
+  vi.useRealTimers();
+  useZone(null);
 });

@@ -149,9 +149,10 @@ async fn an_export_proves_itself() {
     entries[0].who.name = "=cmd()".into();
     let audit = filled(dir.path(), &entries).await;
     let query = Query { camera: Some(w.cameras[0]), ..Query::default() };
-    for format in [Format::Jsonl, Format::Csv] {
+    let shanghai = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    for format in [Format::Jsonl, Format::Csv(shanghai)] {
         let mut out = vec![];
-        let exported = audit.export(&query, format, &mut out).unwrap();
+        let exported = audit.export(&query, format.clone(), &mut out).unwrap();
         assert_eq!((exported.entries, exported.head.n), (25, 100));
         let text = String::from_utf8(out.clone()).unwrap();
         let last = text.trim_end().lines().last().unwrap();
@@ -171,10 +172,16 @@ async fn an_export_proves_itself() {
                 let times: Vec<_> = lines.iter().filter_map(|l| crate::entry::entry_in(l.as_bytes())).collect();
                 assert!(times.len() == 25 && times.is_sorted_by_key(|s| s.n), "oldest first");
             }
-            Format::Csv => {
+            Format::Csv(_) => {
                 let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&out[3..]);
                 let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
                 assert_eq!((rows.len(), &rows[0][0], &rows[0][4], &rows[1][4]), (26, "1", "'=cmd()", "人1"));
+                let at: jiff::Timestamp = rows[0][2].parse().unwrap();
+                assert!(
+                    rows[0][2].ends_with("+08:00") && at.as_millisecond().to_string() == rows[0][1],
+                    "{:?}",
+                    rows[0]
+                );
             }
         }
     }
@@ -250,7 +257,7 @@ async fn an_export_is_verified_without_the_log_and_every_edit_is_found() {
         assert!(check(&lines.concat()).faults.iter().any(|f| f.line == 21 || f.line == 22));
     }
 
-    let table = export(&Query::default(), Format::Csv);
+    let table = export(&Query::default(), Format::Csv(jiff::tz::TimeZone::UTC));
     let report = check(&table);
     assert!(report.ok && report.entries == 40, "{report}");
     for at in (3..table.len()).step_by(97) {

@@ -160,6 +160,15 @@ pub(super) fn local(at: UnixMillis, utc_offset_s: i32) -> String {
     }
 }
 
+/// `UTC+8`, `UTC-3:30`: how far local time is ahead.
+pub(super) fn offset_words(utc_offset_s: i32) -> String {
+    let (sign, minutes) = (if utc_offset_s < 0 { '-' } else { '+' }, utc_offset_s.unsigned_abs() / 60);
+    match (minutes / 60, minutes % 60) {
+        (hours, 0) => format!("UTC{sign}{hours}"),
+        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+    }
+}
+
 /// The fingerprint of a public key: SHA-256 in groups of four digits.
 #[must_use]
 pub fn fingerprint(public: &[u8; 32]) -> String {
@@ -180,7 +189,7 @@ impl fmt::Display for Report {
             writeln!(f, "exported by {} ({}) from {} at {at}", by.name, by.login, self.server)?;
         }
         if let Some((from, to)) = self.range {
-            writeln!(f, "asked for: {} to {}", self.local(from), self.local(to))?;
+            writeln!(f, "asked for: {} to {} ({})", self.local(from), self.local(to), offset_words(self.utc_offset_s))?;
         }
         for c in &self.cameras {
             let span = match (c.from, c.to) {
@@ -215,5 +224,19 @@ impl fmt::Display for Report {
             writeln!(f, "… and {} more", self.more)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_named_to_the_minute() {
+        for (offset_s, words) in
+            [(28_800, "UTC+8"), (0, "UTC+0"), (20_700, "UTC+5:45"), (-12_600, "UTC-3:30"), (-39_600, "UTC-11")]
+        {
+            assert_eq!(offset_words(offset_s), words);
+        }
     }
 }

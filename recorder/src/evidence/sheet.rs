@@ -3,7 +3,7 @@
 use super::{
     format::{Event, EventKind, Manifest, stream_name},
     plan::PlannedCamera,
-    report::{fingerprint, local},
+    report::{fingerprint, local, offset_words},
     zip::Written,
 };
 use lectern_media::{CameraStream, UnixMillis};
@@ -70,8 +70,7 @@ pub(super) fn html(manifest: &Manifest, cameras: &[PlannedCamera], written: &[Wr
     let mut row = |name: &str, value: &str| {
         let _ = write!(out, "<tr><th>{name}</th><td>{value}</td></tr>");
     };
-    let hours = manifest.utc_offset_s / 3600;
-    row("导出时间", &format!("{}（UTC{hours:+}）", at(manifest.made)));
+    row("导出时间", &format!("{}（{}）", at(manifest.made), offset_words(manifest.utc_offset_s)));
     row("导出人", &escape(&format!("{}（账号 {}，{}）", manifest.by.name, manifest.by.login, manifest.by.place)));
     row("导出事由", &escape(&manifest.reason));
     row("时间范围", &format!("{} 至 {}", at(manifest.from), at(manifest.to)));

@@ -65,6 +65,7 @@ impl VodError {
 pub struct Recording {
     pub(crate) dir: PathBuf,
     pub(crate) facts: Facts,
+    pub(crate) zone: jiff::tz::TimeZone,
 }
 
 impl Recording {
@@ -77,7 +78,13 @@ impl Recording {
         let (header, _) = Header::read(&dir)?;
         let seal = Seal::read(&dir)?;
         let facts = Facts::read(&dir, header.meta, seal)?;
-        Ok(Self { dir, facts })
+        Ok(Self { dir, facts, zone: jiff::tz::TimeZone::UTC })
+    }
+
+    /// The day that a download names is one of this zone; without it, of UTC.
+    #[must_use]
+    pub fn in_zone(self, zone: jiff::tz::TimeZone) -> Self {
+        Self { zone, ..self }
     }
 
     /// What it holds.

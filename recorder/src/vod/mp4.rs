@@ -92,7 +92,6 @@ impl Recording {
 
     /// What a download says of itself.
     fn texts(&self, picture: Picture, sound: bool) -> Texts {
-        let date = jiff::Timestamp::from_millisecond(self.facts.meta.started.0).unwrap_or_default();
         let missing: u64 = self.facts.gaps.iter().filter(|g| g.track.is_none()).map(|g| g.to_ms - g.from_ms).sum();
         let held = if sound { "the teacher's microphone" } else { "no sound" };
         let missing =
@@ -101,7 +100,7 @@ impl Recording {
         Texts {
             title: meta.title.clone(),
             artist: meta.teacher.clone(),
-            date: date.strftime("%Y-%m-%d").to_string(),
+            date: self.day(),
             comment: format!(
                 "Holds the teacher's {} and {held}; not the students{missing}. Recording {}.",
                 picture.word(),
@@ -163,12 +162,17 @@ impl Recording {
     /// A file name people recognise, without what file systems refuse.
     pub(super) fn file_stem(&self, what: &str) -> String {
         let meta = &self.facts.meta;
-        let date = jiff::Timestamp::from_millisecond(meta.started.0).unwrap_or_default();
         let clean = |s: &str| -> String {
             s.chars().map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { ' ' } else { c }).take(60).collect()
         };
         let title = clean(&meta.title);
-        format!("{} {} {what}", date.strftime("%Y-%m-%d"), title.trim()).trim().to_owned()
+        format!("{} {} {what}", self.day(), title.trim()).trim().to_owned()
+    }
+
+    /// The day on which it began, as people there count days.
+    fn day(&self) -> String {
+        let began = jiff::Timestamp::from_millisecond(self.facts.meta.started.0).unwrap_or_default();
+        began.to_zoned(self.zone.clone()).strftime("%Y-%m-%d").to_string()
     }
 }
 

@@ -88,7 +88,7 @@ impl Bench {
     }
 
     fn archive(&self, port: &RecordingsPort) -> Archive {
-        Archive::new(self.data(), Arc::clone(&port.0.recorder))
+        Archive::new(self.data(), Arc::clone(&port.0.recorder), jiff::tz::TimeZone::UTC)
     }
 
     async fn lines(&self) -> Vec<String> {

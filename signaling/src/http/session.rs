@@ -24,7 +24,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use lectern_auth::{Backoff, BackoffPolicy, PasswordHash, Secret, Session, TokenText, password, session::AGE_MAX};
-use lectern_library::{Account, AccountChange, Authenticated, library};
+use lectern_library::{Account, AccountChange, Authenticated, library, timetable};
 use lectern_media::UnixMillis;
 use lectern_protocol::api::{AuditAction, ChangePassword, ChoosePassword, Me, SignIn};
 use parking_lot::Mutex;
@@ -189,6 +189,7 @@ async fn who_is(app: &App, caller: &Caller, account: &Account) -> ApiResult<Me> 
         csrf: caller.csrf.clone(),
         patrol: Viewer::new(&app.patrol, caller).patrols(),
         factor: factor::state(app, caller).await?,
+        zone: timetable::name_of(app.library.zone()).to_owned(),
     })
 }
 

@@ -55,6 +55,7 @@ async fn in_and_out_again() {
 
     let me = with_cookie(&w, Method::GET, "/api/v1/me", &cookie, "", None).await;
     assert_eq!(me.json()["csrf"], csrf, "the token is the session's");
+    assert_eq!(me.json()["zone"], "Asia/Shanghai", "days and times of day are in the service's zone");
     let out = with_cookie(&w, Method::DELETE, "/api/v1/session", &cookie, &csrf, None).await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     assert!(out.headers[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));

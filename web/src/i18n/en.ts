@@ -143,6 +143,7 @@ export const en = {
     copy: "Copy", copied: "Copied", search: "Search", more: "More", code: "Code",
     sections: "Sections", skip: "Skip to content", optional: "optional", dismiss: "Dismiss",
     minutes: (n: number) => `${n} min`,
+    zone: (name: string, offset: string) => `Times are in ${name} (${offset})`,
     unsavedLeave: "Leave without saving?", unsavedLead: "What you typed here will be lost.", discard: "Leave", keepEditing: "Keep editing",
   },
   nav: { today: "Today", library: "Library", patrol: "Patrol", admin: "Manage", people: "People", places: "Places", classes: "Classes" },

@@ -1,20 +1,27 @@
-/** Dates, clocks, lengths and sizes, the same way everywhere: 2026-11-21 周六, 24-hour clock, numbers with units. */
+/** Dates, clocks, lengths and sizes, the same way everywhere: 2026-11-21 周六, 24-hour clock, numbers with units. Times are those of
+ *  the service's zone (`zone.ts`). */
 import { t } from "./index";
+import { isoDay, offsetWords, wallOf, zoneDiffers, zoneName } from "./zone";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
 export function day(ms: number): string {
-  const d = new Date(ms);
-  return `${isoDay(d)} ${t.weekdays[d.getDay()]}`;
-}
-
-export function isoDay(d: Date): string {
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+  return `${isoDay(ms)} ${t.weekdays[wallOf(ms).weekday]}`;
 }
 
 export function clock(ms: number): string {
-  const d = new Date(ms);
-  return `${two(d.getHours())}:${two(d.getMinutes())}`;
+  const { hour, minute } = wallOf(ms);
+  return `${two(hour)}:${two(minute)}`;
+}
+
+/** 10:02:11 */
+export function clockS(ms: number): string {
+  return `${clock(ms)}:${two(wallOf(ms).second)}`;
+}
+
+/** In which zone the times are, where somebody could take them for another; else nothing. */
+export function zoneWords(now: number): string | null {
+  return zoneDiffers(now) ? t.common.zone(zoneName(), offsetWords(now)) : null;
 }
 
 /** 0:42, 12:05, 1:02:33 */

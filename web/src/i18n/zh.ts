@@ -11,6 +11,7 @@ export const zh: Dictionary = {
     copy: "复制", copied: "已复制", search: "搜索", more: "更多", code: "代码",
     sections: "栏目", skip: "跳到正文", optional: "可不填", dismiss: "知道了",
     minutes: (n) => `${n} 分钟`,
+    zone: (name, offset) => `时间按 ${name}（${offset}）显示`,
     unsavedLeave: "不保存就离开吗？", unsavedLead: "您在这里填写的内容会丢失。", discard: "不保存", keepEditing: "继续填写",
   },
   nav: { today: "今日课程", library: "资源库", patrol: "巡查", admin: "管理", people: "人员", places: "机构", classes: "课程" },

@@ -1,4 +1,5 @@
 /** Who is signed in, and what that allows on the pages. The server decides again on every request. */
+import { useZone } from "../i18n/zone";
 import * as api from "../protocol/api";
 import { ApiError, onSignedOut } from "../protocol/http";
 import type { Account, FactorState, Me, Role } from "../protocol/generated/index";
@@ -37,6 +38,8 @@ export function loadSession(): Promise<void> {
 }
 
 function entered(me: Me): void {
+  // The page says it too (main.ts), except from a development server, and as it was when the page was loaded.
+  if (me.zone) useZone(me.zone);
   // A server of before exam patrol says neither.
   session.commit({ phase: "in", account: me.account, patrol: me.patrol ?? false, factor: me.factor ?? null });
 }

@@ -1,7 +1,8 @@
 /** Plans a class or changes one. Resolves with the class as the server keeps it, or nothing. */
 import { html, nothing } from "lit";
 import { problemWords, t } from "../i18n";
-import { isoDay, clock } from "../i18n/format";
+import { clock, zoneWords } from "../i18n/format";
+import { instant, isoDay, spanOfDay, today } from "../i18n/zone";
 import * as api from "../protocol/api";
 import type { Account, Class, ClassMode, NewClass, Place, Repeat } from "../protocol/generated/index";
 import { hasRole, session } from "../state/session";
@@ -31,7 +32,8 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
   if (existing && !choices.some((place) => place.id === existing.place)) choices.unshift({ id: existing.place, name: places.find((place) => place.id === existing.place)?.name ?? existing.school });
   if (p.status === "rejected") error = p.reason;
   else if (a.status === "rejected") error = a.reason;
-  const start = existing ? new Date(existing.starts) : nextSlot(day);
+  const start = existing ? existing.starts : nextSlot(day);
+  const zone = zoneWords(Date.now());
   let mode: ClassMode = existing?.mode ?? "dedicated";
   let repeat: Repeat = existing?.repeat ?? "once";
 
@@ -49,10 +51,10 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
         teacher: text("teacher"),
         place: text("place"),
         mode,
-        starts: new Date(`${text("date")}T${text("time")}`).getTime(),
+        starts: instant(text("date"), text("time")),
         duration_min: Number(text("duration")),
         repeat,
-        until: repeat === "weekly" && until ? new Date(`${until}T23:59`).getTime() : null,
+        until: repeat === "weekly" && until ? instant(until, "23:59") : null,
         waiting_room: form.has("waiting_room"),
         record: form.has("record"),
       };
@@ -80,9 +82,10 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
       <div class="field wide"><label for="f-title">${t.classForm.name}</label><input class="input" id="f-title" name="title" required maxlength="200" autofocus placeholder=${t.classForm.namePlaceholder} value=${existing?.title ?? ""} /></div>
       <div class="field"><label for="f-date">${t.classForm.date}</label><input class="input" id="f-date" type="date" name="date" required value=${isoDay(start)} /></div>
       <div class="pair">
-        <div class="field"><label for="f-time">${t.classForm.time}</label><input class="input" id="f-time" type="time" name="time" required value=${clock(start.getTime())} /></div>
+        <div class="field"><label for="f-time">${t.classForm.time}</label><input class="input" id="f-time" type="time" name="time" required value=${clock(start)} /></div>
         <div class="field"><label for="f-duration">${t.classForm.duration}</label><input class="input" id="f-duration" type="number" name="duration" required min="1" max="600" value=${existing?.duration_min ?? 40} /></div>
       </div>
+      ${zone ? html`<p class="small muted wide" data-zone>${zone}</p>` : nothing}
       <div class="field"><label for="f-teacher">${t.classForm.teacher}</label>
         <select class="input" id="f-teacher" name="teacher">${people.map((person) => html`<option value=${person.id} ?selected=${person.id === (existing?.teacher ?? account?.id)}>${person.name}</option>`)}</select></div>
       <div class="field"><label for="f-place">${t.classForm.place}</label>
@@ -91,7 +94,7 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
       <div class="field"><label for="f-grade">${t.classForm.grade}</label><input class="input" id="f-grade" name="grade" maxlength="50" value=${existing?.grade ?? ""} /></div>
       ${radio<ClassMode>("mode", t.classForm.mode, mode, [["dedicated", t.classForm.dedicated, t.classForm.dedicatedLead], ["famous", t.classForm.famous, t.classForm.famousLead]], (v) => { mode = v; })}
       ${radio<Repeat>("repeat", t.classForm.repeat, repeat, [["once", t.classForm.once], ["weekly", t.classForm.weekly]], (v) => { repeat = v; })}
-      ${repeat === "weekly" ? html`<div class="field wide"><label for="f-until">${t.classForm.until} (${t.common.optional})</label><input class="input" id="f-until" type="date" name="until" value=${existing?.until ? isoDay(new Date(existing.until)) : ""} /></div>` : nothing}
+      ${repeat === "weekly" ? html`<div class="field wide"><label for="f-until">${t.classForm.until} (${t.common.optional})</label><input class="input" id="f-until" type="date" name="until" value=${existing?.until ? isoDay(existing.until) : ""} /></div>` : nothing}
       <div class="wide">
         <label class="check"><input type="checkbox" name="record" ?checked=${existing?.record ?? true} />${t.classForm.record}</label>
         <label class="check"><input type="checkbox" name="waiting_room" ?checked=${existing?.waiting_room ?? false} />${t.classForm.waitingRoom}</label>
@@ -105,8 +108,7 @@ export async function editClass(existing: Class | null, day: string): Promise<Cl
   }, "wide-dialog");
 }
 
-/** The next quarter of an hour on that day; 08:00 on another day than today. */
-function nextSlot(day: string): Date {
-  if (day !== isoDay(new Date())) return new Date(`${day}T08:00`);
-  return new Date(Math.ceil(Date.now() / 900_000) * 900_000);
+/** The next quarter of an hour on that day, its last one before midnight; 08:00 on another day than today. */
+function nextSlot(day: string): number {
+  return day === today() ? Math.min(Math.ceil(Date.now() / 900_000) * 900_000, spanOfDay(day).to - 900_000) : instant(day, "08:00");
 }

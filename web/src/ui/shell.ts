@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { CalendarDays, Cctv, KeyRound, LibraryBig, Settings, ShieldCheck, Users, LogOut, LogIn } from "lucide";
 import { t } from "../i18n";
+import { zoneWords } from "../i18n/format";
 import { changeSettings, settings, type Language, type Theme } from "../state/settings";
 import { hasRole, session, signOut, type SessionState } from "../state/session";
 import { icon } from "./icon";
@@ -50,6 +51,7 @@ export function shell(section: Section, content: TemplateResult, wide = false): 
 export function settingsMenu(): TemplateResult {
   const { account, phase } = session.get();
   const now = settings.get();
+  const zone = zoneWords(Date.now());
   const segment = <V extends string>(name: string, legend: string, value: V, options: [V, string][], choose: (v: V) => void): TemplateResult =>
     html`<fieldset>
       <legend class="label">${legend}</legend>
@@ -67,6 +69,7 @@ export function settingsMenu(): TemplateResult {
     <div class="panel">
       ${segment<Language>("language", t.settings.language, now.language, [["zh-CN", "中文"], ["en", "English"]], (language) => changeSettings({ language }))}
       ${segment<Theme>("theme", t.settings.theme, now.theme, [["system", t.settings.system], ["light", t.settings.light], ["dark", t.settings.dark]], (theme) => changeSettings({ theme }))}
+      ${zone ? html`<p class="small muted" data-zone>${zone}</p>` : nothing}
       ${account
         ? html`<p class="small muted">${t.settings.signedInAs(account.name)}</p>
             <button class="menu-item" data-closes @click=${() => void password(account.login)}>${icon(KeyRound)}${t.password.title}</button>

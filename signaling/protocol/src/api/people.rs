@@ -188,5 +188,7 @@ secret_body! {
         pub patrol: bool,
         /// Its second factor.
         pub factor: super::FactorState,
+        /// The service's time zone (IANA name, `Asia/Shanghai`): its days and times of day are in it, wherever the caller is.
+        pub zone: String,
     }
 }

@@ -1662,7 +1662,11 @@ patrol: boolean,
 /**
  * Its second factor.
  */
-factor: FactorState, };
+factor: FactorState, 
+/**
+ * The service's time zone (IANA name, `Asia/Shanghai`): its days and times of day are in it, wherever the caller is.
+ */
+zone: string, };
 
 /**
  * A grant: good for this session, this camera, this range, for at most 60 s. Ask again before it ends.

@@ -1,5 +1,7 @@
 /** The view of a timeline: which stretch of time its width shows. All in Unix milliseconds and pixels. Pure. */
 
+import { offsetAt } from "../../i18n/zone";
+
 export interface View {
   from: number;
   to: number;
@@ -46,11 +48,18 @@ export const momentAt = (view: View, share: number): number => view.from + share
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200];
 
-/** The marks of the axis: round moments of local time, not nearer than `apartPx` to each other. */
-export function ticks(view: View, widthPx: number, apartPx = 90, zoneMs = -new Date(view.from).getTimezoneOffset() * 60_000): { at: number; seconds: boolean }[] {
+/** The marks of the axis: round times of the zone's clock, about `apartPx` from each other or more; `offset` says how far that clock
+ *  is ahead of UTC. On a day when clocks change the marks stay round. */
+export function ticks(view: View, widthPx: number, apartPx = 90, offset: (at: number) => number = offsetAt): { at: number; seconds: boolean }[] {
   const perPx = (view.to - view.from) / Math.max(1, widthPx);
   const step = (STEPS_S.find((s) => s * 1_000 >= perPx * apartPx) ?? 86_400) * 1_000;
   const marks: { at: number; seconds: boolean }[] = [];
-  for (let at = Math.ceil((view.from + zoneMs) / step) * step - zoneMs; at <= view.to; at += step) marks.push({ at, seconds: step < 60_000 });
+  const past = (at: number): number => (((at + offset(at)) % step) + step) % step;
+  // Off the mark only where clocks have changed since `before`: then the round time that lies behind, or the next.
+  const round = (at: number, before: number): number => {
+    const over = past(at);
+    return over === 0 ? at : at - over > before && past(at - over) === 0 ? at - over : at + step - over;
+  };
+  for (let at = round(view.from + ((step - past(view.from)) % step), view.from); at <= view.to; at = round(at + step, at)) marks.push({ at, seconds: step < 60_000 });
   return marks;
 }

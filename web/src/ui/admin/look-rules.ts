@@ -2,7 +2,9 @@
 import { html, nothing } from "lit";
 import { Trash2 } from "lucide";
 import { problemWords, t } from "../../i18n";
+import { zoneWords } from "../../i18n/format";
 import { p, usePatrolWords } from "../../i18n/patrol";
+import { instantOf } from "../../i18n/zone";
 import type { Account, CameraDeed, LookEffect, LookRule, NewLookRule, Place } from "../../protocol/generated/index";
 import { addLookRule, deleteLookRule, lookRules } from "../../protocol/patrol";
 import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../state/patrol/load";
@@ -17,7 +19,7 @@ export const DEEDS: CameraDeed[] = ["see", "live", "listen", "play", "snapshot",
 /** Pure: the form as it is sent. Places and cameras share one list: `p:` and `c:` tell them apart. */
 export function readRule(form: FormData): NewLookRule {
   const scope = String(form.get("scope") ?? "");
-  const moment = (name: string): number => new Date(String(form.get(name) ?? "")).getTime();
+  const moment = (name: string): number => instantOf(String(form.get(name) ?? ""));
   const [from, to] = [moment("from"), moment("to")];
   return {
     place: scope.startsWith("p:") ? scope.slice(2) : null,
@@ -74,7 +76,7 @@ export async function editLookRules(account: Pick<Account, "id" | "name">, place
         </div>
         <fieldset class="field"><legend class="label">${p.rules.deeds}</legend><div class="checks">${DEEDS.map((d) => html`<label class="check"><input type="checkbox" name="deed-${d}" ?checked=${d === "live"} />${p.rules.deedNames[d]}</label>`)}</div></fieldset>
         ${none ? html`<p class="fault small bad-text" role="alert">${p.rules.chooseDeed}</p>` : nothing}
-        <fieldset class="field"><legend class="label">${p.rules.when}</legend><div class="two"><input class="input" type="datetime-local" name="from" aria-label=${p.rules.from} /><input class="input" type="datetime-local" name="to" aria-label=${p.rules.to} /></div></fieldset>
+        <fieldset class="field"><legend class="label">${p.rules.when}</legend><div class="two"><input class="input" type="datetime-local" name="from" aria-label=${p.rules.from} /><input class="input" type="datetime-local" name="to" aria-label=${p.rules.to} /></div>${zoneWords(Date.now()) ? html`<span class="small muted">${zoneWords(Date.now())}</span>` : nothing}</fieldset>
         <div class="dialog-actions"><button type="button" class="btn" @click=${() => close(null)}>${t.common.close}</button><button class="btn primary">${p.rules.add}</button></div>
       </form>
     </div>`;

@@ -2,7 +2,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { Mic, MicOff, Video, VideoOff } from "lucide";
 import { t } from "../../i18n";
-import { clock, day, isoDay } from "../../i18n/format";
+import { clock, day } from "../../i18n/format";
+import { isoDay, today } from "../../i18n/zone";
 import type { DeviceFault } from "../../media/faults";
 import type { ClassPreview } from "../../protocol/generated/index";
 import type { ClassSession } from "../../state/class-session";
@@ -62,7 +63,7 @@ export class LecLobby extends View {
     const { camera, microphone } = this.session.store.get();
     const { account } = person.get();
     const starts = preview.mine && preview.state !== "live";
-    const today = isoDay(new Date(preview.starts)) === isoDay(new Date());
+    const isToday = isoDay(preview.starts) === today();
     return html`<div class="corner">${settingsMenu()}</div>
       <main class="lobby">
         <header>
@@ -72,7 +73,7 @@ export class LecLobby extends View {
             ·
             ${preview.state === "live"
               ? html`<span class="badge live"><span class="dot"></span>${t.lobby.running}</span>`
-              : html`<span class="num">${t.lobby.opensAt(today ? clock(preview.starts) : `${day(preview.starts)} ${clock(preview.starts)}`)}</span>`}
+              : html`<span class="num">${t.lobby.opensAt(isToday ? clock(preview.starts) : `${day(preview.starts)} ${clock(preview.starts)}`)}</span>`}
           </p>
         </header>
         <section class="self" aria-label=${t.lobby.camera}>

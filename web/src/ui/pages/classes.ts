@@ -3,7 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { CalendarPlus, Ellipsis, Link, MonitorPlay, Pencil, Plus, RadioTower, Trash2, Upload, UsersRound } from "lucide";
 import { problemWords, t } from "../../i18n";
-import { clock, day, isoDay } from "../../i18n/format";
+import { clock, day } from "../../i18n/format";
+import { isoDay, today, wallOf } from "../../i18n/zone";
 import * as api from "../../protocol/api";
 import type { Class } from "../../protocol/generated/index";
 import { lastDay } from "./last-day";
@@ -38,7 +39,7 @@ class PageClasses extends Page {
 
   async #edit(existing: Class | null): Promise<void> {
     const { editClass } = await import("../class-form");
-    if (await editClass(existing, isoDay(new Date()))) void this.load();
+    if (await editClass(existing, today())) void this.load();
   }
 
   async #import(): Promise<void> {
@@ -54,7 +55,7 @@ class PageClasses extends Page {
   /** Of the class's last lesson that was held; earlier ones are found in the timetable of their day. */
   async #attendance(c: Class): Promise<void> {
     try {
-      const [{ showAttendance }, lessons] = await Promise.all([import("../attendance"), api.lessons(isoDay(new Date(lastDay(c, Date.now()))))]);
+      const [{ showAttendance }, lessons] = await Promise.all([import("../attendance"), api.lessons(isoDay(lastDay(c, Date.now())))]);
       const held = lessons.filter((l) => l.class === c.id && l.state === "over").at(-1);
       if (held) await showAttendance({ id: held.id, title: `${c.title} · ${day(held.starts)}` });
       else notify({ text: t.attendance.none });
@@ -74,7 +75,7 @@ class PageClasses extends Page {
   }
 
   #when(c: Class): string {
-    return c.repeat === "weekly" ? t.classesAdmin.weekly(t.weekdays[new Date(c.starts).getDay()] ?? "", clock(c.starts)) : `${day(c.starts)} ${clock(c.starts)}`;
+    return c.repeat === "weekly" ? t.classesAdmin.weekly(t.weekdays[wallOf(c.starts).weekday] ?? "", clock(c.starts)) : `${day(c.starts)} ${clock(c.starts)}`;
   }
 
   protected override content(): TemplateResult {

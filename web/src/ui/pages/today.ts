@@ -3,7 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { ChevronLeft, ChevronRight, CircleDot, Coffee, Ellipsis, Link, MonitorPlay, Plus, Presentation, RadioTower, RotateCcw, Upload, UsersRound } from "lucide";
 import { problemWords, t } from "../../i18n";
-import { clock, day, isoDay } from "../../i18n/format";
+import { clock, day, zoneWords } from "../../i18n/format";
+import { addDays, instant, isoDay, today } from "../../i18n/zone";
 import * as api from "../../protocol/api";
 import type { LessonItem } from "../../protocol/generated/index";
 import { hasRole, session } from "../../state/session";
@@ -17,7 +18,6 @@ import { pickNext } from "./today-next";
 import "./today.css";
 
 const REFRESH_MS = 20_000;
-const DAY_MS = 86_400_000;
 
 class PageToday extends Page {
   protected readonly section = "today";
@@ -46,7 +46,7 @@ class PageToday extends Page {
   }
 
   get #day(): string {
-    return this.#other ?? isoDay(new Date());
+    return this.#other ?? today();
   }
 
   async #refresh(): Promise<void> {
@@ -72,18 +72,18 @@ class PageToday extends Page {
   }
 
   #show(wanted: string): void {
-    this.#other = wanted === isoDay(new Date()) ? null : wanted;
+    this.#other = wanted === today() ? null : wanted;
     void this.load();
   }
 
   #go(days: number | null): void {
-    this.#show(isoDay(days === null ? new Date() : new Date(new Date(`${this.#day}T12:00`).getTime() + days * DAY_MS)));
+    this.#show(days === null ? today() : addDays(this.#day, days));
   }
 
   async #create(): Promise<void> {
     const { editClass } = await import("../class-form");
     const created = await editClass(null, this.#day);
-    if (created) this.#show(isoDay(new Date(created.starts)));
+    if (created) this.#show(isoDay(created.starts));
   }
 
   async #devices(item: LessonItem, publishes: boolean): Promise<void> {
@@ -103,7 +103,8 @@ class PageToday extends Page {
 
   protected override content(): TemplateResult {
     const { account } = session.get();
-    const today = this.#day === isoDay(new Date());
+    const isToday = this.#day === today();
+    const zone = zoneWords(Date.now());
     const plans = hasRole(account, "administrator", "teacher");
     const words = this.#error ? problemWords(this.#error) : null;
     return shell(
@@ -111,12 +112,13 @@ class PageToday extends Page {
       html`
         <div class="page-head">
           <div class="day-nav">
-            <h1>${today ? t.today.title : html`<span class="num">${day(new Date(`${this.#day}T12:00`).getTime())}</span>`}</h1>
-            ${today ? html`<p class="muted num">${day(Date.now())} · ${clock(Date.now())}</p>` : nothing}
+            <h1>${isToday ? t.today.title : html`<span class="num">${day(instant(this.#day, "12:00"))}</span>`}</h1>
+            ${isToday ? html`<p class="muted num">${day(Date.now())} · ${clock(Date.now())}</p>` : nothing}
+            ${zone ? html`<p class="small muted" data-zone>${zone}</p>` : nothing}
           </div>
           <div class="row">
             <button class="btn icon-only" aria-label=${t.today.previousDay} title=${t.today.previousDay} @click=${() => this.#go(-1)}>${icon(ChevronLeft)}</button>
-            <button class="btn" ?disabled=${today} @click=${() => this.#go(null)}>${t.today.toToday}</button>
+            <button class="btn" ?disabled=${isToday} @click=${() => this.#go(null)}>${t.today.toToday}</button>
             <button class="btn icon-only" aria-label=${t.today.nextDay} title=${t.today.nextDay} @click=${() => this.#go(1)}>${icon(ChevronRight)}</button>
           </div>
           ${plans
@@ -127,7 +129,7 @@ class PageToday extends Page {
             : nothing}
         </div>
         ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
-        ${this.#items === null ? (words ? nothing : this.#rows()) : this.#list(this.#items, today, plans)}
+        ${this.#items === null ? (words ? nothing : this.#rows()) : this.#list(this.#items, isToday, plans)}
       `,
     );
   }
@@ -136,7 +138,7 @@ class PageToday extends Page {
     return html`<div aria-hidden="true"><div class="skeleton hero-skeleton"></div>${[1, 2, 3].map(() => html`<div class="skeleton row-skeleton"></div>`)}</div>`;
   }
 
-  #list(items: LessonItem[], today: boolean, plans: boolean): TemplateResult {
+  #list(items: LessonItem[], isToday: boolean, plans: boolean): TemplateResult {
     if (items.length === 0) {
       return html`<div class="empty">
         ${icon(Coffee)}
@@ -145,9 +147,9 @@ class PageToday extends Page {
         ${plans ? html`<button class="btn primary" @click=${() => void this.#create()}>${icon(Plus)}${t.today.create}</button>` : nothing}
       </div>`;
     }
-    const next = today ? pickNext(items, Date.now()) : null;
+    const next = isToday ? pickNext(items, Date.now()) : null;
     return html`
-      ${today ? (next ? this.#hero(next) : html`<div class="note all-done">${icon(Coffee)}<p>${t.today.allDone}</p></div>`) : nothing}
+      ${isToday ? (next ? this.#hero(next) : html`<div class="note all-done">${icon(Coffee)}<p>${t.today.allDone}</p></div>`) : nothing}
       <ol class="lessons" aria-label=${t.today.title}>${repeat(items, (item) => item.id, (item) => this.#row(item))}</ol>
     `;
   }

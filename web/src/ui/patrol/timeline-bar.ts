@@ -2,16 +2,14 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { BellRing, Bookmark as BookmarkIcon, ChevronLeft, ChevronRight, ChevronsRight, Download, Ellipsis, Keyboard, ListTree, Lock, Pause, Play, SkipBack, SkipForward, StepBack, StepForward, TriangleAlert, Tv, ZoomIn, ZoomOut } from "lucide";
 import { t } from "../../i18n";
-import { isoDay } from "../../i18n/format";
+import { clockS } from "../../i18n/format";
 import { p } from "../../i18n/patrol";
+import { addDays, isoDay, today } from "../../i18n/zone";
 import { RATES } from "../../state/patrol/step";
 import { icon } from "../icon";
 import { settingsMenu } from "../shell";
 import { patrolMenu } from "./tabs";
 import type { TimelineKey } from "./timeline-keys";
-import { clockS } from "./words-of";
-
-const DAY_MS = 86_400_000;
 
 export interface TopBar {
   /** The first moment of the day. */
@@ -22,15 +20,14 @@ export interface TopBar {
 }
 
 export function topBar(bar: TopBar): TemplateResult {
-  const date = isoDay(new Date(bar.from));
-  // From the middle of the day, so that one of 23 or 25 hours is no other date.
-  const other = (by: number): string => isoDay(new Date(bar.from + by * DAY_MS + DAY_MS / 2));
+  const date = isoDay(bar.from);
+  const other = (by: number): string => addDays(date, by);
   const button = (name: string, mark: TemplateResult, run: () => void, pressed?: boolean): TemplateResult => html`<button class="btn quiet icon-only small" aria-label=${name} title=${name} aria-pressed=${pressed === undefined ? nothing : pressed} @click=${run}>${mark}</button>`;
   return html`<header class="wall-top">
     ${button(`${p.wall.tree} (T)`, icon(ListTree), () => bar.do({ do: "tree" }), bar.tree)}
     <a class="leave" href="/" title=${p.timeline.leave}>${p.timeline.title}</a>
     ${button(p.timeline.dayBefore, icon(ChevronLeft), () => bar.setDate(other(-1)))}
-    <input class="input date num" type="date" aria-label=${p.timeline.date} .value=${date} max=${isoDay(new Date())} @change=${(e: Event) => bar.setDate((e.target as HTMLInputElement).value)} />
+    <input class="input date num" type="date" aria-label=${p.timeline.date} .value=${date} max=${today()} @change=${(e: Event) => bar.setDate((e.target as HTMLInputElement).value)} />
     ${button(p.timeline.dayAfter, icon(ChevronRight), () => bar.setDate(other(1)))}
     <span class="gap"></span>
     <a class="btn quiet small" href="/wall" aria-label=${p.nav.wall}>${icon(Tv)}<span class="label-wide">${p.nav.wall}</span></a>

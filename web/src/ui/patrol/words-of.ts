@@ -1,20 +1,15 @@
 /** States, faults, gaps and spans in words. */
 import { p } from "../../i18n/patrol";
 import { t } from "../../i18n";
-import { isoDay } from "../../i18n/format";
+import { clockS } from "../../i18n/format";
+import { isoDay } from "../../i18n/zone";
 import { isWhole } from "../../state/patrol/day";
 import type { AlarmItem, Camera, CameraDay, CameraGap, CameraState, CameraStatus, CheckFinding } from "../../protocol/generated/index";
 
-const two = (n: number): string => String(n).padStart(2, "0");
-
-/** 10:02:11 */
-export function clockS(ms: number): string {
-  const d = new Date(ms);
-  return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
-}
+export { clockS };
 
 /** 2026-11-21 10:02:11 */
-export const stamp = (ms: number): string => `${isoDay(new Date(ms))} ${clockS(ms)}`;
+export const stamp = (ms: number): string => `${isoDay(ms)} ${clockS(ms)}`;
 
 /** How long, in the largest two units that matter: 12 秒, 3 分钟, 2 小时 5 分. */
 export function lasting(ms: number): string {

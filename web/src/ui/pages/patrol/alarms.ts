@@ -3,8 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { BellRing, Check, CircleCheck, Film, MessageSquare, SlidersHorizontal, UserRoundPlus, Webhook } from "lucide";
 import { problemWords, t } from "../../../i18n";
-import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
+import { isoDay, spanOfDay } from "../../../i18n/zone";
 import type { AlarmItem, HealthFault, PlaceId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
@@ -57,9 +57,9 @@ class PageAlarms extends Page {
   protected override async load(more = false): Promise<void> {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
-    const from = this.#date ? new Date(`${this.#date}T00:00:00`).getTime() : undefined;
+    const day = this.#date ? spanOfDay(this.#date) : undefined;
     try {
-      const page = await patrol.alarms({ place: this.#place || undefined, open: this.#onlyOpen || undefined, from, to: from === undefined ? undefined : from + 86_400_000, after: more ? (this.#next ?? undefined) : undefined }, asking.signal);
+      const page = await patrol.alarms({ place: this.#place || undefined, open: this.#onlyOpen || undefined, from: day?.from, to: day?.to, after: more ? (this.#next ?? undefined) : undefined }, asking.signal);
       const known = new Set(more ? this.#items?.map((a) => a.id) : []);
       this.#items = more ? [...(this.#items ?? []), ...page.items.filter((a) => !known.has(a.id))] : page.items;
       this.#paged = more;
@@ -123,7 +123,7 @@ class PageAlarms extends Page {
       <td class="small">${a.acknowledged_by ? html`${p.alarms.takenBy(a.acknowledged_by)}${a.acknowledged_at ? html` <span class="num muted">${clockS(a.acknowledged_at)}</span>` : nothing}${a.handed_to ? html`<br />${p.alarms.handedTo(a.handed_to)}` : nothing}` : html`<span class="muted">${p.alarms.nobody}</span>`}</td>
       <td class="acts-cell">
         ${isUrgent(a) ? html`<button class="btn small primary" @click=${() => void acknowledge(a, (x) => this.#changed(x))}>${icon(Check)}${p.alarms.acknowledge}</button>` : nothing}
-        <a class="btn quiet small icon-only" href=${`/patrol/timeline?cameras=${a.camera}&date=${isoDay(new Date(a.since))}&at=${a.since - 10_000}`} aria-label=${p.alarms.watch} title=${p.alarms.watch}>${icon(Film)}</a>
+        <a class="btn quiet small icon-only" href=${`/patrol/timeline?cameras=${a.camera}&date=${isoDay(a.since)}&at=${a.since - 10_000}`} aria-label=${p.alarms.watch} title=${p.alarms.watch}>${icon(Film)}</a>
         <button class="btn quiet small icon-only" aria-label=${p.alarms.note} title=${p.alarms.note} @click=${() => void handle(a, "note", (x) => this.#changed(x))}>${icon(MessageSquare)}</button>
         <button class="btn quiet small icon-only" aria-label=${p.alarms.handOver} title=${p.alarms.handOver} @click=${() => void handle(a, "hand", (x) => this.#changed(x))}>${icon(UserRoundPlus)}</button>
       </td>

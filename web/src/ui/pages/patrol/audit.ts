@@ -3,8 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Copy, Download, ScrollText, X } from "lucide";
 import { problemWords, t } from "../../../i18n";
-import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
+import { spanOfDay, today } from "../../../i18n/zone";
 import type { AuditAction, AuditEntry, AuditPage, AuditSum, PlaceId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
@@ -19,8 +19,6 @@ import { shell } from "../../shell";
 import { define } from "../../view";
 import { wordsNote } from "../../words";
 
-const DAY_MS = 86_400_000;
-
 class PageAudit extends Page {
   protected readonly section = "patrol";
   #catalogue: Catalogue = EMPTY_CATALOGUE;
@@ -32,8 +30,8 @@ class PageAudit extends Page {
   #login = "";
   #camera = "";
   #action: AuditAction | "" = "";
-  #from = isoDay(new Date());
-  #to = isoDay(new Date());
+  #from = today();
+  #to = today();
   #asking: AbortController | null = null;
 
   protected override named(): string {
@@ -65,8 +63,7 @@ class PageAudit extends Page {
   }
 
   #range(): { from: number; to: number } {
-    const from = new Date(`${this.#from}T00:00:00`).getTime();
-    return { from, to: Math.max(from, new Date(`${this.#to}T00:00:00`).getTime()) + DAY_MS };
+    return { from: spanOfDay(this.#from).from, to: spanOfDay(this.#to < this.#from ? this.#from : this.#to).to };
   }
 
   async #ask(more = false): Promise<void> {

@@ -3,8 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { ListTree } from "lucide";
 import { problemWords, t } from "../../../i18n";
-import { isoDay } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
+import { isoDay, spanOfDay } from "../../../i18n/zone";
 import type { Bookmark, Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { landmark, nextSeen, seenAt, withTail, type Landmark } from "../../../state/patrol/day";
@@ -36,7 +36,6 @@ import { wordsNote } from "../../words";
 import "../../patrol/bar.css";
 import "./timeline.css";
 
-const DAY_MS = 86_400_000;
 const STEP_MS = 100;
 const REFRESH_MS = 15_000;
 /** What is asked for again of what is known: gaps and parts are told a little later than they are. */
@@ -85,10 +84,10 @@ class PageTimeline extends Page {
     super();
     const query = new URLSearchParams(location.search);
     const wanted = Number(query.get("at")) || null;
-    const date = /^\d{4}-\d{2}-\d{2}$/.test(query.get("date") ?? "") ? (query.get("date") as string) : isoDay(new Date(wanted ?? Date.now()));
-    this.#bounds = dayOf(date);
+    const date = /^\d{4}-\d{2}-\d{2}$/.test(query.get("date") ?? "") ? (query.get("date") as string) : isoDay(wanted ?? Date.now());
+    this.#bounds = spanOfDay(date);
     this.#view = this.#bounds;
-    this.#clock = new MasterClock(wanted ?? Math.min(Date.now() - 60_000, this.#bounds.from + DAY_MS / 2), this.#bounds.from, Math.min(this.#bounds.to, Date.now()));
+    this.#clock = new MasterClock(wanted ?? Math.min(Date.now() - 60_000, (this.#bounds.from + this.#bounds.to) / 2), this.#bounds.from, Math.min(this.#bounds.to, Date.now()));
     this.#rows = (query.get("cameras") ?? "").split(",").filter(Boolean).slice(0, ROWS_MAX);
     if (wanted) this.#view = zoomAround(this.#bounds, shareOf(this.#bounds, wanted), 1 / 12, this.#bounds);
   }
@@ -153,7 +152,7 @@ class PageTimeline extends Page {
   #setDate(date: string): void {
     if (!/^\d{4}-\d{2}-\d{2}$/.test(date)) return;
     const before = this.#clock.position(performance.now()) - this.#bounds.from;
-    this.#bounds = dayOf(date);
+    this.#bounds = spanOfDay(date);
     this.#view = this.#bounds;
     this.#days.clear();
     this.#failed.clear();
@@ -166,7 +165,7 @@ class PageTimeline extends Page {
   }
 
   #keep(): void {
-    const query = new URLSearchParams({ date: isoDay(new Date(this.#bounds.from)), cameras: this.#rows.join(","), at: String(Math.round(this.#clock.position(performance.now()))) });
+    const query = new URLSearchParams({ date: isoDay(this.#bounds.from), cameras: this.#rows.join(","), at: String(Math.round(this.#clock.position(performance.now()))) });
     history.replaceState(null, "", `/patrol/timeline?${query}`);
   }
 
@@ -516,9 +515,3 @@ class PageTimeline extends Page {
   }
 }
 define("page-timeline", PageTimeline);
-
-/** A day of local time; not always 24 hours long, but rows are. */
-function dayOf(date: string): View {
-  const from = new Date(`${date}T00:00:00`).getTime();
-  return { from, to: from + DAY_MS };
-}
