@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { ROOT } from "./server.mjs";
+import { PATIENCE } from "./wait.mjs";
 
 export const CHROMIUM = process.env.LECTERN_CHROMIUM ?? "/usr/bin/chromium";
 
@@ -54,7 +55,7 @@ export class Browser {
    */
   async person(name, { source, locale = "zh-CN", timezoneId = "Asia/Shanghai", viewport = { width: 1366, height: 768 }, probe = "probe", ...more } = {}) {
     const context = await this.native.newContext({ locale, timezoneId, viewport, reducedMotion: "reduce", ...more });
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(30_000 * PATIENCE);
     await context.addInitScript({ content: await pageScript("source", source) });
     await context.addInitScript({ content: await pageScript(probe) });
     const person = new Person(name, context, await context.newPage());

@@ -53,6 +53,7 @@ export function* samples(bytes) {
         at += 4;
         keys.push(((flags & 0x400 ? bytes.readUInt32BE(at) : plain) & 0x1_0000) === 0);
         if (flags & 0x400) at += 4;
+        if (flags & 0x800) at += 4;
       }
     } else if (type === "mdat") {
       let at = from;

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { decodeStrip, stripHeight, STRIP_CELLS } from "./strip.mjs";
+import { PATIENCE } from "./wait.mjs";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
@@ -82,7 +83,7 @@ export async function ffmpegDecodes(file) {
 /** Whether GStreamer decodes a file to its end: the number of decoded buffers. */
 export async function gstreamerDecodes(file) {
   const { stdout } = await run("gst-launch-1.0", ["-v", "filesrc", `location=${file}`, "!", "decodebin", "!", "identity", "silent=false", "!", "fakesink"],
-    { maxBuffer: 1 << 28, timeout: 120_000 });
+    { maxBuffer: 1 << 28, timeout: 120_000 * PATIENCE });
   return (stdout.match(/chain {3}\*{7}/g) ?? []).length;
 }
 
@@ -95,7 +96,7 @@ export async function playInPage(page, player, playlist, { frames = 25, from = 0
   const library = { "hls.js": "hls.js/dist/hls.min.js", shaka: "shaka-player/dist/shaka-player.compiled.js" }[player];
   await page.evaluate(`${await readFile(require.resolve(library), "utf8")};undefined`);
   await page.evaluate(`${await stripScript()};undefined`);
-  return page.evaluate(async ([name, url, wanted, start]) => {
+  return page.evaluate(async ([name, url, wanted, start, within]) => {
     document.body.replaceChildren();
     const video = document.body.appendChild(document.createElement("video"));
     Object.assign(video, { muted: true, playsInline: true });
@@ -115,7 +116,7 @@ export async function playInPage(page, player, playlist, { frames = 25, from = 0
     const canvas = new OffscreenCanvas(64, 1);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     await new Promise((done) => {
-      const deadline = setTimeout(done, 30_000);
+      const deadline = setTimeout(done, within);
       const frame = () => {
         const { videoWidth: width, videoHeight: height } = video;
         canvas.width = width;
@@ -136,5 +137,5 @@ export async function playInPage(page, player, playlist, { frames = 25, from = 0
       if (video.readyState > 0) video.play().catch((error) => errors.push(String(error)));
     });
     return { seen, errors, duration: video.duration, width: video.videoWidth };
-  }, [player, playlist, frames, from]);
+  }, [player, playlist, frames, from, 30_000 * PATIENCE]);
 }

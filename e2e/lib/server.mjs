@@ -10,11 +10,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Api } from "./api.mjs";
 import { firstLogin } from "./login.mjs";
-import { until } from "./wait.mjs";
+import { PATIENCE, until } from "./wait.mjs";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Half an hour of twenty cameras takes minutes to check. */
-const COMMAND_MS = process.env.LECTERN_E2E === "accept" ? 1_200_000 : 120_000;
+const COMMAND_MS = PATIENCE * (process.env.LECTERN_E2E === "accept" ? 1_200_000 : 120_000);
 const BINARY = process.env.LECTERN_BINARY ?? join(ROOT, "target/debug/lectern");
 
 /** A TCP port of 127.0.0.1 that nobody listened on a moment ago. */
@@ -150,7 +150,7 @@ export class Server {
   async stop() {
     if (!this.#process || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill("SIGTERM");
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), 20_000);
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), 20_000 * PATIENCE);
     const end = await this.exited;
     clearTimeout(timer);
     return end;

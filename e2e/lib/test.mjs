@@ -1,6 +1,7 @@
 // node:test's `test`, which remembers whether anything failed: then the suite keeps its evidence.
 
 import { test as plain } from "node:test";
+import { PATIENCE } from "./wait.mjs";
 
 let count = 0;
 
@@ -12,7 +13,8 @@ const HANG_MS = process.env.LECTERN_E2E === "accept" ? 900_000 : 240_000;
 
 export function test(name, ...rest) {
   const run = rest.pop();
-  return plain(name, { timeout: HANG_MS, ...rest[0] }, async (context) => {
+  const { timeout = HANG_MS, ...more } = rest[0] ?? {};
+  return plain(name, { ...more, timeout: timeout * PATIENCE }, async (context) => {
     try {
       await run(context);
     } catch (error) {

@@ -123,7 +123,7 @@ test("after the end she finds the lesson and plays it", async () => {
   await endClass(teacher);
   await page.getByRole("button", { name: "去资源库" }).or(page.getByRole("link", { name: "去资源库" })).first().click();
   const row = page.getByText("第一课 认识三角形").first();
-  await row.waitFor({ timeout: 30_000 });
+  await row.waitFor();
   await row.click();
   await page.getByRole("button", { name: "播放", exact: true }).first().click();
   await until("the picture moves", () => page.evaluate(() =>

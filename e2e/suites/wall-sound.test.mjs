@@ -122,7 +122,7 @@ test("a worker that hangs is replaced, and the tile says that its sound can't be
   const before = await counted();
   const [hung] = await workers();
   process.kill(hung, "SIGSTOP");
-  await tile(aac).getByText("声音无法播放").waitFor({ timeout: 20_000 });
+  await tile(aac).getByText("声音无法播放").waitFor();
   assert.equal(await tile(aac).getAttribute("data-phase"), "shown", "its picture stays");
   assert.deepEqual(await counted(), before.map((count) => count + 1), "one worker hung, one sound is given up for it");
   await until("it is gone", async () => !(await workers()).includes(hung), 10_000);
