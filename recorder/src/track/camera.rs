@@ -42,6 +42,8 @@ pub(super) struct Camera {
     last_distance: u64,
     /// The newest picture, in ticks.
     pub(super) last_dts: Option<u64>,
+    /// Its decode time is a guess, or had to make way for the one before.
+    pub(super) displaced: bool,
     /// Pictures that may be shown in another order than the one in which they come.
     pub(super) order: Order,
     /// When a part began because of other parameter sets, in milliseconds of the recording's time.
@@ -247,5 +249,22 @@ mod tests {
         assert_eq!(b.fragments(5010), before, "nothing is cut at once");
         assert_eq!(b.fragments(5499), before);
         assert_eq!(b.fragments(5000 + 500 + 500), before + 1);
+    }
+
+    #[test]
+    fn what_is_handed_over_before_its_order_is_known_says_nothing_of_how_long_pictures_last() {
+        let mut b = Bench::new(Codec::H264);
+        b.picture(0, 100, &[SPS, PPS, KEY]);
+        // Two B-frames behind each P, and each time the line stands still behind one of the three.
+        for group in 0..30 {
+            for (n, shown) in [120, 40, 80].into_iter().enumerate() {
+                let at = 40 * (3 * group + n as i64 + 1);
+                b.picture(at, (40 * 3 * group + 100) as u64 + shown, &[PICTURE]);
+                if group > 3 && n == (group % 3) as usize {
+                    b.track.hand_over(&mut b.sender, &mut b.out);
+                }
+            }
+        }
+        assert_eq!(b.track.usual, 40 * 90);
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Timed {
     pub(super) pts: u64,
     /// It is shown after all that came before it.
     pub(super) newest: bool,
+    /// It was handed out before all that is shown before it was known: its decode time is a guess.
+    pub(super) early: bool,
     pub(super) unit: AccessUnit,
 }
 
@@ -81,7 +83,7 @@ impl Order {
         // Nothing is shown before a keyframe that was decoded after it; nothing else is as far back.
         let broken = back && (unit.keyframe || rank > usize::from(self.told.unwrap_or(REORDER_MAX)) || rank == 0);
         if unit.keyframe || broken {
-            self.release(ready);
+            self.hand_out(0, false, ready);
             self.recent.clear();
         }
         if broken || self.highest.is_none() {
@@ -103,12 +105,12 @@ impl Order {
         let at = self.times.partition_point(|t| *t <= pts);
         self.times.insert(at, pts);
         self.waiting.push_back(Waiting { pts, newest, unit });
-        self.hand_out(self.depth, ready);
+        self.hand_out(self.depth, false, ready);
     }
 
-    /// Hands out everything: nothing that follows is shown before it.
+    /// Hands out everything, whatever follows.
     pub(super) fn release(&mut self, ready: &mut Vec<Timed>) {
-        self.hand_out(0, ready);
+        self.hand_out(0, true, ready);
     }
 
     /// Timestamps are on a new base from here. Everything must have been released.
@@ -117,11 +119,11 @@ impl Order {
         self.recent.clear();
     }
 
-    fn hand_out(&mut self, keep: usize, ready: &mut Vec<Timed>) {
+    fn hand_out(&mut self, keep: usize, early: bool, ready: &mut Vec<Timed>) {
         while self.waiting.len() > keep
             && let Some(Waiting { pts, newest, unit }) = self.waiting.pop_front()
         {
-            ready.push(Timed { dts: self.times.remove(0), pts, newest, unit });
+            ready.push(Timed { dts: self.times.remove(0), pts, newest, early, unit });
         }
     }
 

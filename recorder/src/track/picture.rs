@@ -37,12 +37,12 @@ impl Track {
                 }
                 camera.order.push(unit, pts, end, &mut ready);
             }
-            None => ready.push(Timed { dts: pts, pts, newest: true, unit }),
+            None => ready.push(Timed { dts: pts, pts, newest: true, early: false, unit }),
         }
         ready.into_iter().for_each(|timed| self.picture(timed, out));
     }
 
-    /// Gives the pictures that are held their decode times: nothing that follows is shown before them.
+    /// Gives the pictures that are held their decode times, though one that is shown before them may follow.
     pub(super) fn settle(&mut self, out: &mut Vec<Output>) {
         let Some(camera) = &mut self.camera else { return };
         let mut ready = Vec::new();
@@ -62,16 +62,19 @@ impl Track {
     }
 
     fn picture(&mut self, timed: Timed, out: &mut Vec<Output>) {
-        let Timed { dts, pts, newest, unit } = timed;
+        let Timed { dts, pts, newest, early, unit } = timed;
         // Time may have been slewed back over the end of what is there: never overlap (invariant 6).
+        let displaced = early || dts < self.floor();
         let dts = dts.max(self.floor());
         let pts = if newest { pts.max(dts) } else { pts };
         let offset = i128::from(pts) - i128::from(dts);
         let composition = offset.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
         let known = self.camera.as_ref().and_then(|c| c.last_dts);
         let distance = self.pending.as_ref().map(|p| p.dts).or(known).map_or(0, |last| dts.saturating_sub(last));
+        let mut even = true;
         if let Some(camera) = &mut self.camera {
             camera.last_dts = Some(dts);
+            even = !std::mem::replace(&mut camera.displaced, displaced) && !displaced;
         }
         let hole = match self.hole.take() {
             None if self.is_quiet(distance) => Some((GapCause::CameraSilent, 0)),
@@ -80,7 +83,8 @@ impl Track {
             hole => hole,
         };
         let usual_max = if self.camera.is_some() { u64::MAX } else { self.fragment_ticks };
-        if hole.is_none() && (1..usual_max).contains(&distance) {
+        // Decode times that are no places of pictures tell no distance: the last picture before a cut would be shown too long.
+        if hole.is_none() && even && (1..usual_max).contains(&distance) {
             self.usual = distance;
         }
         let usual_end = self.pending.as_ref().map_or(dts, |p| p.dts + self.usual);
