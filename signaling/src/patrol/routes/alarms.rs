@@ -67,7 +67,7 @@ const CHECKS_AT_ONCE: usize = 4;
 /// The stretch of the recording in which there must be no gap.
 const CONTINUOUS: Duration = Duration::from_secs(600);
 /// A camera that was just added may take so long to be reached.
-const FIRST_REACHED: Duration = Duration::from_secs(20);
+pub(super) const FIRST_REACHED: Duration = Duration::from_secs(20);
 /// The stretch whose chain and signatures are verified.
 const SIGNED: Duration = Duration::from_secs(60);
 /// A recording whose last durable moment is older is not running.

@@ -1,6 +1,6 @@
 //! The day of a camera, its bookmarks, and holds.
 
-use super::{by, note, range, viewer};
+use super::{alarms::FIRST_REACHED, by, note, range, viewer};
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
@@ -21,7 +21,9 @@ use axum::{
 use lectern_auth::Action;
 use lectern_library::{AlarmQuery, Bookmark, By, Conflict, Hold, StoreError};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
-use lectern_protocol::api::{self, AuditAction, CameraDay, NewBookmark, NewHold, ReleaseIntent, ReleaseWish};
+use lectern_protocol::api::{
+    self, AuditAction, CameraDay, CameraGap, NewBookmark, NewHold, ReleaseIntent, ReleaseWish,
+};
 use serde::Deserialize;
 use std::{collections::HashSet, time::Duration};
 use ulid::Ulid;
@@ -86,6 +88,8 @@ pub const ROUTES: &[Route] = &[
 const HOLD_CAMERAS_MAX: usize = 100;
 /// How long a request for release waits for the second person; then it is as if nobody had asked.
 pub(crate) const RELEASE_ASKED_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// Milliseconds after a camera was created in which its first recording begins.
+const BEGUN_MS: i64 = 2_000;
 /// Alarms in one day of a camera.
 const ALARMS_MAX: usize = 1_000;
 
@@ -102,7 +106,7 @@ async fn day(
     Params(query): Params<DayQuery>,
 ) -> ApiResult<Json<CameraDay>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    v.camera(id, Action::PlayCamera)?;
+    let camera = v.camera(id, Action::PlayCamera)?;
     let now = UnixMillis::now();
     let span = range(query.from, query.to.min(now).max(UnixMillis(query.from.0.saturating_add(1))))?;
     let store = app.library.store();
@@ -126,12 +130,22 @@ async fn day(
         sub: facts.sub,
         sound: facts.sound,
         main_codec: facts.main_codec,
-        gaps: facts.gaps,
+        gaps: since_reached(facts.gaps, camera.created),
         alarms: alarms.iter().filter_map(|a| p.alarm_item(a)).collect(),
         bookmarks: bookmarks.iter().map(|b| shown_bookmark(b, &caller)).collect(),
         holds: shown_holds(&app, holds.iter().filter(touches), &v, &caller).await?,
         durable: facts.durable,
     }))
+}
+
+/// What is missing of a camera that was `created` then: not the time before, nor that in which it was reached for the first time.
+fn since_reached(gaps: Vec<CameraGap>, created: UnixMillis) -> Vec<CameraGap> {
+    let reached = UnixMillis(created.0.saturating_add(FIRST_REACHED.as_millis() as i64));
+    let missing = |gap: CameraGap| {
+        let first = gap.from.0 < created.0.saturating_add(BEGUN_MS);
+        (!first || gap.to > reached).then(|| CameraGap { from: gap.from.max(created), ..gap })
+    };
+    gaps.into_iter().filter_map(missing).collect()
 }
 
 fn shown_bookmark(b: &Bookmark, caller: &Caller) -> api::Bookmark {
@@ -398,4 +412,31 @@ async fn keep(
         hold = noted(p, &caller, addr, action, &hold, done).await?;
     }
     Ok(Json(shown_hold(&app, &hold, &v, &caller).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lectern_protocol::api::GapCause;
+
+    #[test]
+    fn a_new_camera_misses_nothing_while_it_is_reached() {
+        const CREATED: i64 = 1_790_000_000_000;
+        /// What; the gap and what is told of it, in milliseconds since the camera was created.
+        type Case<'a> = (&'a str, (i64, i64), Option<(i64, i64)>);
+        let cases: [Case<'_>; 5] = [
+            ("up to its first picture", (20, 4_000), None),
+            ("before it was there", (-60_000, -1_000), None),
+            ("it was not reached for long", (20, 60_000), Some((20, 60_000))),
+            ("from before it was there", (-60_000, 60_000), Some((0, 60_000))),
+            ("later", (3_000, 4_000), Some((3_000, 4_000))),
+        ];
+        for (what, (from, to), want) in cases {
+            let at = |ms: i64| UnixMillis(CREATED + ms);
+            let gap = CameraGap { from: at(from), to: at(to), stream: None, cause: GapCause::CameraSilent };
+            let told = since_reached(vec![gap], UnixMillis(CREATED));
+            let told = told.first().map(|g| (g.from.0 - CREATED, g.to.0 - CREATED));
+            assert_eq!(told, want, "{what}");
+        }
+    }
 }
