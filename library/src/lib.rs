@@ -29,8 +29,8 @@ pub use model::{
     RecordingSummary, TextLine,
 };
 pub use patrol::{
-    Alarm, AlarmChange, AlarmQuery, Authority, Bookmark, By, Camera, CameraChange, Hold, Layout, RetentionRule,
-    Separation, ThresholdsAt, Webhook,
+    Alarm, AlarmChange, AlarmQuery, Authority, Bookmark, By, Camera, CameraChange, Hang, Hold, Hung, Layout,
+    RetentionRule, Separation, Stay, ThresholdsAt, Webhook,
 };
 pub use sled_store::SledStore;
 pub use store::Store;

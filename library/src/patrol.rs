@@ -44,25 +44,102 @@ pub struct Camera {
     /// When it was removed; its footage stays as long as its rule says.
     #[serde(default)]
     pub removed: Option<UnixMillis>,
+    /// Where it hung before, the oldest first; the present place counts from where the last one ends. Of a catalogue from before
+    /// this was kept: nothing, so the present place counts from the beginning. At most [`Camera::STAYS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<Stay>,
+}
+
+/// Where a camera hung up to a moment, and as what. Who may look at what it recorded then follows from this, not from where it hangs
+/// now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stay {
+    /// Where it hung.
+    pub place: PlaceId,
+    /// What it watched.
+    pub group: CameraGroup,
+    /// What it was called there.
+    pub name: String,
+    /// Up to when, that moment not in it: the next place begins with it.
+    pub until: UnixMillis,
+    /// Who moved it away.
+    pub by: By,
+}
+
+/// A camera in one place: a part of a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hung<'a> {
+    /// From; the beginning of time at its first place.
+    pub from: UnixMillis,
+    /// Up to, not including; the end of time at its present place.
+    pub to: UnixMillis,
+    /// What it was there, as rights see it.
+    pub object: CameraObject,
+    /// What it was called there.
+    pub name: &'a str,
 }
 
 impl Camera {
+    /// Moves of one camera.
+    pub const STAYS_MAX: usize = 200;
+
     /// As rights see it.
     #[must_use]
     pub fn object(&self) -> CameraObject {
         CameraObject { id: self.id, place: self.place, group: self.group }
     }
+
+    /// Every place where it hung, in order of time, the present one last; together they are all of time.
+    pub fn hung(&self) -> impl Iterator<Item = Hung<'_>> {
+        let ends = self.stays.iter().map(|s| (s.until, s.place, s.group, s.name.as_str()));
+        let now = (UnixMillis(i64::MAX), self.place, self.group, self.name.as_str());
+        let mut from = UnixMillis(i64::MIN);
+        ends.chain([now]).map(move |(to, place, group, name)| {
+            let from = std::mem::replace(&mut from, to);
+            Hung { from, to, object: CameraObject { id: self.id, place, group }, name }
+        })
+    }
+
+    /// Where it hung at a moment.
+    #[must_use]
+    pub fn hung_at(&self, at: UnixMillis) -> Hung<'_> {
+        let present = Hung {
+            from: self.stays.last().map_or(UnixMillis(i64::MIN), |s| s.until),
+            to: UnixMillis(i64::MAX),
+            object: self.object(),
+            name: &self.name,
+        };
+        self.hung().find(|h| h.from <= at && at < h.to).unwrap_or(present)
+    }
+
+    /// Where it hung between two moments, cut to them, in order of time. Nothing if `to` is not after `from`.
+    pub fn hung_over(&self, from: UnixMillis, to: UnixMillis) -> impl Iterator<Item = Hung<'_>> {
+        let cut = move |h: Hung<'_>| (h.from.max(from), h.to.min(to));
+        self.hung().filter_map(move |h| {
+            let (from, to) = cut(h);
+            (from < to).then_some(Hung { from, to, ..h })
+        })
+    }
+}
+
+/// Where a camera hangs from now on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hang {
+    /// Where.
+    pub place: PlaceId,
+    /// What it watches there.
+    pub group: CameraGroup,
+    /// Who says so, and from when. If that is before the last move (a clock was set back), it counts from that move.
+    pub by: By,
 }
 
 /// What to change of a camera; `None` leaves it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CameraChange {
-    /// Where it hangs.
-    pub place: Option<PlaceId>,
+    /// Where it hangs and what it watches. If that is another place or group, the one before is kept as a [`Stay`].
+    pub hang: Option<Hang>,
     /// Name.
     pub name: Option<String>,
-    /// What it watches.
-    pub group: Option<CameraGroup>,
     /// Its code, or none.
     pub code: Option<Option<String>>,
     /// Main stream.
@@ -331,6 +408,38 @@ mod tests {
         ] {
             assert_eq!(retention_days(&rules, place, group, &tree), want, "{group:?}");
         }
+    }
+
+    #[test]
+    fn the_places_of_a_camera_are_all_of_time_each_moment_once() {
+        let place = PlaceId::generate;
+        let by = By { account: AccountId::generate(), name: Redacted("王芳".into()), at: UnixMillis(0) };
+        let stay = |until, group| Stay {
+            place: place(),
+            group,
+            name: format!("to {until}"),
+            until: UnixMillis(until),
+            by: by.clone(),
+        };
+        let old = r#"{"id":"01J9ZZZZZZZZZZZZZZZZZZZZZZ","place":"01J9ZZZZZZZZZZZZZZZZZZZZZY","name":"x","group":"gate","code":null,
+            "main_url":"rtsp://192.0.2.1/","sub_url":null,"transport":"udp","username":"","password":null,"bitrate_max_kbps":1,
+            "enabled":true,"record":true,"created":5}"#;
+        let mut camera: Camera = serde_json::from_str(old).expect("a record from before places were kept is readable");
+        let whole = (UnixMillis(i64::MIN), UnixMillis(i64::MAX));
+        let hung: Vec<_> = camera.hung().map(|h| ((h.from, h.to), h.object)).collect();
+        assert_eq!(hung, [(whole, camera.object())], "the present place counts from the beginning");
+        // Two moves in one moment: the place between never had any of time.
+        camera.stays = vec![stay(10, CameraGroup::ExamRoom), stay(10, CameraGroup::Other), stay(20, CameraGroup::Gate)];
+        let at = |ms| camera.hung_at(UnixMillis(ms)).name.to_owned();
+        assert_eq!(
+            [at(i64::MIN), at(9), at(10), at(19), at(20), at(i64::MAX)],
+            ["to 10", "to 10", "to 20", "to 20", "x", "x"]
+        );
+        let over = |from, to| -> Vec<(i64, i64)> {
+            camera.hung_over(UnixMillis(from), UnixMillis(to)).map(|h| (h.from.0, h.to.0)).collect()
+        };
+        assert_eq!(over(5, 25), [(5, 10), (10, 20), (20, 25)]);
+        assert_eq!((over(10, 20), over(20, 20)), (vec![(10, 20)], vec![]));
     }
 
     #[test]

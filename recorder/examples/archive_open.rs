@@ -69,7 +69,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let signer = Arc::new(Signer::from_seed(&[1; 32]).ok_or("no such key")?);
     let archive = CameraArchive::open(root, CameraLimits { threads: 0, ..CameraLimits::default() }, signer)?;
     println!("{} recordings: opened in {:.0?}", cameras * days * 24, began.elapsed());
-    let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: 1000, free_bytes: 0 };
+    let rules =
+        RetentionRules { cameras: [].into(), moved: [].into(), groups: [].into(), default_days: 1000, free_bytes: 0 };
     for what in ["first", "next"] {
         let began = Instant::now();
         archive.retain(&rules, now)?;

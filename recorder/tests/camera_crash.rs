@@ -123,7 +123,8 @@ fn an_old_hour(root: &Path) -> CameraId {
     archive.turn(UnixMillis(T0 + 1000));
     archive.stop(meta.camera).unwrap();
     // Somebody believes that it is days later: a clock that leaps over them alone removes nothing.
-    let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: 1000, free_bytes: 0 };
+    let rules =
+        RetentionRules { cameras: [].into(), moved: [].into(), groups: [].into(), default_days: 1000, free_bytes: 0 };
     assert_eq!(archive.retain(&rules, LATER).unwrap().removed, []);
     meta.camera
 }
@@ -135,7 +136,8 @@ fn retention_stopped_after_any_operation_leaves_the_hour_or_its_entry() {
     let tmp = scratch();
     let sound = tmp.path().join("sound");
     let camera = an_old_hour(&sound);
-    let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: 1, free_bytes: 0 };
+    let rules =
+        RetentionRules { cameras: [].into(), moved: [].into(), groups: [].into(), default_days: 1, free_bytes: 0 };
     let later = LATER;
     for stop in 1.. {
         let root = tmp.path().join("root");

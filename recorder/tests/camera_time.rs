@@ -248,7 +248,7 @@ fn up(hours: i64) -> Uptime {
 }
 
 fn rules(days: u32) -> RetentionRules {
-    RetentionRules { cameras: [].into(), groups: [].into(), default_days: days, free_bytes: 0 }
+    RetentionRules { cameras: [].into(), moved: [].into(), groups: [].into(), default_days: days, free_bytes: 0 }
 }
 
 /// One sealed recording at `T0`, and one that runs.

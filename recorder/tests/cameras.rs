@@ -338,6 +338,7 @@ fn retention_removes_whole_hours_and_leaves_an_entry_and_what_is_held() {
     archive.hold(hold.clone()).unwrap();
     let rules = |days, free_bytes| RetentionRules {
         cameras: [].into(),
+        moved: [].into(),
         groups: [("exam_room".into(), days)].into(),
         default_days: 1,
         free_bytes,

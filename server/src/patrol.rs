@@ -280,6 +280,12 @@ impl Keeper {
         let library = self.patrol.library();
         let (rules, tree, cameras) = (library.store().retention().await?, library.tree(), library.cameras());
         let days = |c: &lectern_library::Camera| retention_days(&rules, c.place, c.group, &tree);
+        // The rule of the place where it was recorded, and of the group of then, goes with what was recorded.
+        let of = |c: &lectern_library::Camera| {
+            let then = |s: &lectern_library::Stay| (s.until, retention_days(&rules, s.place, s.group, &tree));
+            (c.id, c.stays.iter().map(then).collect::<Vec<_>>())
+        };
+        let moved = cameras.all().filter(|c| !c.stays.is_empty()).map(of).collect();
         let own: BTreeMap<CameraId, u32> = cameras.all().filter_map(|c| Some((c.id, days(c)?))).collect();
         // Of cameras that the catalogue does not know (any more) the strictest rule of their group holds.
         let mut groups: BTreeMap<String, u32> = BTreeMap::new();
@@ -290,7 +296,7 @@ impl Keeper {
         // Between two looks the disk must not run down to where recording stops: what comes in two of them stays free, too.
         let streams = self.parts.ingest.all().into_iter().flat_map(|(_, status)| status.streams);
         let free_bytes = self.free_bytes.saturating_add(coming(streams.map(|s| s.bitrate.as_bps()).sum()));
-        Ok(RetentionRules { cameras: own, groups, default_days: self.default_days, free_bytes })
+        Ok(RetentionRules { cameras: own, moved, groups, default_days: self.default_days, free_bytes })
     }
 
     async fn tell(&self, report: RetentionReport, now: UnixMillis) {

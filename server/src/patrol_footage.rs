@@ -9,7 +9,7 @@ use lectern_media::{CameraId, CameraStream, RecordingId, TrackId, UnixMillis};
 use lectern_protocol::api::{CameraGap, Span};
 use lectern_recorder::{
     Signer,
-    camera::{CameraArchive, Footage as Reader, Hold as Held, Pace, SCRATCH_PREFIX, TimeSpan},
+    camera::{CameraArchive, Footage as Reader, Hold as Held, Pace, PlaybackSegment, SCRATCH_PREFIX, TimeSpan},
     evidence::{self, Continue, ExportError, ExportRequest, Progress, Viewer, ViewerEntry},
     vod::VodError,
 };
@@ -104,7 +104,13 @@ fn segment(path: &str) -> Option<(RecordingId, TrackId, &str)> {
 }
 
 /// A file that a playlist of the range names; none if the range has no such file.
-fn open_segment(reader: &Reader, camera: CameraId, range: &Span, path: &str) -> Result<Option<Opened>, VodError> {
+fn open_segment(
+    reader: &Reader,
+    camera: CameraId,
+    range: &Span,
+    within: &Span,
+    path: &str,
+) -> Result<Option<Opened>, VodError> {
     let Some((recording, track, file)) = segment(path) else { return Ok(None) };
     let Some(stream) = camera.stream(track) else { return Ok(None) };
     // Only the recording that the path names is looked at: where it begins stands in its id.
@@ -115,14 +121,14 @@ fn open_segment(reader: &Reader, camera: CameraId, range: &Span, path: &str) -> 
     }
     let pace = if file.starts_with("key-") { Pace::Keyframes } else { Pace::All };
     let (listed, _) = reader.segments(camera, stream, from, to, pace)?;
-    let mut here = listed.iter().filter(|s| s.recording == recording && s.track == track);
+    let mut here = listed.iter().filter(|s| s.recording == recording && s.track == track && lies(s, within));
     let times = match file.strip_prefix("init-").and_then(|f| f.strip_suffix(".mp4")) {
         Some(part) => {
             let part: Option<u32> = part.parse().ok();
             if !here.any(|s| Some(s.part) == part) {
                 // Of keyframes alone there may be some where nothing else is listed.
                 let (keys, _) = reader.segments(camera, stream, from, to, Pace::Keyframes)?;
-                if !keys.iter().any(|s| s.recording == recording && Some(s.part) == part) {
+                if !keys.iter().any(|s| s.recording == recording && Some(s.part) == part && lies(s, within)) {
                     return Ok(None);
                 }
             }
@@ -144,31 +150,64 @@ fn open_snapshot(
     reader: &Reader,
     camera: CameraId,
     range: &Span,
+    within: &Span,
     stream: CameraStream,
 ) -> Result<Option<Opened>, VodError> {
     let from = UnixMillis(range.from.0.max(range.to.0 - SNAPSHOT_BACK.as_millis() as i64));
     let (listed, _) = reader.segments(camera, stream, from, range.to, Pace::Keyframes)?;
-    let Some(last) = listed.iter().rev().find(|s| s.from >= from) else { return Ok(None) };
+    let Some(last) = listed.iter().rev().find(|s| s.from >= from.max(within.from)) else { return Ok(None) };
     let init = reader.file(camera, last.recording, last.track, &format!("init-{}.mp4", last.part))?;
     let picture = reader.file(camera, last.recording, last.track, &last.name)?;
     let times = Some(Span { from: last.from, to: last.from });
     Ok(Some(served("video/mp4", [init, picture].concat().into(), false, times)))
 }
 
-fn open(reader: &Reader, camera: CameraId, range: &Span, part: &FootagePart) -> Result<Option<Opened>, VodError> {
+/// Whether all of a segment was recorded within a stretch.
+fn lies(s: &PlaybackSegment, within: &Span) -> bool {
+    inside(&Span { from: s.from, to: s.to() }, within)
+}
+
+fn inside(span: &Span, within: &Span) -> bool {
+    span.from >= within.from && span.to <= within.to
+}
+
+/// The range of a playlist that names the segments `within` and no others; none if there are none. Where nothing has to be left out it is
+/// the range that was asked for, which may grow.
+fn narrowed(listed: &[Span], range: &Span, within: &Span) -> Option<Span> {
+    let own = || listed.iter().filter(|s| inside(s, within));
+    let (first, last) = (own().next()?, own().next_back()?);
+    let before = listed.first().is_some_and(|s| s.from < first.from);
+    let after = listed.last().is_some_and(|s| s.from > last.from);
+    Some(Span {
+        // A millisecond inside of the first, so that one that ends where it begins is not touched.
+        from: if before { UnixMillis(first.from.0 + 1) } else { range.from },
+        to: if after { UnixMillis(last.from.0 + 1) } else { range.to },
+    })
+}
+
+fn open(
+    reader: &Reader,
+    camera: CameraId,
+    range: &Span,
+    within: &Span,
+    part: &FootagePart,
+) -> Result<Option<Opened>, VodError> {
     match part {
         FootagePart::Playlist { stream } => {
             let (mut of, pace) = wanted(*stream);
-            let (listed, _) = reader.segments(camera, of, range.from, range.to, pace)?;
+            let (mut listed, _) = reader.segments(camera, of, range.from, range.to, pace)?;
             if listed.is_empty() && *stream == PlayStream::Keyframes {
                 of = CameraStream::Main;
+                (listed, _) = reader.segments(camera, of, range.from, range.to, pace)?;
             }
+            let listed: Vec<Span> = listed.iter().map(|s| Span { from: s.from, to: s.to() }).collect();
+            let Some(range) = narrowed(&listed, range, within) else { return Ok(None) };
             let text = reader.playlist(camera, of, range.from, range.to, pace)?;
             let sound = of == CameraStream::Sound;
             Ok(Some(Opened { sound, ..served("application/vnd.apple.mpegurl", text.into(), false, None) }))
         }
-        FootagePart::Segment { path } => open_segment(reader, camera, range, path),
-        FootagePart::Snapshot { stream } => open_snapshot(reader, camera, range, wanted(*stream).0),
+        FootagePart::Segment { path } => open_segment(reader, camera, range, within, path),
+        FootagePart::Snapshot { stream } => open_snapshot(reader, camera, range, within, wanted(*stream).0),
     }
 }
 
@@ -230,9 +269,15 @@ impl Footage for FootageReader {
         })
     }
 
-    async fn open(&self, camera: CameraId, range: Span, part: &FootagePart) -> Result<Option<Opened>, PortError> {
-        let (reader, part) = (self.archive.footage().clone(), part.clone());
-        let work = move || match open(&reader, camera, &range, &part) {
+    async fn open(
+        &self,
+        camera: CameraId,
+        range: Span,
+        within: &Span,
+        part: &FootagePart,
+    ) -> Result<Option<Opened>, PortError> {
+        let (reader, part, within) = (self.archive.footage().clone(), part.clone(), within.clone());
+        let work = move || match open(&reader, camera, &range, &within, &part) {
             Err(VodError::NotFound(_)) => Ok(None),
             other => other,
         };
@@ -353,6 +398,33 @@ fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_playlist_names_no_segment_that_reaches_across_a_move() {
+        let span = |from, to| Span { from: UnixMillis(from), to: UnixMillis(to) };
+        let ever = span(i64::MIN, i64::MAX);
+        let listed = [span(0, 10), span(10, 20), span(20, 30), span(30, 40)];
+        let range = span(5, 100);
+        for (within, want) in [
+            (ever.clone(), Some(range.clone())),
+            // From 20 on, and it may grow; the one that ends at 20 is not touched.
+            (span(20, i64::MAX), Some(span(21, 100))),
+            (span(15, i64::MAX), Some(span(21, 100))),
+            (span(i64::MIN, 20), Some(span(5, 11))),
+            (span(i64::MIN, 25), Some(span(5, 11))),
+            (span(5, 35), Some(span(11, 21))),
+            (span(12, 18), None),
+        ] {
+            let got = narrowed(&listed, &range, &within);
+            assert_eq!(got, want, "{within:?}");
+            // What a playlist of it touches, as the reader decides it.
+            let touched =
+                |r: &Span| listed.iter().filter(|s| s.to > r.from && s.from < r.to).cloned().collect::<Vec<_>>();
+            let touched = got.as_ref().map(touched).unwrap_or_default();
+            assert!(touched.iter().all(|s| inside(s, &within)), "{within:?}: {touched:?}");
+        }
+        assert_eq!(narrowed(&[], &range, &ever), None);
+    }
 
     #[test]
     fn paths_of_segments() {

@@ -62,7 +62,7 @@ impl Footage for Idle {
     async fn day(&self, _: CameraId, _: Span) -> Result<FootageDay, PortError> {
         Ok(FootageDay::default())
     }
-    async fn open(&self, _: CameraId, _: Span, _: &FootagePart) -> Result<Option<Opened>, PortError> {
+    async fn open(&self, _: CameraId, _: Span, _: &Span, _: &FootagePart) -> Result<Option<Opened>, PortError> {
         Ok(None)
     }
     async fn hold(&self, _: &Hold) -> Result<(), PortError> {

@@ -79,6 +79,8 @@ codes! {
     WrongCode = "wrong_code", FORBIDDEN, "The code is wrong or was used before";
     /// Allowed at other times only.
     NotNow = "not_now", FORBIDDEN, "This is allowed at other times";
+    /// What is asked for was recorded while the camera hung where the caller may not look.
+    HungElsewhere = "hung_elsewhere", FORBIDDEN, "The camera hung elsewhere then";
     /// The right is missing.
     Forbidden = "forbidden", FORBIDDEN, "You may not do this";
     /// The CSRF token is missing or wrong: reload the page.

@@ -4,7 +4,7 @@ import { clock } from "../src/i18n/format";
 import { instant, spanOfDay, useZone } from "../src/i18n/zone";
 import type { AlarmItem, Camera, CameraDay, CameraGap, Place } from "../src/protocol/generated/index";
 import { camerasOf, growCatalogue, search } from "../src/state/patrol/catalogue";
-import { gapAt, isWhole, joined, landmark, nextSeen, pieces, seenAt, touches, withTail } from "../src/state/patrol/day";
+import { gapAt, isElsewhere, isWhole, joined, landmark, nextSeen, pieces, seenAt, touches, withTail } from "../src/state/patrol/day";
 import { FrameWatch } from "../src/state/patrol/frames";
 import { gridFor, moveSelection, pageOf, pictureHeight, resized, sizeFor } from "../src/state/patrol/grid";
 import { readKept, screenOf } from "../src/state/patrol/keep";
@@ -265,7 +265,7 @@ describe("timeline", () => {
     expect(pieces(many, (g) => g, { from: 0, to: 10_000 }, 1_000)).toHaveLength(11);
   });
   const gap = (from: number, to: number, stream: CameraGap["stream"] = null): CameraGap => ({ from, to, stream, cause: "network" });
-  const day = { camera: "a", from: 0, to: 9_000_000, main: [{ from: 0, to: 5_000 }, { from: 8_000, to: 90_000 }], sub: [], sound: [], main_codec: "", gaps: [gap(5_000, 8_000), gap(20_000, 30_000, "sound")], alarms: [alarm("1", "a", { since: 40_000 })], bookmarks: [], holds: [], durable: null } as CameraDay;
+  const day = { camera: "a", from: 0, to: 9_000_000, main: [{ from: 0, to: 5_000 }, { from: 8_000, to: 90_000 }], sub: [], sound: [], main_codec: "", elsewhere: [], gaps: [gap(5_000, 8_000), gap(20_000, 30_000, "sound")], alarms: [alarm("1", "a", { since: 40_000 })], bookmarks: [], holds: [], durable: null } as CameraDay;
   test("the newest part of today is put on: bars go on, a gap that was open grows, nothing stands twice", () => {
     const open = { ...day, to: 100_000, gaps: [gap(5_000, 8_000), gap(90_000, 100_000)] };
     const grown = withTail(open, { ...day, from: 95_000, to: 130_000, main: [{ from: 120_000, to: 130_000 }], gaps: [gap(95_000, 120_000)], alarms: [alarm("1", "a", { since: 40_000, until: 41_000 }), alarm("2", "a", { since: 125_000 })] });
@@ -273,6 +273,14 @@ describe("timeline", () => {
     expect(grown.main).toEqual([{ from: 0, to: 5_000 }, { from: 8_000, to: 90_000 }, { from: 120_000, to: 130_000 }]);
     expect(grown.gaps).toEqual([gap(5_000, 8_000), gap(90_000, 120_000)]);
     expect(grown.alarms.map((a) => [a.id, a.until])).toEqual([["1", 41_000], ["2", null]]);
+  });
+  test("when the camera hung elsewhere is no gap, and stays known while the day grows", () => {
+    const moved = { ...day, elsewhere: [{ from: 90_000, to: 95_000 }] };
+    const grown = withTail(moved, { ...day, from: 94_000, to: 130_000, elsewhere: [{ from: 94_000, to: 130_000 }] });
+    expect(grown.elsewhere).toEqual([{ from: 90_000, to: 130_000 }]);
+    expect([89_999, 90_000, 129_999, 130_000].map((at) => isElsewhere(grown, at))).toEqual([false, true, true, false]);
+    expect(gapAt(grown, 91_000)).toBeNull();
+    expect(landmark([grown], "gap", 50_000, 1)).toBeNull();
   });
   test("what lies at a moment, and what comes next", () => {
     expect(gapAt(day, 6_000)?.cause).toBe("network");

@@ -4,7 +4,8 @@ use super::{Bench, NOW, account, place, settled};
 use crate::{
     error::{Conflict, StoreError},
     patrol::{
-        AlarmChange, AlarmQuery, Bookmark, By, Camera, CameraChange, Hold, Layout, RetentionRule, ThresholdsAt, Webhook,
+        AlarmChange, AlarmQuery, Bookmark, By, Camera, CameraChange, Hang, Hold, Layout, RetentionRule, ThresholdsAt,
+        Webhook,
     },
     store::{BOOKMARKS_MAX, CAMERAS_MAX, HOLDS_PER_CAMERA_MAX, LAYOUT_BYTES_MAX, LAYOUTS_MAX, Store, WEBHOOKS_MAX},
 };
@@ -35,6 +36,7 @@ fn camera(place: PlaceId, name: &str) -> Camera {
         record: true,
         created: NOW,
         removed: None,
+        stays: vec![],
     }
 }
 
@@ -84,17 +86,32 @@ pub(super) async fn cameras(bench: &dyn Bench) {
     let change = CameraChange {
         name: Some("考场 3".into()),
         sub_url: Some(None),
-        group: Some(CameraGroup::SealedRoom),
+        hang: Some(Hang { place: school.id, group: CameraGroup::SealedRoom, by: by(NOW) }),
         enabled: Some(false),
         ..CameraChange::default()
     };
     let changed = store.change_camera(two.id, change).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.sub_url.as_ref(), changed.enabled), ("考场 3", None, false));
     assert_eq!(changed.password, two.password, "what is not named stays");
+    let stays: Vec<_> = changed.stays.iter().map(|s| (s.place, s.group, s.name.as_str(), s.until)).collect();
+    assert_eq!(stays, [(school.id, CameraGroup::ExamRoom, "考场 2", NOW)], "where it hung, as what, until when");
     let taken = CameraChange { name: Some("考场 a".into()), ..CameraChange::default() };
     assert_eq!(conflict(store.change_camera(two.id, taken).await), Some(Conflict::CameraNameTaken));
     let own = CameraChange { name: Some("考场 3".into()), ..CameraChange::default() };
     store.change_camera(two.id, own).await.unwrap();
+
+    // A camera that is moved away keeps its old place: its footage of then is decided by it. A clock that was set back turns nothing.
+    let hang = |place, at: UnixMillis| {
+        let to = Hang { place, group: CameraGroup::SealedRoom, by: by(at) };
+        CameraChange { hang: Some(to), ..CameraChange::default() }
+    };
+    let moved = store.change_camera(two.id, hang(root.id, NOW.plus(Duration::from_secs(60)))).await.unwrap();
+    let back = store.change_camera(two.id, hang(school.id, NOW)).await.unwrap();
+    let at = |c: &Camera, s| c.hung_at(NOW.plus(Duration::from_secs(s))).object.place;
+    assert_eq!([at(&moved, 59), at(&moved, 60)], [school.id, root.id]);
+    assert_eq!([at(&back, 59), at(&back, 60), back.place], [school.id; 3]);
+    let changed = store.change_camera(two.id, hang(root.id, NOW.plus(Duration::from_secs(90)))).await.unwrap();
+    store.change_camera(two.id, hang(root.id, NOW.plus(Duration::from_secs(95)))).await.unwrap();
 
     assert_eq!(conflict(store.remove_place(school.id).await), Some(Conflict::PlaceInUse));
     let removed = store.remove_camera(one.id, NOW).await.unwrap();

@@ -8,7 +8,8 @@ use crate::{
     patrol::{Authority, By, Camera, CameraChange, Separation},
 };
 use lectern_auth::{
-    Action, CameraRule, Decision, Denial, FactorError, Looker, PlaceTree, Rights, SecondFactors, may_look,
+    Action, CameraObject, CameraRule, Decision, Denial, FactorError, Looker, PlaceTree, Rights, RuleEffect, RuleScope,
+    SecondFactors, may_look,
 };
 use lectern_media::{AccountId, CameraId, PlaceId, UnixMillis};
 use std::{collections::HashMap, sync::Arc};
@@ -70,8 +71,34 @@ impl CameraSet {
         let live = matches!(action, Action::LiveCamera | Action::ListenCamera | Action::ManageCamera);
         let known = self.get(camera).filter(|c| c.removed.is_none() || !live);
         let Some(camera) = known else { return Decision::Denied(Denial::UnknownCamera) };
+        self.may_look_there(rights, second_factor, (camera, &camera.object()), action, tree, now)
+    }
+
+    /// Whether somebody may now do this with what a camera recorded while it hung as `there` says.
+    ///
+    /// A rule that lets somebody look through one camera was made where the camera hung then, by somebody who answers for that place:
+    /// it opens no other place that the camera came from, or goes to. Rules that narrow hold wherever it hangs.
+    #[must_use]
+    pub fn may_look_there(
+        &self,
+        rights: &Rights,
+        second_factor: Option<UnixMillis>,
+        (camera, there): (&Camera, &CameraObject),
+        action: Action,
+        tree: &PlaceTree,
+        now: UnixMillis,
+    ) -> Decision {
         let rules = rights.account().map_or(&[][..], |account| self.rules_of(account));
-        may_look(&Looker { rights, rules, second_factor }, &camera.object(), action, tree, now)
+        let decide = |rules| may_look(&Looker { rights, rules, second_factor }, there, action, tree, now);
+        if camera.stays.is_empty() {
+            return decide(rules);
+        }
+        let counts = |rule: &&CameraRule| {
+            let made = UnixMillis(i64::try_from(rule.id.timestamp_ms()).unwrap_or(i64::MAX));
+            let opens_one = rule.effect == RuleEffect::Allow && matches!(rule.scope, RuleScope::Camera(_));
+            !opens_one || camera.hung_at(made).object.place == there.place
+        };
+        decide(&rules.iter().filter(counts).cloned().collect::<Vec<_>>())
     }
 }
 
@@ -216,9 +243,10 @@ const FACTOR_ATTEMPTS_MAX: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LibraryOptions;
+    use crate::{LibraryOptions, patrol::Stay};
     use lectern_auth::{
-        CameraGroup, PasswordHash, Redacted, Role, RoleAt, RuleEffect, RuleScope, SealingKeys, Session, Shown, totp,
+        CameraGroup, Level, PasswordHash, PlaceNode, Redacted, Role, RoleAt, RuleEffect, RuleScope, SealingKeys,
+        Session, Shown, totp,
     };
     use lectern_protocol::api::CameraTransport;
 
@@ -264,6 +292,7 @@ mod tests {
             record: true,
             created: NOW,
             removed: None,
+            stays: vec![],
         }
     }
 
@@ -303,6 +332,49 @@ mod tests {
         assert_eq!(look(Action::LiveCamera), Decision::Denied(Denial::UnknownCamera));
         assert_eq!(look(Action::PlayCamera), Decision::Allowed, "its footage is there");
         assert_eq!((library.cameras().present().count(), library.cameras().all().count()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_rule_about_one_camera_opens_only_the_place_where_it_was_made() {
+        let (_dir, library, root) = library().await;
+        let guest = somebody(&library, "guest", vec![]).await;
+        let mut camera = camera(root);
+        let site = PlaceNode { id: PlaceId::generate(), parent: Some(root), level: Level::ExamSite, name: "x".into() };
+        let here = site.id;
+        library.put_place(site).await.unwrap();
+        camera.stays = vec![Stay {
+            place: root,
+            group: camera.group,
+            name: "考场 9".into(),
+            until: NOW,
+            by: By { account: AccountId::generate(), name: Redacted("王芳".into()), at: NOW },
+        }];
+        camera.place = here;
+        library.create_cameras(vec![camera.clone()]).await.unwrap();
+        let rule = |made: UnixMillis, effect| CameraRule {
+            id: Ulid::from_parts(made.0 as u64, 7),
+            account: guest.account.id,
+            scope: RuleScope::Camera(camera.id),
+            actions: vec![Action::PlayCamera],
+            effect,
+            windows: vec![],
+        };
+        let may = |place| {
+            let there = CameraObject { id: camera.id, place, group: camera.group };
+            let (set, rights) = (library.cameras(), library.rights(&guest.account));
+            let (who, tree) = ((&camera, &there), library.tree());
+            set.may_look_there(&rights, Some(NOW), who, Action::PlayCamera, &tree, NOW).is_allowed()
+        };
+        let (before, after) = (rule(UnixMillis(NOW.0 - 1), RuleEffect::Allow), rule(NOW, RuleEffect::Allow));
+        assert_eq!([may(root), may(here)], [false, false]);
+        library.put_camera_rule(before.clone()).await.unwrap();
+        assert_eq!([may(root), may(here)], [true, false]);
+        library.put_camera_rule(after).await.unwrap();
+        assert_eq!([may(root), may(here)], [true, true]);
+        library.remove_camera_rule(before.account, before.id).await.unwrap();
+        assert_eq!([may(root), may(here)], [false, true]);
+        library.put_camera_rule(rule(UnixMillis(NOW.0 - 2), RuleEffect::Deny)).await.unwrap();
+        assert_eq!([may(root), may(here)], [false, false], "what narrows goes with the camera");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 use super::{SledStore, people, writer::Tx};
 use crate::{
     error::{Conflict, Result, StoreError},
-    patrol::{Bookmark, Camera, CameraChange, Hold},
+    patrol::{Bookmark, Camera, CameraChange, Hang, Hold, Stay},
     store::{CAMERA_RULES_MAX, CAMERAS_EVER_MAX, CAMERAS_MAX, Cameras},
 };
 use async_trait::async_trait;
@@ -79,8 +79,8 @@ impl Cameras for SledStore {
         self.transact(move |tx| {
             let there = |c: &Camera| c.removed.is_none();
             let mut camera = tx.get::<Camera>(&camera_key(id))?.filter(there).ok_or(StoreError::NotFound)?;
-            let names_it = change.place.is_some() || change.name.is_some() || change.code.is_some();
-            apply(&mut camera, change.clone());
+            let names_it = change.hang.is_some() || change.name.is_some() || change.code.is_some();
+            apply(&mut camera, change.clone())?;
             if names_it {
                 people::place_exists(tx, camera.place)?;
                 let mut all: Vec<Camera> = tx.all("camera/")?;
@@ -166,15 +166,32 @@ impl Cameras for SledStore {
     }
 }
 
-fn apply(camera: &mut Camera, change: CameraChange) {
+/// Hangs the camera elsewhere, or calls what it watches something else; where it hung before is kept.
+fn hang(camera: &mut Camera, Hang { place, group, by }: Hang) -> Result<()> {
+    if (camera.place, camera.group) == (place, group) {
+        return Ok(());
+    }
+    if camera.stays.len() >= Camera::STAYS_MAX {
+        return Err(StoreError::Full { what: "moves of a camera", max: Camera::STAYS_MAX });
+    }
+    let until = camera.stays.last().map_or(by.at, |last| by.at.max(last.until));
+    let name = camera.name.clone();
+    camera.stays.push(Stay { place: camera.place, group: camera.group, name, until, by });
+    (camera.place, camera.group) = (place, group);
+    Ok(())
+}
+
+fn apply(camera: &mut Camera, change: CameraChange) -> Result<()> {
     fn set<T>(field: &mut T, value: Option<T>) {
         if let Some(value) = value {
             *field = value;
         }
     }
-    set(&mut camera.place, change.place);
+    if let Some(to) = change.hang {
+        // Before the name changes: what it was called goes with where it hung.
+        hang(camera, to)?;
+    }
     set(&mut camera.name, change.name);
-    set(&mut camera.group, change.group);
     set(&mut camera.code, change.code);
     set(&mut camera.main_url, change.main_url);
     set(&mut camera.sub_url, change.sub_url);
@@ -184,4 +201,5 @@ fn apply(camera: &mut Camera, change: CameraChange) {
     set(&mut camera.bitrate_max_kbps, change.bitrate_max_kbps);
     set(&mut camera.enabled, change.enabled);
     set(&mut camera.record, change.record);
+    Ok(())
 }

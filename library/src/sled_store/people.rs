@@ -95,7 +95,7 @@ impl People for SledStore {
                 }
                 let used = tx.all::<PlaceNode>("place/")?.iter().any(|p| p.parent == Some(place))
                     || tx.all::<Class>("class/")?.iter().any(|c| c.entry.place == place && c.removed.is_none())
-                    || tx.all::<Camera>("camera/")?.iter().any(|c| c.place == place)
+                    || tx.all::<Camera>("camera/")?.iter().any(|c| c.hung().any(|h| h.object.place == place))
                     || tx.all::<Recording>("recording/")?.iter().any(|r| r.place == place)
                     || tx.all::<Account>("account/")?.iter().any(|a| a.roles.iter().any(|r| r.place == place));
                 if used {

@@ -32,10 +32,12 @@ pub trait Cameras {
     /// Every camera, removed ones too. A few thousand, kept in memory by the caller.
     async fn cameras(&self) -> Result<Vec<Camera>>;
 
-    /// Changes a camera that is not removed.
+    /// Changes a camera that is not removed. Another place or group leaves a [`crate::patrol::Stay`] behind, and the place before
+    /// stays in the tree as long as the camera is known.
     ///
     /// # Errors
-    /// [`crate::StoreError::NotFound`], and as [`Cameras::create_cameras`].
+    /// [`crate::StoreError::NotFound`], and as [`Cameras::create_cameras`]; [`crate::StoreError::Full`] beyond
+    /// [`Camera::STAYS_MAX`].
     async fn change_camera(&self, id: CameraId, change: CameraChange) -> Result<Camera>;
 
     /// Removes a camera (it no longer runs, its password is forgotten, name and code are free); its record stays, because

@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct RetentionRules {
     /// Days for a camera: counts before its group's.
     pub cameras: BTreeMap<CameraId, u32>,
+    /// Of cameras that were moved: days for what they recorded up to each of these moments, in order of time; `None`: by its group.
+    /// The rule of the place where it was recorded goes with what was recorded.
+    pub moved: BTreeMap<CameraId, Vec<(UnixMillis, Option<u32>)>>,
     /// Days for a group of cameras, by its name.
     pub groups: BTreeMap<String, u32>,
     /// Days for all others.
@@ -23,11 +26,22 @@ pub struct RetentionRules {
 }
 
 impl RetentionRules {
-    /// Days for footage of a camera of this group.
+    /// Days for footage of a camera of this group, recorded between two moments: across a move the longest of them, as a recording goes
+    /// whole.
     #[must_use]
-    pub fn days(&self, camera: CameraId, group: &str) -> u32 {
-        let by_group = || self.groups.get(group);
-        self.cameras.get(&camera).or_else(by_group).copied().unwrap_or(self.default_days)
+    pub fn days(&self, camera: CameraId, group: &str, from: UnixMillis, to: UnixMillis) -> u32 {
+        let known = |days: Option<u32>| days.or_else(|| self.groups.get(group).copied()).unwrap_or(self.default_days);
+        let (mut most, mut since) = (None, UnixMillis(i64::MIN));
+        for (until, days) in self.moved.get(&camera).into_iter().flatten() {
+            if from < *until && to > since {
+                most = most.max(Some(known(*days)));
+            }
+            since = *until;
+        }
+        if to > since || most.is_none() {
+            most = most.max(Some(known(self.cameras.get(&camera).copied())));
+        }
+        most.unwrap_or(self.default_days)
     }
 }
 
@@ -192,7 +206,7 @@ pub fn plan(
     // What follows counts from here, and all that is removed has ended.
     let ended = |i: &Item| end(i).map_or(now, |end| end.min(now));
     may_go.retain(|i| {
-        let days = rules.days(i.camera, &i.group);
+        let days = rules.days(i.camera, &i.group, i.from, i.to);
         let expired = end(i).is_some_and(|end| now.0.saturating_sub(end.0) >= i64::from(days) * DAY_MS);
         if expired {
             plan.remove.push((i.recording, RemovalReason::Expired { days }, ended(i)));
@@ -259,8 +273,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_rule_of_the_place_goes_with_what_was_recorded_there() {
+        let camera = CameraId(ulid::Ulid(1));
+        let rules = RetentionRules {
+            cameras: [(camera, 7)].into(),
+            moved: [(camera, vec![(UnixMillis(100), Some(90)), (UnixMillis(200), None)])].into(),
+            groups: [("gate".into(), 30)].into(),
+            ..rule(60)
+        };
+        for (from, to, want) in
+            [(0, 100, 90), (90, 110, 90), (100, 200, 30), (150, 210, 30), (200, 300, 7), (0, 300, 90)]
+        {
+            assert_eq!(rules.days(camera, "gate", UnixMillis(from), UnixMillis(to)), want, "{from}–{to}");
+        }
+        let still = CameraId(ulid::Ulid(2));
+        assert_eq!(rules.days(still, "gate", UnixMillis(5), UnixMillis(5)), 30, "it hung nowhere else");
+        assert_eq!(rules.days(still, "corridor", UnixMillis(0), UnixMillis(9)), 60);
+    }
+
     fn rule(default_days: u32) -> RetentionRules {
-        RetentionRules { cameras: [].into(), groups: [].into(), default_days, free_bytes: 0 }
+        RetentionRules { cameras: [].into(), moved: [].into(), groups: [].into(), default_days, free_bytes: 0 }
     }
 
     /// A day that ends at `to`.
@@ -377,6 +410,7 @@ mod tests {
             items.iter_mut().zip(named).for_each(|(item, named)| item.previous = named);
             let rules = RetentionRules {
                 cameras: [(camera(4), days[3])].into(),
+                moved: [(camera(4), vec![(UnixMillis(now.0 - 9 * DAY_MS), Some(days[1]))])].into(),
                 groups: [("exam_room".into(), days[0]), ("gate".into(), days[1])].into(),
                 default_days: days[2],
                 free_bytes: keep,
@@ -418,7 +452,7 @@ mod tests {
                 }
                 (None, true)
             };
-            let of = |i: &Item| i64::from(rules.days(i.camera, &i.group)) * DAY_MS;
+            let of = |i: &Item| i64::from(rules.days(i.camera, &i.group, i.from, i.to)) * DAY_MS;
             let expired = |i: &Item| end(i).0.is_some_and(|end| now.0 - end.0 >= of(i));
             let circles = items.iter().any(|i| end(i).1);
             let may = |i: &Item| i.sealed && !held(i);
@@ -426,7 +460,7 @@ mod tests {
                 let gone = removed.contains(&i.recording);
                 prop_assert!(!gone || may(i), "nothing held or unsealed goes");
                 prop_assert!(circles || gone || !may(i) || !expired(i), "what is over goes");
-                let young = (now.0 - i.to.0) < i64::from(rules.days(i.camera, &i.group)) * DAY_MS;
+                let young = (now.0 - i.to.0) < i64::from(rules.days(i.camera, &i.group, i.from, i.to)) * DAY_MS;
                 let why = plan.remove.iter().find(|r| r.0 == i.recording).map(|r| r.1);
                 let by_rule = matches!(why, Some(RemovalReason::Expired { .. }));
                 prop_assert!(!by_rule || !young && (circles || expired(i)), "by rule only what is over");

@@ -539,7 +539,7 @@ mod tests {
             days in 1u32..40,
         ) {
             let mut m = Machine::new();
-            let rules = RetentionRules { cameras: [].into(), groups: [].into(), default_days: days, free_bytes: 0 };
+            let rules = RetentionRules { cameras: [].into(), moved: [].into(), groups: [].into(), default_days: days, free_bytes: 0 };
             let mut items: Vec<Item> = Vec::new();
             let mut truly: Vec<i64> = Vec::new();
             let mut removed = Ended::new();

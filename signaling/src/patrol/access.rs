@@ -11,14 +11,34 @@ use crate::{
     route::Route,
 };
 use axum::{http::StatusCode, response::Response};
-use lectern_auth::{Action, Decision, Denial, Looker, PlaceNode, PlaceTree, Rights, may_look};
+use lectern_auth::{Action, CameraObject, Decision, Denial, Looker, PlaceNode, PlaceTree, Rights, may_look};
 use lectern_library::{Camera, library::CameraSet, patrol::group_to_api};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::{
-    api::{self, AuditAction, CameraMay, CameraSource},
+    api::{self, AuditAction, CameraMay, CameraSource, Span},
     wall::TileRefusal,
 };
 use std::sync::Arc;
+
+/// What of a stretch of a camera's recording somebody may have: decided by where the camera hung then.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The camera.
+    pub camera: Camera,
+    /// What they may have, in order of time; at least one.
+    pub allowed: Vec<Piece>,
+    /// The rest: it was recorded where they may not look.
+    pub refused: Vec<Span>,
+}
+
+/// A part of a stretch that somebody may have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    /// The part.
+    pub span: Span,
+    /// How far they may look around it: nothing of what is read for this part may reach beyond.
+    pub within: Span,
+}
 
 /// Somebody with all that decides what they may look at: a snapshot, to be made anew for each request and each look.
 #[derive(Clone)]
@@ -115,15 +135,80 @@ impl Viewer {
         Ok(camera)
     }
 
-    /// The camera, if what was recorded of its sound may be played: the right to play and the right to listen, both. One that was
-    /// removed has no sound to listen to now; for what it recorded, the rights and rules at its place go on deciding.
+    /// The answer for what a camera recorded while it hung as `there` says.
+    #[must_use]
+    pub fn decide_there(&self, camera: &Camera, there: &CameraObject, action: Action) -> Decision {
+        let who = (&self.rights, self.second_factor);
+        self.cameras.may_look_there(who.0, who.1, (camera, there), action, &self.tree, self.now)
+    }
+
+    fn there(&self, camera: &Camera, there: &CameraObject, actions: &[Action]) -> ApiResult<()> {
+        if let Some(reason) = self.decide_there(camera, there, Action::ViewCamera).reason() {
+            return Err(ApiError::not_found("camera").because(reason).camera(camera.id));
+        }
+        for action in actions {
+            allow(self.decide_there(camera, there, *action)).map_err(|e| e.camera(camera.id))?;
+        }
+        Ok(())
+    }
+
+    /// What of a stretch of a camera's recording may be had with all of `actions`. The place where the camera hung then decides, not
+    /// that where it hangs now; of one that was removed, too.
     ///
     /// # Errors
-    /// As [`Viewer::camera`].
-    pub fn recorded_sound(&self, id: CameraId) -> ApiResult<Camera> {
-        let camera = self.camera(id, Action::PlayCamera)?;
-        allow(self.would(&camera, Action::ListenCamera)).map_err(|e| e.camera(id))?;
-        Ok(camera)
+    /// As [`Viewer::camera`] if nothing of it may be had; to whom the camera is known from elsewhere, [`Code::HungElsewhere`].
+    pub fn footage(&self, id: CameraId, actions: &[Action], span: &Span) -> ApiResult<Seen> {
+        let nothing = || ApiError::not_found("camera").because("unknown_camera").camera(id);
+        let camera = self.cameras.get(id).ok_or_else(nothing)?;
+        let (mut within, mut refused): (Vec<Span>, Vec<Span>) = (Vec::new(), Vec::new());
+        let mut error: Option<ApiError> = None;
+        for hung in camera.hung().filter(|h| h.from < h.to) {
+            let touches = hung.from < span.to && span.from < hung.to;
+            match self.there(camera, &hung.object, actions) {
+                Ok(()) => join(&mut within, hung.from, hung.to),
+                Err(e) if touches => {
+                    join(&mut refused, hung.from.max(span.from), hung.to.min(span.to));
+                    // That something is missing which can be had says more than that nothing is there.
+                    if error.as_ref().is_none_or(|e| e.code == Code::NotFound) {
+                        error = Some(e);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        let cut = |w: Span| {
+            let span = Span { from: w.from.max(span.from), to: w.to.min(span.to) };
+            (span.from < span.to).then_some(Piece { span, within: w })
+        };
+        let allowed: Vec<Piece> = within.into_iter().filter_map(cut).collect();
+        if allowed.is_empty() {
+            let error = error.unwrap_or_else(nothing);
+            let moved = error.code == Code::NotFound && self.knows(camera);
+            return Err(if moved { hung_elsewhere(id) } else { error });
+        }
+        Ok(Seen { camera: camera.clone(), allowed, refused })
+    }
+
+    /// The camera, if all of a stretch of its recording may be had with `action`.
+    ///
+    /// # Errors
+    /// As [`Viewer::footage`]; [`Code::HungElsewhere`] if only a part of it may be had.
+    pub fn whole(&self, id: CameraId, actions: &[Action], span: &Span) -> ApiResult<Camera> {
+        let seen = self.footage(id, actions, span)?;
+        if seen.refused.is_empty() { Ok(seen.camera) } else { Err(hung_elsewhere(id)) }
+    }
+
+    /// The camera, if `action` is allowed with what it recorded at a moment.
+    ///
+    /// # Errors
+    /// As [`Viewer::footage`].
+    pub fn at(&self, id: CameraId, action: Action, at: UnixMillis) -> ApiResult<Camera> {
+        self.whole(id, &[action], &Span { from: at, to: UnixMillis(at.0.saturating_add(1)) })
+    }
+
+    /// Whether the camera could be seen in the tree at one of its places: that it is there is no secret.
+    fn knows(&self, camera: &Camera) -> bool {
+        camera.hung().any(|h| self.decide_there(camera, &h.object, Action::ViewCamera).is_allowed())
     }
 
     /// A place where `action` (one that is not about one camera) is allowed.
@@ -148,13 +233,33 @@ impl Viewer {
     pub fn below(&self, place: PlaceId) -> Vec<&Camera> {
         let mut cameras: Vec<&Camera> =
             self.cameras.within(place, &self.tree).filter(|c| self.is_there(c) && self.sees(c)).collect();
-        let path = |c: &Camera| {
-            let mut names: Vec<&str> = self.tree.upward(c.place).map(|p| p.name.as_str()).collect();
-            names.reverse();
-            names.join("/")
-        };
-        cameras.sort_by_cached_key(|c| (path(c), c.name.clone(), c.id));
+        cameras.sort_by_cached_key(|c| (self.path(c.place), c.name.clone(), c.id));
         cameras
+    }
+
+    /// Cameras that hung below a place between two moments and could be seen there then, each as it was there last in that time;
+    /// removed ones too, as far as they were there. By place and name.
+    #[must_use]
+    pub fn below_over(&self, place: PlaceId, span: &Span) -> Vec<(&Camera, CameraObject, &str)> {
+        let mut found: Vec<(&Camera, CameraObject, &str)> = Vec::new();
+        for camera in self.cameras.all() {
+            let to = camera.removed.map_or(span.to, |removed| span.to.min(removed));
+            let fits = |h: &lectern_library::Hung<'_>| {
+                self.tree.within(h.object.place, place)
+                    && self.decide_there(camera, &h.object, Action::ViewCamera).is_allowed()
+            };
+            if let Some(hung) = camera.hung_over(span.from, to).filter(fits).last() {
+                found.push((camera, hung.object, hung.name));
+            }
+        }
+        found.sort_by_cached_key(|(c, there, name)| (self.path(there.place), (*name).to_owned(), c.id));
+        found
+    }
+
+    fn path(&self, place: PlaceId) -> String {
+        let mut names: Vec<&str> = self.tree.upward(place).map(|p| p.name.as_str()).collect();
+        names.reverse();
+        names.join("/")
     }
 
     /// What may be done with the camera now.
@@ -178,6 +283,12 @@ impl Viewer {
             .any(|action| self.decide(camera, action) == Decision::NeedsSecondFactor)
     }
 
+    /// … where the camera hung then.
+    #[must_use]
+    pub fn waits_for_factor_there(&self, camera: &Camera, there: &CameraObject) -> bool {
+        self.decide_there(camera, there, Action::PlayCamera) == Decision::NeedsSecondFactor
+    }
+
     /// Whether the pages of exam patrol are for this account: it may see a camera, add one, or read the audit log.
     #[must_use]
     pub fn patrols(&self) -> bool {
@@ -187,6 +298,34 @@ impl Viewer {
         };
         [Action::ViewCamera, Action::ManageCamera, Action::ViewAudit, Action::SetCameraRules].into_iter().any(anywhere)
             || self.cameras.present().any(|c| self.sees(c))
+    }
+
+    /// A camera as it was at a place where it hangs no more: what it does now, and where, is not told.
+    #[must_use]
+    pub fn shown_there(&self, patrol: &Patrol, camera: &Camera, there: &CameraObject, name: &str) -> api::Camera {
+        let present = camera.object() == *there && self.is_there(camera);
+        if present {
+            return self.shown(patrol, camera);
+        }
+        let may = |action| self.decide_there(camera, there, action).is_allowed();
+        let may = CameraMay {
+            play: may(Action::PlayCamera),
+            export: may(Action::ExportCamera),
+            ..CameraMay { live: false, listen: false, play: false, export: false, manage: false }
+        };
+        api::Camera {
+            id: camera.id,
+            place: there.place,
+            place_name: self.place_name(there.place),
+            name: name.to_owned(),
+            group: group_to_api(there.group),
+            code: None,
+            enabled: false,
+            record: false,
+            status: super::status::off(camera.stays.last().map_or(camera.created, |s| s.until)),
+            source: None,
+            may,
+        }
     }
 
     /// The camera as the caller may know it.
@@ -214,6 +353,21 @@ impl Viewer {
             may,
         }
     }
+}
+
+/// Adds a stretch to those before it; one that follows the last one at once makes it longer.
+fn join(to: &mut Vec<Span>, from: UnixMillis, end: UnixMillis) {
+    match to.last_mut() {
+        Some(last) if last.to == from => last.to = end,
+        _ => to.push(Span { from, to: end }),
+    }
+}
+
+/// What was recorded before a camera came, or after it went, belongs to another place.
+pub(crate) fn hung_elsewhere(camera: CameraId) -> ApiError {
+    let detail =
+        "at that time the camera hung elsewhere or was of another group: what it recorded then is not yours to see";
+    ApiError::new(Code::HungElsewhere, detail).because("hung_elsewhere").camera(camera)
 }
 
 /// A decision as a refusal.

@@ -288,11 +288,18 @@ pub trait Footage: Send + Sync {
     /// If its files can't be read.
     async fn day(&self, camera: CameraId, range: Span) -> Result<FootageDay, PortError>;
 
-    /// A part of a camera's recording that touches `range`; `None` = nothing, or nothing in that range.
+    /// A part of a camera's recording that touches `range` and lies `within` whole: what a segment holds beyond that was recorded
+    /// where somebody else may look. `None` = nothing, or nothing in that range.
     ///
     /// # Errors
     /// If its files can't be read.
-    async fn open(&self, camera: CameraId, range: Span, part: &FootagePart) -> Result<Option<Opened>, PortError>;
+    async fn open(
+        &self,
+        camera: CameraId,
+        range: Span,
+        within: &Span,
+        part: &FootagePart,
+    ) -> Result<Option<Opened>, PortError>;
 
     /// Protects a stretch: no rule and no full disk removes it. It survives a power cut when this returns.
     ///

@@ -291,13 +291,14 @@ impl Patrol {
     pub fn alarm_item(&self, alarm: &Alarm) -> Option<AlarmItem> {
         let (cameras, tree) = (self.0.library.cameras(), self.0.library.tree());
         let camera = cameras.get(alarm.camera)?;
+        let hung = camera.hung_at(alarm.since);
         Some(AlarmItem {
             id: alarm.id,
             camera: alarm.camera,
-            camera_name: camera.name.clone(),
-            place: camera.place,
-            place_name: tree.get(camera.place).map(|p| p.name.clone()).unwrap_or_default(),
-            group: group_to_api(camera.group),
+            camera_name: hung.name.to_owned(),
+            place: hung.object.place,
+            place_name: tree.get(hung.object.place).map(|p| p.name.clone()).unwrap_or_default(),
+            group: group_to_api(hung.object.group),
             fault: alarm.fault,
             since: alarm.since,
             until: alarm.until,

@@ -153,7 +153,13 @@ impl Footage for Site {
             ..FootageDay::default()
         })
     }
-    async fn open(&self, _: CameraId, range: Span, part: &FootagePart) -> Result<Option<Opened>, PortError> {
+    async fn open(
+        &self,
+        _: CameraId,
+        range: Span,
+        within: &Span,
+        part: &FootagePart,
+    ) -> Result<Option<Opened>, PortError> {
         Ok(match part {
             FootagePart::Playlist { .. } => Some(Opened {
                 served: served("application/vnd.apple.mpegurl", b"#EXTM3U\n", false),
@@ -164,7 +170,12 @@ impl Footage for Site {
                 let (path, sound) = path.strip_prefix("sound/").map_or((path.as_str(), false), |path| (path, true));
                 let times = times(path).unwrap_or(range.clone());
                 let touches = times.from < range.to && range.from < times.to;
-                touches.then(|| Opened { served: served("video/mp4", FOOTAGE, true), times: Some(times), sound })
+                let inside = times.from >= within.from && times.to <= within.to;
+                (touches && inside).then(|| Opened {
+                    served: served("video/mp4", FOOTAGE, true),
+                    times: Some(times),
+                    sound,
+                })
             }
             FootagePart::Snapshot { .. } => {
                 Some(Opened { served: served("video/mp4", FOOTAGE, false), times: None, sound: false })

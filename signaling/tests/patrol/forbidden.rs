@@ -65,12 +65,19 @@ fn requests(camera: CameraId, place: lectern_media::PlaceId, n: usize) -> Vec<(M
     ]
 }
 
+/// Those of [`requests`] that are about what a camera recorded: day, play, snapshot, bookmark, export, hold.
+const PAST: [usize; 6] = [1, 2, 3, 7, 8, 9];
+
 #[tokio::test]
 async fn nothing_forbidden_succeeds_and_each_try_is_written_down() {
     let w = World::new().await;
     let (own, foreign) = (w.sites[0], w.sites[1]);
     let camera = w.camera(0, CameraGroup::ExamRoom);
-    let others: Vec<CameraId> = w.cameras.iter().filter(|(_, s, _)| *s == 0).map(|c| c.0).collect();
+    // One that came to the own site a moment ago, and one that went to the other before all that is asked for.
+    let (came, went) = (w.camera(1, CameraGroup::Corridor), w.camera(0, CameraGroup::Corridor));
+    w.moved(came, own, CameraGroup::Corridor, UnixMillis::now()).await;
+    w.moved(went, foreign, CameraGroup::Corridor, UnixMillis(900)).await;
+    let others: Vec<CameraId> = w.cameras.iter().filter(|(c, s, _)| *s == 0 && *c != went).map(|c| c.0).collect();
     let insider = w.person("insider", &[(Role::PatrolOfficer, own)]).await;
     // The same person without the second factor, people from elsewhere, and those whose roles look at nothing.
     let mut outsiders = vec![w.again(&insider, false).await];
@@ -108,7 +115,17 @@ async fn nothing_forbidden_succeeds_and_each_try_is_written_down() {
     let total = how_many();
     for n in 0..total {
         let again = w.again(&insider, true).await;
-        let (who, method, path, body) = match dice.roll(10) {
+        let (who, method, path, body) = match dice.roll(12) {
+            // What a camera recorded where the caller has no right, though it was, or is, at a place where they have.
+            10 => {
+                let (method, path, body) = requests(*dice.pick(&[came, went]), own, n).swap_remove(*dice.pick(&PAST));
+                (Some(insider.clone()), method, path, body)
+            }
+            11 => {
+                let token = sign(keys, *dice.pick(&[came, went]), Action::PlayCamera, range, &insider, now);
+                let rest = [segment(1), "index.m3u8".to_owned(), "index.m3u8?stream=keyframes".to_owned()];
+                (Some(insider.clone()), Method::GET, fetch(&token, dice.pick(&rest).as_str()), None)
+            }
             // Somebody who may not.
             0..=3 => {
                 let camera = *dice.pick(&others);

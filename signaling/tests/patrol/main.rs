@@ -6,6 +6,7 @@ mod common;
 mod flow;
 mod forbidden;
 mod matrix;
+mod moved;
 mod wall;
 mod ways_around;
 mod world;

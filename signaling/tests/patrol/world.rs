@@ -10,7 +10,7 @@ use bytes::Bytes;
 use lectern_auth::{
     CameraGroup, Keyring, Level, PlaceNode, Redacted, Role, RoleAt, Session, TokenText, session::csrf_token,
 };
-use lectern_library::{Account, Camera, Library, LibraryOptions};
+use lectern_library::{Account, By, Camera, CameraChange, Hang, Library, LibraryOptions};
 use lectern_media::{AccountId, CameraId, ParticipantId, PeerId, PlaceId, RecordingId, RoomId, TrackId, UnixMillis};
 use lectern_protocol::{
     api::{CameraTransport, ClassEvent},
@@ -248,6 +248,13 @@ impl World {
         self.cameras.iter().find(|(_, s, g)| *s == site && *g == group).unwrap().0
     }
 
+    /// Hangs a camera elsewhere.
+    pub async fn moved(&self, camera: CameraId, place: PlaceId, group: CameraGroup, at: UnixMillis) {
+        let by = By { account: self.admin.account.id, name: self.admin.account.name.clone(), at };
+        let change = CameraChange { hang: Some(Hang { place, group, by }), ..CameraChange::default() };
+        self.app.library.change_camera(camera, change).await.unwrap();
+    }
+
     /// A real server on loopback, for sockets.
     pub async fn serve(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -296,5 +303,6 @@ pub fn camera(place: PlaceId, group: CameraGroup) -> Camera {
         record: true,
         created: NOW,
         removed: None,
+        stays: vec![],
     }
 }

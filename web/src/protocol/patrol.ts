@@ -65,7 +65,9 @@ function query(values: Record<string, string | number | boolean | null | undefin
 const abortable = (signal: AbortSignal | undefined): RequestOptions => (signal ? { signal } : {});
 
 // Cameras
-export const cameras = (place: PlaceId, signal?: AbortSignal): Promise<CameraList> => request("GET", `${here(place)}/cameras`, abortable(signal));
+/** `span`: those that hung there then, as they were. */
+export const cameras = (place: PlaceId, span?: { from: number; to: number }): Promise<CameraList> =>
+  request("GET", `${here(place)}/cameras${span ? query({ from: Math.round(span.from), to: Math.round(span.to) }) : ""}`);
 export const createCamera = (form: CameraForm): Promise<Camera> => request("POST", `${V1}/cameras`, { body: form });
 export const changeCamera = (id: CameraId, form: CameraForm): Promise<Camera> => request("PUT", `${V1}/cameras/${id}`, { body: form });
 export const switchCamera = (id: CameraId, change: CameraSwitch): Promise<Camera> => request("PATCH", `${V1}/cameras/${id}`, { body: change });

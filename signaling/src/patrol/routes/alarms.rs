@@ -9,7 +9,7 @@ use crate::{
         params::{Id, Params},
         words,
     },
-    patrol::{Patrol, ports::ChainCheck, ports::FootageDay},
+    patrol::{Patrol, access::Viewer, ports::ChainCheck, ports::FootageDay},
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -19,7 +19,7 @@ use axum::{
 };
 use futures::{StreamExt as _, stream};
 use lectern_auth::{Action, Redacted};
-use lectern_library::{Alarm, AlarmQuery, Camera, patrol::group_to_api};
+use lectern_library::{Alarm, AlarmQuery, Camera, Hung, patrol::group_to_api};
 use lectern_media::{CameraId, CameraStream, PlaceId, UnixMillis};
 use lectern_protocol::api::{
     AlarmChange, AlarmItem, AlarmPage, AuditAction, CameraState, CheckFinding, CheckItem, CheckedCamera, HealthFault,
@@ -98,13 +98,19 @@ async fn list(State(app): State<App>, caller: Caller, Params(query): Params<List
         .cameras
         .all()
         .filter(|c| query.camera.is_none_or(|id| id == c.id))
-        .filter(|c| query.place.is_none_or(|place| v.tree.within(c.place, place)))
-        .filter(|c| v.sees(c))
+        .filter(|c| c.hung().any(|h| sees_there(&v, c, &h, query.place)))
         .map(|c| c.id)
         .collect();
+    // Of one that was moved, those of the time when it hung there.
+    let now = UnixMillis::now();
+    let shown = |a: &Alarm| {
+        let (since, until) = (a.since, a.until.unwrap_or(now).max(UnixMillis(a.since.0.saturating_add(1))));
+        let camera = v.cameras.get(a.camera);
+        camera.is_some_and(|c| c.hung_over(since, until).any(|h| sees_there(&v, c, &h, query.place)))
+    };
     let store = app.library.store();
     let open = AlarmQuery { cameras: Some(cameras.clone()), open: true, limit: OPEN_MAX, ..AlarmQuery::default() };
-    let open = store.alarms(open).await?.iter().filter(|a| a.acknowledged.is_none()).count() as u32;
+    let open = store.alarms(open).await?.iter().filter(|a| a.acknowledged.is_none() && shown(a)).count() as u32;
     let wanted = AlarmQuery {
         cameras: Some(cameras),
         open: query.open,
@@ -117,15 +123,24 @@ async fn list(State(app): State<App>, caller: Caller, Params(query): Params<List
     let more = alarms.len() > PAGE;
     alarms.truncate(PAGE);
     let next = alarms.last().filter(|_| more).map(|a| format!("{}-{}", a.since.0, a.id));
-    let mut items: Vec<AlarmItem> = alarms.iter().filter_map(|a| p.alarm_item(a)).collect();
+    let mut items: Vec<AlarmItem> = alarms.iter().filter(|a| shown(a)).filter_map(|a| p.alarm_item(a)).collect();
     items.sort_by_key(|a| a.until.is_some());
     Ok(Json(AlarmPage { items, next, open }))
+}
+
+/// Whether the camera could be seen where it hung then, at a place or below if one is named.
+fn sees_there(v: &Viewer, camera: &Camera, hung: &Hung<'_>, place: Option<PlaceId>) -> bool {
+    place.is_none_or(|place| v.tree.within(hung.object.place, place))
+        && v.decide_there(camera, &hung.object, Action::ViewCamera).is_allowed()
 }
 
 async fn alarm(app: &App, caller: &Caller, id: Ulid) -> ApiResult<Alarm> {
     let nothing = || ApiError::not_found("alarm").because("unknown_alarm");
     let alarm = app.library.store().alarm(id).await?.ok_or_else(nothing)?;
-    match viewer(&app.patrol, caller).camera(alarm.camera, Action::HandleAlarm) {
+    let span =
+        Span { from: alarm.since, to: alarm.until.unwrap_or(UnixMillis::now()).max(UnixMillis(alarm.since.0 + 1)) };
+    // One that went on while the camera was moved is a matter of both places.
+    match viewer(&app.patrol, caller).footage(alarm.camera, &[Action::HandleAlarm], &span) {
         Ok(_) => Ok(alarm),
         Err(e) if e.code == Code::NotFound => Err(nothing().camera(alarm.camera)),
         Err(e) => Err(e),
@@ -154,7 +169,7 @@ async fn change(
         (None, None) => "noted",
     };
     let changed = app.library.store().change_alarm(id, change).await?;
-    note(p, &caller, addr, AuditAction::AlarmHandled, p.what(old.camera), detail).await?;
+    note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, old.since), detail).await?;
     p.alarm_news(&changed, "changed");
     p.alarm_item(&changed).map(Json).ok_or_else(|| ApiError::not_found("alarm"))
 }

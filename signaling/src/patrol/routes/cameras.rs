@@ -1,6 +1,6 @@
 //! Cameras: the list of a place, adding, testing, importing, switching, removing.
 
-use super::{at_place, note, viewer};
+use super::{at_place, by, note, viewer};
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
@@ -26,7 +26,7 @@ use axum::{
 use bytes::Bytes;
 use lectern_auth::{Action, CameraGroup, SealedFor, Secret};
 use lectern_library::{
-    Camera, CameraChange,
+    By, Camera, CameraChange, Hang,
     import::{FaultCode, cameras as csv},
     patrol::group_from_api,
 };
@@ -46,7 +46,7 @@ pub const ROUTES: &[Route] = &[
         Verb::Get,
         "/api/v1/patrol/places/{id}/cameras",
         Right::SignedIn,
-        "The cameras of a place and below that the caller may see",
+        "The cameras of a place and below that the caller may see; with `?from=&to=` those that hung there then, as they were",
         || get(list),
     )
     .gives::<CameraList>(),
@@ -114,11 +114,31 @@ pub const ROUTES: &[Route] = &[
 /// How long a test takes at most.
 const TEST_WITHIN: Duration = Duration::from_secs(10);
 
-async fn list(State(app): State<App>, caller: Caller, Id(id): Id<PlaceId>) -> ApiResult<Json<CameraList>> {
+#[derive(Debug, Deserialize)]
+struct ListQuery {
+    from: Option<UnixMillis>,
+    to: Option<UnixMillis>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<PlaceId>,
+    Params(query): Params<ListQuery>,
+) -> ApiResult<Json<CameraList>> {
     let v = viewer(&app.patrol, &caller);
     // Who sees a camera by a rule and not by a role finds it below the places above it.
     if v.tree.get(id).is_none() {
         return Err(ApiError::not_found("place"));
+    }
+    if let (Some(from), Some(to)) = (query.from, query.to) {
+        let found = v.below_over(id, &super::range(from, to)?);
+        if found.is_empty() && !v.rights.may(Action::ViewPlace, id, &v.tree) {
+            return Err(ApiError::not_found("place").because("unknown_place"));
+        }
+        let cameras = found.iter().map(|(c, there, name)| v.shown_there(&app.patrol, c, there, name)).collect();
+        let needs_second_factor = found.iter().any(|(c, there, _)| v.waits_for_factor_there(c, there));
+        return Ok(Json(CameraList { cameras, needs_second_factor }));
     }
     let below = v.below(id);
     if below.is_empty() && !v.rights.may(Action::ViewPlace, id, &v.tree) {
@@ -197,6 +217,7 @@ fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
         record: form.record,
         created: UnixMillis::now(),
         removed: None,
+        stays: vec![],
     };
     Ok(Typed { camera, password, masked })
 }
@@ -279,9 +300,9 @@ async fn replace(
     };
     let password = password.map(|password| seal(p, id, &password)).transpose()?.map(Some);
     let change = CameraChange {
-        place: Some(new.place),
+        // By the clock that dates what is recorded: it never turns back.
+        hang: Some(Hang { place: new.place, group: new.group, by: By { at: UnixMillis::steady(), ..by(&caller) } }),
         name: Some(new.name),
-        group: Some(new.group),
         code: Some(new.code),
         main_url: Some(new.main_url),
         sub_url: Some(new.sub_url),
@@ -292,7 +313,12 @@ async fn replace(
         enabled: None,
         record: Some(new.record),
     };
+    let before = p.what(id);
     let changed = change_camera(&app, &caller, addr, id, change, &detail).await?;
+    if changed.place != old.place {
+        note(p, &caller, addr, AuditAction::CameraChanged, before, "moved away").await?;
+        note(p, &caller, addr, AuditAction::CameraChanged, p.what(id), "moved here").await?;
+    }
     // Another place or group: other people may look.
     p.rights_changed();
     Ok(Json(viewer(p, &caller).shown(p, &changed)))

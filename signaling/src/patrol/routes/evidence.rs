@@ -11,7 +11,7 @@ use crate::{
         words,
     },
     patrol::{
-        access::Viewer,
+        access::{Piece, Viewer, hung_elsewhere},
         exports::{Kept, QueueError},
         trail::Act,
     },
@@ -27,7 +27,7 @@ use axum::{
 };
 use lectern_auth::{Action, CAMERA_GRANT_LIFE_MAX, CameraGrant};
 use lectern_media::{CameraId, UnixMillis};
-use lectern_protocol::api::{AuditAction, ExportJob, ExportState, MediaGrant, NewExport};
+use lectern_protocol::api::{AuditAction, ExportJob, ExportState, MediaGrant, NewExport, Span};
 use std::{collections::BTreeSet, time::Duration};
 use ulid::Ulid;
 
@@ -61,6 +61,10 @@ pub const ROUTES: &[Route] = &[
 ];
 
 const CAMERAS_MAX: usize = 36;
+/// Evidence begins at a keyframe before the range: so long after a move it can't reach back to another place.
+const EDGE_AFTER: Duration = Duration::from_secs(60);
+/// … and ends with the next signed head.
+const EDGE_BEFORE: Duration = Duration::from_secs(5);
 const LENGTH_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 async fn list(State(app): State<App>, caller: Caller) -> Json<Vec<ExportJob>> {
@@ -79,10 +83,8 @@ async fn ask(
     if !(1..=CAMERAS_MAX).contains(&cameras.len()) {
         return Err(ApiError::field("cameras", "1 to 36 cameras"));
     }
-    for camera in &cameras {
-        v.camera(*camera, Action::ExportCamera)?;
-    }
-    let span = range(body.from, body.to)?;
+    let asked = range(body.from, body.to)?;
+    let span = exportable(&v, &cameras, &asked)?;
     if span.to.since(span.from) > LENGTH_MAX {
         return Err(ApiError::field("to", "at most 24 hours after from"));
     }
@@ -108,8 +110,14 @@ async fn ask(
     };
     for camera in &job.request.cameras {
         let detail = job.request.reason.clone();
-        let act = Act::new(now, who(&caller, addr), AuditAction::ExportAsked, p.what(*camera), detail);
+        let act = Act::new(now, who(&caller, addr), AuditAction::ExportAsked, p.what_at(*camera, span.from), detail);
         super::write(p, act.range(job.request.from, job.request.to)).await?;
+        // What of it belongs to another place is left out, and that is said.
+        for (from, to) in [(asked.from, span.from), (span.to, asked.to.min(now))].into_iter().filter(|(f, t)| f < t) {
+            let who = who(&caller, addr);
+            let act = Act::new(now, who, AuditAction::Refused, p.what_at(*camera, from), "hung_elsewhere");
+            super::write(p, act.range(from, to)).await?;
+        }
     }
     let kept = Kept {
         job: job.clone(),
@@ -130,6 +138,26 @@ async fn ask(
     Ok((StatusCode::CREATED, Json(job)))
 }
 
+/// What of a stretch all these cameras may be exported of: where one was moved meanwhile, the part that was recorded where the caller
+/// may export.
+fn exportable(v: &Viewer, cameras: &[CameraId], asked: &Span) -> ApiResult<Span> {
+    let mut out = asked.clone();
+    for camera in cameras {
+        let seen = v.footage(*camera, &[Action::ExportCamera], asked)?;
+        // Evidence is one stretch: of two that belong to the caller, with a third between them, they have to choose.
+        let [Piece { span, within }] = &seen.allowed[..] else { return Err(hung_elsewhere(*camera)) };
+        let ms = |d: Duration| d.as_millis() as i64;
+        out.from = out.from.max(span.from).max(UnixMillis(within.from.0.saturating_add(ms(EDGE_AFTER))));
+        let to =
+            if within.to.0 == i64::MAX { within.to } else { UnixMillis(within.to.0.saturating_sub(ms(EDGE_BEFORE))) };
+        out.to = out.to.min(span.to).min(to);
+        if out.to <= out.from {
+            return Err(hung_elsewhere(*camera));
+        }
+    }
+    Ok(out)
+}
+
 /// One's own export, all of whose cameras one may export still.
 fn own(app: &App, caller: &Caller, v: &Viewer, id: Ulid) -> ApiResult<Kept> {
     let nothing = || ApiError::not_found("export").because("unknown_export");
@@ -138,7 +166,9 @@ fn own(app: &App, caller: &Caller, v: &Viewer, id: Ulid) -> ApiResult<Kept> {
         return Err(nothing());
     }
     for camera in &kept.job.request.cameras {
-        v.camera(*camera, Action::ExportCamera).map_err(|e| match e.code {
+        let request = &kept.job.request;
+        let span = Span { from: request.from, to: request.to };
+        v.whole(*camera, &[Action::ExportCamera], &span).map_err(|e| match e.code {
             Code::NotFound => nothing().camera(*camera),
             _ => e,
         })?;
@@ -159,7 +189,7 @@ async fn cancel(
     let kept = own(&app, &caller, &viewer(&app.patrol, &caller), id)?;
     let (request, now) = (&kept.job.request, UnixMillis::now());
     for camera in &request.cameras {
-        let (who, what) = (who(&caller, addr), app.patrol.what(*camera));
+        let (who, what) = (who(&caller, addr), app.patrol.what_at(*camera, request.from));
         let act = Act::new(now, who, AuditAction::ExportRemoved, what, id.to_string());
         super::write(&app.patrol, act.range(request.from, request.to)).await?;
     }
@@ -216,7 +246,7 @@ pub(super) async fn download(
     let wanted = range_of(headers, len, etag.as_deref())?;
     if wanted.as_ref().is_none_or(|r| r.start == 0) {
         for camera in &kept.job.request.cameras {
-            let what = app.patrol.what(*camera);
+            let what = app.patrol.what_at(*camera, kept.job.request.from);
             let act = Act::new(UnixMillis::now(), who(caller, addr), AuditAction::ExportFetched, what, id.to_string());
             super::write(&app.patrol, act.range(kept.job.request.from, kept.job.request.to)).await?;
         }

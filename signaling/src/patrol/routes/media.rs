@@ -14,9 +14,11 @@ use crate::{
     },
     patrol::{
         Patrol,
+        access::{Piece, hung_elsewhere},
         ports::{FootagePart, Opened, PlayStream},
         trail::{Act, Who},
     },
+    ports::{Served, ServedBody},
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -26,6 +28,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use bytes::Bytes;
 use lectern_auth::{Action, CAMERA_GRANT_LIFE_MAX, CameraGrant, CameraGrantError, GrantError, TokenHash};
 use lectern_media::{CameraId, UnixMillis};
 use lectern_protocol::api::{AuditAction, MediaGrant, MediaUse, NewMediaGrant, Span};
@@ -69,29 +72,33 @@ async fn grant(
 ) -> ApiResult<Json<MediaGrant>> {
     let v = viewer(&app.patrol, &caller);
     let (action, span) = match (body.purpose, body.from, body.to) {
-        (MediaUse::Play, Some(from), Some(to)) => (Action::PlayCamera, Some(range(from, to)?)),
+        (MediaUse::Play, Some(from), Some(to)) => {
+            let span = range(from, to)?;
+            // What of it may be had is asked again with each fetch.
+            v.footage(id, &[Action::PlayCamera], &span)?;
+            (Action::PlayCamera, Some(span))
+        }
         (MediaUse::Play, _, _) => {
             v.camera(id, Action::PlayCamera)?;
             return Err(ApiError::field("from", "say from and to"));
         }
         (MediaUse::Snapshot, Some(from), to) => {
-            let to = to.unwrap_or(UnixMillis(from.0.saturating_add(1)));
-            (
-                Action::SnapshotCamera,
-                Some(range(UnixMillis(from.0.saturating_sub(SNAPSHOT_BACK.as_millis() as i64).max(0)), to)?),
-            )
+            let span = range(from, to.unwrap_or(UnixMillis(from.0.saturating_add(1))))?;
+            // What was recorded is played by the right to play, what is now by the right to look.
+            v.footage(id, &[Action::SnapshotCamera, Action::PlayCamera], &span)?;
+            let from = UnixMillis(from.0.saturating_sub(SNAPSHOT_BACK.as_millis() as i64).max(0));
+            (Action::SnapshotCamera, Some(range(from, span.to)?))
         }
-        (MediaUse::Snapshot, None, _) => (Action::SnapshotCamera, None),
+        (MediaUse::Snapshot, None, _) => {
+            v.camera(id, Action::SnapshotCamera)?;
+            v.camera(id, Action::LiveCamera)?;
+            (Action::SnapshotCamera, None)
+        }
         (MediaUse::Export, _, _) => {
             v.camera(id, Action::ExportCamera)?;
             return Err(ApiError::field("purpose", "ask POST /api/v1/patrol/exports/{id}/grants"));
         }
     };
-    v.camera(id, action)?;
-    // What was recorded is played by the right to play, what is now by the right to look.
-    if action == Action::SnapshotCamera {
-        v.camera(id, if span.is_some() { Action::PlayCamera } else { Action::LiveCamera })?;
-    }
     let now = UnixMillis::now();
     let expires = now.plus(CAMERA_GRANT_LIFE_MAX);
     let grant = CameraGrant {
@@ -154,24 +161,30 @@ async fn fetch(
     if grant.account != caller.account {
         return Err(refused(CameraGrantError::WrongSession));
     }
-    let v = viewer(&app.patrol, &caller);
-    // The right may have ended since.
-    v.camera(grant.camera, action)?;
-    let p = &app.patrol;
+    // The right may have ended since: it is asked for again with each fetch, at the time that is looked at.
+    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
     match action {
         Action::ExportCamera => super::evidence::download(&app, &caller, addr, &v, &grant, &headers).await,
         Action::SnapshotCamera => {
-            let span = match (grant.range, query.at) {
+            let (span, within) = match (grant.range, query.at) {
                 (Some((from, to)), at) => {
                     let at = at.unwrap_or(to);
                     grant.check_range(at, at).map_err(|e| refused(e).camera(grant.camera))?;
-                    v.camera(grant.camera, Action::PlayCamera)?;
-                    Span { from, to: UnixMillis(at.0.saturating_add(1)) }
+                    // The end of a range is not in it.
+                    let of =
+                        Span { from: UnixMillis(at.0 - i64::from(at == to)), to: UnixMillis(at.0.saturating_add(1)) };
+                    let seen = v.footage(grant.camera, &[Action::SnapshotCamera, Action::PlayCamera], &of)?;
+                    let Piece { span, within } = seen.allowed.into_iter().next_back().ok_or(Code::NotFound)?;
+                    (Span { from: from.max(within.from), to: span.to }, within)
                 }
                 (None, None) => {
-                    v.camera(grant.camera, Action::LiveCamera)?;
-                    let back = SNAPSHOT_BACK.as_millis() as i64;
-                    Span { from: UnixMillis(now.0 - back), to: UnixMillis(now.0 + 1_000) }
+                    v.camera(grant.camera, Action::SnapshotCamera)?;
+                    let camera = v.camera(grant.camera, Action::LiveCamera)?;
+                    let back = UnixMillis(now.0 - SNAPSHOT_BACK.as_millis() as i64);
+                    // Of a camera that came a moment ago, nothing from where it was.
+                    let hung = camera.hung_at(UnixMillis(i64::MAX));
+                    let span = Span { from: back.max(hung.from), to: UnixMillis(now.0 + 1_000) };
+                    (span, Span { from: hung.from, to: hung.to })
                 }
                 (None, Some(_)) => return Err(refused(CameraGrantError::WrongRange).camera(grant.camera)),
             };
@@ -180,10 +193,10 @@ async fn fetch(
                 return Err(ApiError::field("stream", "a picture has no sound"));
             }
             let part = FootagePart::Snapshot { stream };
-            let served = p.0.footage.open(grant.camera, span.clone(), &part).await?;
+            let served = p.0.footage.open(grant.camera, span.clone(), &within, &part).await?;
             let opened = served.ok_or_else(|| ApiError::not_found("picture"))?;
             let taken = opened.times.unwrap_or(span);
-            let act = Act::new(now, who(&caller, addr), AuditAction::Snapshot, p.what(grant.camera), "");
+            let act = Act::new(now, who(&caller, addr), AuditAction::Snapshot, p.what_at(grant.camera, taken.from), "");
             super::write(p, act.range(taken.from, taken.to)).await?;
             let mut response = answer(opened.served, None, None).await?;
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -201,16 +214,27 @@ async fn fetch(
                 "index.m3u8" => FootagePart::Playlist { stream: stream_of(query.stream.as_deref(), PlayStream::Sub)? },
                 _ => FootagePart::Segment { path: path.clone() },
             };
-            if part == (FootagePart::Playlist { stream: PlayStream::Sound }) {
-                v.recorded_sound(grant.camera)?;
+            let sound = part == (FootagePart::Playlist { stream: PlayStream::Sound });
+            let actions: &[Action] = if sound { &HEARS } else { &HEARS[..1] };
+            let seen = v.footage(grant.camera, actions, &Span { from, to })?;
+            let mut opened: Option<Opened> = None;
+            for Piece { span, within } in &seen.allowed {
+                let Some(found) = p.0.footage.open(grant.camera, span.clone(), within, &part).await? else { continue };
+                if found.sound {
+                    // Which track a segment is of stands in its path, which the recorder reads.
+                    v.whole(grant.camera, &HEARS, found.times.as_ref().unwrap_or(span))?;
+                }
+                opened = Some(match (opened, &part) {
+                    (None, _) => found,
+                    (Some(before), FootagePart::Playlist { .. }) => joined(before, found)?,
+                    (Some(before), _) => before,
+                });
             }
-            let served = p.0.footage.open(grant.camera, Span { from, to }, &part).await?;
-            let nothing = || ApiError::not_found("part of this stretch").because("wrong_range").camera(grant.camera);
-            let Opened { served, times, sound } = served.ok_or_else(nothing)?;
-            if sound {
-                // Which track a segment is of stands in its path, which the recorder reads.
-                v.recorded_sound(grant.camera)?;
-            }
+            let nothing = || match seen.refused.is_empty() {
+                true => ApiError::not_found("part of this stretch").because("wrong_range").camera(grant.camera),
+                false => hung_elsewhere(grant.camera),
+            };
+            let Opened { served, times, sound } = opened.ok_or_else(nothing)?;
             if let Some(Span { from, to }) = times {
                 let of = Of { session: caller.session, camera: grant.camera, sound };
                 played(p, who(&caller, addr), of, Span { from, to }, now);
@@ -220,6 +244,42 @@ async fn fetch(
             answer(served, wanted, etag.as_deref()).await
         }
     }
+}
+
+/// What is asked of who plays recorded sound: the right to play and that to listen, both.
+const HEARS: [Action; 2] = [Action::PlayCamera, Action::ListenCamera];
+
+/// Two playlists of one track, one behind the other, as one: what lies between is not the caller's, and not named.
+fn joined(first: Opened, second: Opened) -> ApiResult<Opened> {
+    let text = |opened: &Opened| match &opened.served.body {
+        ServedBody::Bytes(bytes) => String::from_utf8(bytes.to_vec()).map_err(ApiError::internal),
+        _ => Err(ApiError::internal("a playlist that is no text")),
+    };
+    let bytes = Bytes::from(joined_text(&text(&first)?, &text(&second)?));
+    let served = Served { len_bytes: bytes.len() as u64, body: ServedBody::Bytes(bytes), ..second.served };
+    Ok(Opened { served, ..second })
+}
+
+fn joined_text(first: &str, second: &str) -> String {
+    // RFC 8216 §4.3: what stands before the first of these is about the whole list.
+    let of_segments = ["#EXT-X-MAP", "#EXT-X-PROGRAM-DATE-TIME", "#EXT-X-GAP", "#EXTINF", "#EXT-X-DISCONTINUITY\n"];
+    let split = |text: &str| of_segments.iter().filter_map(|tag| text.find(tag)).min().unwrap_or(text.len());
+    let ((_, before), (head, after)) = (first.split_at(split(first)), second.split_at(split(second)));
+    const TARGET: &str = "#EXT-X-TARGETDURATION:";
+    let target = |text: &str| text.lines().find_map(|l| l.strip_prefix(TARGET)?.parse::<u64>().ok()).unwrap_or(0);
+    let longest = target(first).max(target(second));
+    let mut out = String::with_capacity(first.len() + second.len());
+    for line in head.lines() {
+        match line.strip_prefix(TARGET) {
+            Some(_) => out.push_str(&format!("{TARGET}{longest}")),
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out.push_str(before.replace("#EXT-X-ENDLIST\n", "").trim_end());
+    out.push_str("\n#EXT-X-DISCONTINUITY\n");
+    out.push_str(after);
+    out
 }
 
 fn stream_of(name: Option<&str>, absent: PlayStream) -> ApiResult<PlayStream> {
@@ -272,15 +332,26 @@ fn played(p: &Patrol, who: Who, of: Of, Span { from, to }: Span, now: UnixMillis
     }
 }
 
-fn act_of(p: &Patrol, of: Of, play: Play, now: UnixMillis) -> Act {
-    let seconds = (play.to.since(play.from).as_millis() as u64).div_ceil(1_000);
+/// What was played, as entries: one for each place where the camera hung, whose people ask who looked.
+fn acts_of(p: &Patrol, of: Of, play: Play, now: UnixMillis) -> Vec<Act> {
+    let cameras = p.library().cameras();
+    let spans: Vec<(UnixMillis, UnixMillis)> = match cameras.get(of.camera) {
+        Some(camera) if play.from < play.to => camera.hung_over(play.from, play.to).map(|h| (h.from, h.to)).collect(),
+        _ => vec![(play.from, play.to)],
+    };
     let detail = if of.sound { "sound" } else { "" };
-    let act = Act::new(now, play.who, AuditAction::Played, p.what(of.camera), detail).range(play.from, play.to);
-    act.seconds(seconds)
+    let act = |(from, to): (UnixMillis, UnixMillis)| {
+        let what = p.what_at(of.camera, from);
+        let seconds = (to.since(from).as_millis() as u64).div_ceil(1_000);
+        Act::new(now, play.who.clone(), AuditAction::Played, what, detail).range(from, to).seconds(seconds)
+    };
+    spans.into_iter().map(act).collect()
 }
 
 fn write_play(p: &Patrol, of: Of, play: Play, now: UnixMillis) {
-    p.trail().note_now(act_of(p, of, play, now));
+    for act in acts_of(p, of, play, now) {
+        p.trail().note_now(act);
+    }
 }
 
 /// Writes down what was played more than [`COALESCE`] ago; all of it if `all`.
@@ -292,6 +363,28 @@ pub(crate) async fn write_plays(p: &Patrol, now: UnixMillis, all: bool) {
     };
     // There may be more of them than the queue has room for at once.
     for (of, play) in over {
-        p.trail().note(act_of(p, of, play, now)).await;
+        for act in acts_of(p, of, play, now) {
+            p.trail().note(act).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_playlists_become_one_that_says_nothing_of_what_lies_between() {
+        let list = |target: u64, kind: &str, segment: &str, end: &str| {
+            format!(
+                "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-PLAYLIST-TYPE:{kind}\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n\
+                 #EXT-X-MAP:URI=\"{segment}/init.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:x\n#EXTINF:2.0,\n{segment}/1.m4s\n{end}"
+            )
+        };
+        let one = joined_text(&list(9, "VOD", "a", "#EXT-X-ENDLIST\n"), &list(5, "EVENT", "b", ""));
+        let want = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-TARGETDURATION:9\n#EXT-X-MEDIA-SEQUENCE:0\n\
+            #EXT-X-MAP:URI=\"a/init.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:x\n#EXTINF:2.0,\na/1.m4s\n#EXT-X-DISCONTINUITY\n\
+            #EXT-X-MAP:URI=\"b/init.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:x\n#EXTINF:2.0,\nb/1.m4s\n";
+        assert_eq!(one, want);
     }
 }

@@ -9,7 +9,12 @@ use crate::{
         params::{Id, Params},
         words,
     },
-    patrol::{Patrol, access::Viewer, trail::Act},
+    patrol::{
+        Patrol,
+        access::{Seen, Viewer},
+        ports::FootageDay,
+        trail::Act,
+    },
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -19,10 +24,10 @@ use axum::{
     routing::{delete, get, post},
 };
 use lectern_auth::Action;
-use lectern_library::{AlarmQuery, Bookmark, By, Conflict, Hold, StoreError};
+use lectern_library::{AlarmQuery, Bookmark, By, Camera, Conflict, Hold, StoreError};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::api::{
-    self, AuditAction, CameraDay, CameraGap, NewBookmark, NewHold, ReleaseIntent, ReleaseWish,
+    self, AuditAction, CameraDay, CameraGap, NewBookmark, NewHold, ReleaseIntent, ReleaseWish, Span,
 };
 use serde::Deserialize;
 use std::{collections::HashSet, time::Duration};
@@ -106,11 +111,21 @@ async fn day(
     Params(query): Params<DayQuery>,
 ) -> ApiResult<Json<CameraDay>> {
     let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    let camera = v.camera(id, Action::PlayCamera)?;
     let now = UnixMillis::now();
     let span = range(query.from, query.to.min(now).max(UnixMillis(query.from.0.saturating_add(1))))?;
+    let Seen { camera, allowed, refused } = v.footage(id, &[Action::PlayCamera], &span)?;
     let store = app.library.store();
-    let facts = p.0.footage.day(id, span.clone()).await?;
+    let mut facts = FootageDay::default();
+    for piece in &allowed {
+        let more = p.0.footage.day(id, piece.span.clone()).await?;
+        facts.main.extend(more.main);
+        facts.sub.extend(more.sub);
+        facts.sound.extend(more.sound);
+        facts.gaps.extend(more.gaps);
+        facts.main_codec = if more.main_codec.is_empty() { facts.main_codec } else { more.main_codec };
+        facts.durable = more.durable;
+    }
+    let seen = |from: UnixMillis, to: UnixMillis| allowed.iter().any(|p| from < p.span.to && p.span.from <= to);
     let alarms = AlarmQuery {
         cameras: Some(HashSet::from([id])),
         from: Some(span.from),
@@ -118,10 +133,12 @@ async fn day(
         limit: ALARMS_MAX,
         ..AlarmQuery::default()
     };
-    let alarms = store.alarms(alarms).await?;
-    let bookmarks = store.bookmarks(id, span.from..span.to).await?;
+    let mut alarms = store.alarms(alarms).await?;
+    alarms.retain(|a| seen(a.since, a.until.unwrap_or(now)));
+    let mut bookmarks = store.bookmarks(id, span.from..span.to).await?;
+    bookmarks.retain(|b| seen(b.at, b.at));
     let holds = store.holds_of(id).await?;
-    let touches = |h: &&Hold| h.released.is_none() && h.from < span.to && span.from < h.to;
+    let touches = |h: &&Hold| h.released.is_none() && seen(h.from, UnixMillis(h.to.0 - 1));
     Ok(Json(CameraDay {
         camera: id,
         from: span.from,
@@ -131,6 +148,7 @@ async fn day(
         sound: facts.sound,
         main_codec: facts.main_codec,
         gaps: since_reached(facts.gaps, camera.created),
+        elsewhere: refused,
         alarms: alarms.iter().filter_map(|a| p.alarm_item(a)).collect(),
         bookmarks: bookmarks.iter().map(|b| shown_bookmark(b, &caller)).collect(),
         holds: shown_holds(&app, holds.iter().filter(touches), &v, &caller).await?,
@@ -166,7 +184,7 @@ async fn add_bookmark(
     Id(id): Id<CameraId>,
     Body(body): Body<NewBookmark>,
 ) -> ApiResult<(StatusCode, Json<api::Bookmark>)> {
-    viewer(&app.patrol, &caller).camera(id, Action::BookmarkCamera)?;
+    viewer(&app.patrol, &caller).at(id, Action::BookmarkCamera, body.at)?;
     if body.at.0 < 0 || body.at > UnixMillis::now() {
         return Err(ApiError::field("at", "a moment of the past"));
     }
@@ -185,7 +203,7 @@ async fn note_bookmark(
     action: AuditAction,
     bookmark: &Bookmark,
 ) -> ApiResult<()> {
-    let (who, what) = (super::who(caller, addr), app.patrol.what(bookmark.camera));
+    let (who, what) = (super::who(caller, addr), app.patrol.what_at(bookmark.camera, bookmark.at));
     let act = Act::new(UnixMillis::now(), who, action, what, bookmark.text.clone());
     super::write(&app.patrol, act.range(bookmark.at, bookmark.at)).await
 }
@@ -199,7 +217,7 @@ async fn remove_bookmark(
     let v = viewer(&app.patrol, &caller);
     let nothing = || ApiError::not_found("bookmark").because("unknown_bookmark");
     let bookmark = app.library.store().bookmark(id).await?.ok_or_else(nothing)?;
-    if let Err(e) = v.camera(bookmark.camera, Action::BookmarkCamera) {
+    if let Err(e) = v.at(bookmark.camera, Action::BookmarkCamera, bookmark.at) {
         return Err(if e.code == Code::NotFound { nothing() } else { e });
     }
     if bookmark.by.account != caller.account {
@@ -227,15 +245,18 @@ async fn asking<'a>(app: &App, h: &'a Hold) -> ApiResult<Option<&'a By>> {
     };
     let rights = app.library.rights(&account);
     // They showed their second factor when they asked.
-    let decision =
-        app.library.cameras().may_look(&rights, Some(now), h.camera, Action::ReleaseHold, &app.library.tree(), now);
+    let (cameras, tree) = (app.library.cameras(), app.library.tree());
+    let Some(camera) = cameras.get(h.camera) else { return Ok(None) };
+    let there = (camera, &camera.hung_at(h.from).object);
+    let decision = cameras.may_look_there(&rights, Some(now), there, Action::ReleaseHold, &tree, now);
     Ok(decision.is_allowed().then_some(by))
 }
 
 async fn shown_hold(app: &App, h: &Hold, v: &Viewer, caller: &Caller) -> ApiResult<api::Hold> {
     let asked = asking(app, h).await?;
     let other = asked.is_some_and(|by| by.account != caller.account);
-    let may = v.cameras.get(h.camera).is_some_and(|c| v.decide(c, Action::ReleaseHold).is_allowed());
+    let held = |c: &Camera| v.decide_there(c, &c.hung_at(h.from).object, Action::ReleaseHold).is_allowed();
+    let may = v.cameras.get(h.camera).is_some_and(held);
     Ok(api::Hold {
         id: h.id,
         camera: h.camera,
@@ -264,15 +285,16 @@ async fn shown_holds<'a>(
 
 async fn holds(State(app): State<App>, caller: Caller, Id(id): Id<PlaceId>) -> ApiResult<Json<Vec<api::Hold>>> {
     let v = viewer(&app.patrol, &caller);
-    let below: HashSet<CameraId> = v
-        .cameras
-        .all()
-        .filter(|c| v.tree.within(c.place, id) && v.decide(c, Action::PlayCamera).reason() != Some("no_role"))
-        .filter(|c| v.sees(c))
-        .map(|c| c.id)
-        .collect();
+    // A hold belongs to the place where the camera hung when what it holds begins.
+    let shown = |h: &Hold| {
+        let Some(camera) = v.cameras.get(h.camera) else { return false };
+        let there = camera.hung_at(h.from).object;
+        v.tree.within(there.place, id)
+            && v.decide_there(camera, &there, Action::PlayCamera).reason() != Some("no_role")
+            && v.decide_there(camera, &there, Action::ViewCamera).is_allowed()
+    };
     let mut holds = app.library.store().open_holds().await?;
-    holds.retain(|h| below.contains(&h.camera));
+    holds.retain(shown);
     holds.sort_by_key(|h| std::cmp::Reverse((h.set.at, h.id)));
     Ok(Json(shown_holds(&app, holds.iter(), &v, &caller).await?))
 }
@@ -293,7 +315,7 @@ async fn set_holds(
     }
     let why = words::text("why", &body.why, 2, 200)?;
     for camera in &cameras {
-        v.camera(*camera, Action::HoldFootage)?;
+        v.whole(*camera, &[Action::HoldFootage], &Span { from: body.from, to: body.to })?;
     }
     let set = by(&caller);
     let hold = |camera| Hold {
@@ -308,7 +330,13 @@ async fn set_holds(
     };
     let holds: Vec<Hold> = cameras.into_iter().map(hold).collect();
     for hold in &holds {
-        let act = Act::new(set.at, super::who(&caller, addr), AuditAction::HoldSet, p.what(hold.camera), why.clone());
+        let act = Act::new(
+            set.at,
+            super::who(&caller, addr),
+            AuditAction::HoldSet,
+            p.what_at(hold.camera, hold.from),
+            why.clone(),
+        );
         super::write(p, act.range(hold.from, hold.to)).await?;
     }
     app.library.store().set_holds(holds.clone()).await?;
@@ -324,7 +352,7 @@ async fn set_holds(
 async fn hold(app: &App, v: &Viewer, id: Ulid) -> ApiResult<Hold> {
     let nothing = || ApiError::not_found("hold").because("unknown_hold");
     let hold = app.library.store().hold(id).await?.filter(|h| h.released.is_none()).ok_or_else(nothing)?;
-    match v.camera(hold.camera, Action::ReleaseHold) {
+    match v.at(hold.camera, Action::ReleaseHold, hold.from) {
         Ok(_) => Ok(hold),
         Err(e) if e.code == Code::NotFound => Err(nothing().camera(hold.camera)),
         Err(e) => Err(e),
@@ -353,7 +381,7 @@ async fn release(
         (ReleaseIntent::Agree, None) => return Err(changed("nobody asks for its release any more", hold.camera)),
         (ReleaseIntent::Ask, Some(_)) => return Err(changed("somebody else asks for its release", hold.camera)),
     };
-    note(p, &caller, addr, action, p.what(hold.camera), hold.why.clone()).await?;
+    note(p, &caller, addr, action, p.what_at(hold.camera, hold.from), hold.why.clone()).await?;
     let done = async {
         if first.is_some() {
             return store.agree_release(id, me).await;
@@ -389,7 +417,7 @@ async fn noted<T, E: Into<ApiError>>(
     match done {
         Ok(done) => Ok(done),
         Err(error) => {
-            note(p, caller, addr, action, p.what(hold.camera), "not done").await?;
+            note(p, caller, addr, action, p.what_at(hold.camera, hold.from), "not done").await?;
             Err(error.into())
         }
     }
@@ -407,7 +435,7 @@ async fn keep(
     // Where nobody asks there is nothing to take back, and nothing to write down.
     if asking(&app, &hold).await?.is_some() {
         let action = AuditAction::HoldReleaseAsked;
-        note(p, &caller, addr, action, p.what(hold.camera), "taken back").await?;
+        note(p, &caller, addr, action, p.what_at(hold.camera, hold.from), "taken back").await?;
         let done = app.library.store().refuse_release(id).await;
         hold = noted(p, &caller, addr, action, &hold, done).await?;
     }

@@ -457,14 +457,20 @@ impl Patrol {
     /// A camera as the audit log names it. One that does not exist has its id only.
     #[must_use]
     pub fn what(&self, camera: CameraId) -> What {
+        self.what_at(camera, UnixMillis(i64::MAX))
+    }
+
+    /// What a camera recorded at a moment as the audit log names it: by the place where it hung then, whose people ask who looked at it.
+    #[must_use]
+    pub fn what_at(&self, camera: CameraId, at: UnixMillis) -> What {
         let cameras = self.library().cameras();
-        let known = cameras.get(camera);
-        let place = known.and_then(|c| self.library().tree().get(c.place).cloned());
+        let known = cameras.get(camera).map(|c| c.hung_at(at));
+        let place = known.and_then(|h| self.library().tree().get(h.object.place).cloned());
         What {
-            place: known.map(|c| c.place),
+            place: known.map(|h| h.object.place),
             place_name: place.map(|p| p.name).unwrap_or_default(),
             camera: Some(camera),
-            camera_name: known.map(|c| c.name.clone()).unwrap_or_default(),
+            camera_name: known.map(|h| h.name.to_owned()).unwrap_or_default(),
         }
     }
 }

@@ -443,6 +443,11 @@ main_codec: string,
  */
 gaps: Array<CameraGap>, 
 /**
+ * When the camera hung elsewhere, or was of another group, and the caller may not see what it recorded: nothing is said of
+ * whether there is anything.
+ */
+elsewhere: Array<Span>, 
+/**
  * Alarms that touch the range.
  */
 alarms: Array<AlarmItem>, 

@@ -32,7 +32,7 @@ export function withTail(day: CameraDay, tail: CameraDay): CameraDay {
   const kept = day.gaps.filter((g) => !gaps.some((n) => n.stream === g.stream && n.from <= g.from && n.to >= g.to) && g.from < tail.from);
   return {
     ...tail, from: day.from, main_codec: tail.main_codec || day.main_codec,
-    main: joined([...day.main, ...tail.main]), sub: joined([...day.sub, ...tail.sub]), sound: joined([...day.sound, ...tail.sound]), gaps: [...kept, ...gaps],
+    main: joined([...day.main, ...tail.main]), sub: joined([...day.sub, ...tail.sub]), sound: joined([...day.sound, ...tail.sound]), gaps: [...kept, ...gaps], elsewhere: joined([...day.elsewhere, ...tail.elsewhere]),
     alarms: union(day.alarms, tail.alarms), bookmarks: union(day.bookmarks, tail.bookmarks), holds: union(day.holds, tail.holds),
   };
 }
@@ -82,6 +82,11 @@ export function isWhole(day: CameraDay, gap: CameraGap): boolean {
 /** The gap that a moment lies in. */
 export function gapAt(day: CameraDay, at: number): CameraGap | null {
   return day.gaps.find((g) => (g.stream === null || g.stream === "main") && at >= g.from && at < g.to) ?? null;
+}
+
+/** Whether the camera hung where one may not look then: no gap, and nothing is known of it. */
+export function isElsewhere(day: CameraDay, at: number): boolean {
+  return day.elsewhere.some((s) => at >= s.from && at < s.to);
 }
 
 /** Whether there is something to see of a camera at a moment. */

@@ -17,11 +17,12 @@ export interface Catalogue {
 
 export const EMPTY_CATALOGUE: Catalogue = { places: [], roots: [], cameras: [], byId: new Map(), nodes: [], needsFactor: false };
 
-export async function loadCatalogue(): Promise<Catalogue> {
+/** `span`: the cameras of that time, as they hung then. */
+export async function loadCatalogue(span?: { from: number; to: number }): Promise<Catalogue> {
   const places = await api.places();
   const ids = new Set(places.map((p) => p.id));
   const roots = places.filter((p) => p.parent === null || !ids.has(p.parent));
-  const lists = await Promise.all(roots.map((root) => cameras(root.id)));
+  const lists = await Promise.all(roots.map((root) => cameras(root.id, span)));
   const byId = new Map(lists.flatMap((l) => l.cameras).map((c): [string, Camera] => [c.id, c]));
   const nodes = growCatalogue(places, [...byId.values()]);
   // One order everywhere: that of the tree.

@@ -70,6 +70,10 @@ function track(day: CameraDay, r: Rows, a: RowActions): TemplateResult {
   return html`
     ${pieces(joined(day.sub, 500), span, view, width).map((s) => html`<span class="bar sub" ${at(s.from, s.to)}></span>`)}
     ${pieces(joined(day.main, 500), span, view, width).map((s) => html`<span class="bar main" ${at(s.from, s.to)}></span>`)}
+    ${pieces(day.elsewhere, span, view, width).map((s) => {
+      const { over, out } = said(`${p.timeline.elsewhere} ${clockS(s.item.from)}–${clockS(s.item.to)}`);
+      return html`<span class="elsewhere" title=${p.timeline.elsewhere} ${at(s.from, s.to)} @mouseenter=${over} @mouseleave=${out}></span>`;
+    })}
     ${pieces(day.holds, span, view, width).map((s) => html`<span class="hold" title="${p.timeline.held} ${s.item.by}: ${s.item.why}" ${at(s.from, s.to)}></span>`)}
     ${gaps.map((g) => {
       const words = g.count === 1 ? gapWords(g.item, day) : p.timeline.gapsMany(g.count, gapWords(g.item, day));

@@ -4,7 +4,7 @@ import { p } from "../../i18n/patrol";
 import { canPlay, ReplayPlayer } from "../../media/replay";
 import type { MediaVariant } from "../../protocol/patrol";
 import type { Camera, CameraDay } from "../../protocol/generated/index";
-import { gapAt, touches } from "../../state/patrol/day";
+import { gapAt, isElsewhere, touches } from "../../state/patrol/day";
 import { KEYFRAMES_FROM_RATE } from "../../state/patrol/step";
 import { define, View } from "../view";
 import { gapWords } from "./words-of";
@@ -85,6 +85,7 @@ export class LecStepTile extends View {
   }
 
   #gapNow(): string {
+    if (this.day && isElsewhere(this.day, this.#at)) return p.timeline.elsewhere;
     const gap = this.day ? gapAt(this.day, this.#at) : null;
     return gap && this.day ? gapWords(gap, this.day) : this.#player?.phase === "gap" ? p.tile.noRecording : "";
   }

@@ -51,6 +51,9 @@ body! {
         pub main_codec: String,
         /// What is missing.
         pub gaps: Vec<CameraGap>,
+        /// When the camera hung elsewhere, or was of another group, and the caller may not see what it recorded: nothing is said of
+        /// whether there is anything.
+        pub elsewhere: Vec<Span>,
         /// Alarms that touch the range.
         pub alarms: Vec<AlarmItem>,
         /// Bookmarks.

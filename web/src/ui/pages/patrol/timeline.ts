@@ -111,7 +111,7 @@ class PageTimeline extends Page {
 
   protected override async load(): Promise<void> {
     try {
-      this.#catalogue = await loadCatalogue();
+      this.#catalogue = await loadCatalogue(this.#bounds);
       this.#error = null;
       this.#rows = this.#rows.filter((id) => this.#catalogue.byId.has(id));
       if (this.#rows.length === 0) this.#rows = this.#catalogue.cameras.filter((c) => c.may.play).slice(0, 9).map((c) => c.id);
@@ -160,7 +160,20 @@ class PageTimeline extends Page {
     // The same time of day on another day.
     this.#clock = new MasterClock(Math.min(this.#bounds.from + before, Date.now() - 5_000), this.#bounds.from, Math.min(this.#bounds.to, Date.now() - 1_000));
     this.#keep();
+    void this.#loadTree();
     void this.#fetch(this.#rows);
+    this.requestUpdate();
+  }
+
+  /** Cameras hang elsewhere on other days, and were there that are gone. */
+  async #loadTree(): Promise<void> {
+    const bounds = this.#bounds;
+    try {
+      const catalogue = await loadCatalogue(bounds);
+      if (bounds === this.#bounds) this.#catalogue = catalogue;
+    } catch (error) {
+      if (bounds === this.#bounds) notify({ text: problemWords(error).what });
+    }
     this.requestUpdate();
   }
 
