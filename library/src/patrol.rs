@@ -211,6 +211,23 @@ pub struct Hold {
     /// Who, another, agreed: the hold is over.
     #[serde(default)]
     pub released: Option<By>,
+    /// Two people agreed, and the recorder did not let go: the hold is in force, and can be agreed to again.
+    #[serde(default)]
+    pub release_failed: Option<ReleaseFailure>,
+}
+
+/// A release that two people agreed to and that did not come about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseFailure {
+    /// When.
+    pub at: UnixMillis,
+    /// Why, in words of the recorder; at most [`ReleaseFailure::WHY_MAX`] characters.
+    pub why: String,
+}
+
+impl ReleaseFailure {
+    /// Characters of a reason.
+    pub const WHY_MAX: usize = 200;
 }
 
 /// A bookmark in a camera's recording.

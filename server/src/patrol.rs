@@ -19,7 +19,7 @@ use lectern_library::{
     patrol::{group_to_api, retention_days},
 };
 use lectern_media::{CameraId, UnixMillis};
-use lectern_protocol::api::{AuditAction, CameraState};
+use lectern_protocol::api::{AuditAction, CameraState, ClockDoubt};
 use lectern_recorder::{
     Limits, Signer,
     camera::{CameraArchive, CameraLimits, RetentionReport, RetentionRules},
@@ -227,9 +227,8 @@ async fn sync_holds(parts: &Parts, patrol: &Patrol) {
         // Released in the catalogue; if it is unknown there (a catalogue that was rebuilt), it stays.
         match patrol.library().store().hold(*id).await {
             Ok(Some(hold)) if hold.released.is_some() => {
-                if let Err(error) = parts.footage.release(*id).await {
-                    tracing::error!(hold = %id, %error, "a hold could not be released");
-                }
+                // What it meets is told there, and stands at the hold.
+                _ = patrol.end_hold(*id).await;
             }
             _ => {}
         }
@@ -301,6 +300,13 @@ impl Keeper {
 
     async fn tell(&self, report: RetentionReport, now: UnixMillis) {
         *self.parts.footage.disk.lock() = (report.used_bytes, report.free_bytes);
+        *self.parts.footage.clock.lock() = report.clock.map(|d| ClockDoubt {
+            ahead_ms: d.ahead_ms,
+            counted: d.counted,
+            since: d.since,
+            left_ms: d.left_ms,
+            alarm: d.alarm,
+        });
         metrics::gauge!("lectern_patrol_footage_bytes").set(report.used_bytes as f64);
         let mut by_camera: BTreeMap<CameraId, u64> = BTreeMap::new();
         for (camera, _) in &report.removed {

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use lectern_ingest::Ingest;
 use lectern_library::Hold;
 use lectern_media::{CameraId, CameraStream, RecordingId, TrackId, UnixMillis};
-use lectern_protocol::api::{CameraGap, Span};
+use lectern_protocol::api::{CameraGap, ClockDoubt, Span};
 use lectern_recorder::{
     Signer,
-    camera::{CameraArchive, Footage as Reader, Hold as Held, Pace, PlaybackSegment, SCRATCH_PREFIX, TimeSpan},
+    camera::{
+        CameraArchive, Footage as Reader, Hold as Held, Pace, PlaybackSegment, SCRATCH_PREFIX, TimeSpan, confirm_clock,
+    },
     evidence::{self, Continue, ExportError, ExportRequest, Progress, Viewer, ViewerEntry},
     vod::VodError,
 };
@@ -50,12 +52,22 @@ pub struct FootageReader {
     zone: jiff::tz::TimeZone,
     /// Bytes of footage and bytes free, as retention found them last.
     pub disk: Mutex<(u64, u64)>,
+    /// Whether retention believed the clock when it looked last.
+    pub clock: Mutex<Option<ClockDoubt>>,
     reading: Arc<Semaphore>,
 }
 
 impl FootageReader {
     pub fn new(archive: Arc<CameraArchive>, ingest: Ingest, signer: Arc<Signer>, zone: jiff::tz::TimeZone) -> Self {
-        Self { archive, ingest, signer, zone, disk: Mutex::default(), reading: Arc::new(Semaphore::new(READING_MAX)) }
+        Self {
+            archive,
+            ingest,
+            signer,
+            zone,
+            disk: Mutex::default(),
+            clock: Mutex::default(),
+            reading: Arc::new(Semaphore::new(READING_MAX)),
+        }
     }
 }
 
@@ -347,6 +359,16 @@ impl Footage for FootageReader {
         let streams = self.ingest.all().into_iter().flat_map(|(_, status)| status.streams);
         let bps: u64 = streams.map(|s| s.bitrate.as_bps()).sum();
         Ok(FootageDisk { used_bytes, free_bytes, bytes_per_day: bps / 8 * 86_400 })
+    }
+
+    fn clock(&self) -> Option<ClockDoubt> {
+        self.clock.lock().clone()
+    }
+
+    async fn confirm_clock(&self, now: UnixMillis) -> Result<(), PortError> {
+        let archive = Arc::clone(&self.archive);
+        let done = tokio::task::spawn_blocking(move || confirm_clock(archive.root(), now)).await;
+        done.map_err(|e| fault("confirm the clock", e))?.map_err(|e| fault("confirm the clock", e))
     }
 
     async fn export(&self, order: ExportOrder) -> Result<ExportDone, ExportFault> {

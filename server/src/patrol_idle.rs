@@ -77,6 +77,9 @@ impl Footage for Idle {
     async fn disk(&self) -> Result<FootageDisk, PortError> {
         Ok(FootageDisk::default())
     }
+    async fn confirm_clock(&self, _: UnixMillis) -> Result<(), PortError> {
+        Err(off("confirm the clock"))
+    }
     async fn export(&self, _: ExportOrder) -> Result<ExportDone, ExportFault> {
         Err(ExportFault { code: "nothing_recorded", detail: "exam patrol is turned off".into() })
     }

@@ -109,6 +109,8 @@ codes! {
     ClassClosed = "class_closed", CONFLICT, "The class is not open";
     /// The one-time link was used or has expired.
     LinkExpired = "link_expired", GONE, "The link is used up or has expired";
+    /// Two people agreed to the release of a hold, and the recorder did not let go.
+    ReleaseFailed = "release_failed", CONFLICT, "The hold could not be released and is in force";
     /// `If-Match` does not fit.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "It has changed in between";
     /// `If-Match` is missing.

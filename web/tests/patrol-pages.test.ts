@@ -182,7 +182,7 @@ test("the tree: typing finds, Enter takes all that was found, arrows walk", asyn
   expect(tree.querySelector("[data-camera=c1]")?.getAttribute("aria-label")).toContain(patrolEn.state.live);
 });
 
-const hold = { id: "h", camera: "c1", from: 0, to: 60_000, why: "review", by: "Li", at: 0, release_asked_by: null as string | null, may_release: false };
+const hold = { id: "h", camera: "c1", from: 0, to: 60_000, why: "review", by: "Li", at: 0, release_asked_by: null as string | null, release_failed: null as { at: number; why: string } | null, may_release: false };
 
 test.each([
   ["ask", hold, { ...hold, release_asked_by: "Wang", may_release: true }, patrolEn.retention.ask, patrolEn.retention.agree],
@@ -206,4 +206,56 @@ test.each([
   await vi.waitFor(() => expect(sent).toEqual([{ intent }]));
   await vi.waitFor(() => expect(button(then)).toBeDefined());
   expect(document.body.textContent).toContain(patrolEn.problems["hold_changed"]?.what);
+});
+
+test("a release that the recorder refused is said at the hold, which can be agreed to again", async () => {
+  const asked = { ...hold, release_asked_by: "Wang", may_release: true };
+  let holds = [asked];
+  serve({ ...GOOD, "GET /api/v1/patrol/places/p/holds": () => holds, "POST /api/v1/patrol/holds/h/release": () => problem("release_failed", 409) });
+  const page = await put("page-retention");
+  const button = (root: ParentNode): HTMLButtonElement | undefined => [...root.querySelectorAll("button")].find((one) => one.textContent?.trim() === patrolEn.retention.agree);
+  await vi.waitFor(() => expect(button(page)).toBeDefined());
+  holds = [{ ...asked, release_failed: { at: 0, why: "the disk is read-only" } }];
+  button(page)?.click();
+  await vi.waitFor(() => expect(document.querySelector("dialog") && button(document.querySelector("dialog") as HTMLElement)).toBeTruthy());
+  button(document.querySelector("dialog") as HTMLElement)?.click();
+  await vi.waitFor(() => expect(page.querySelector("[data-release=failed]")?.textContent).toContain("the disk is read-only"));
+  expect(document.body.textContent).toContain(patrolEn.problems["release_failed"]?.what);
+  expect(button(page), "it can be tried again").toBeDefined();
+});
+
+test.each([
+  ["page-retention", true], ["page-retention", false], ["page-cameras", true], ["page-cameras", false],
+])("%s says what a clock that is not believed stops, and who may confirm it (%s)", async (name, may) => {
+  const doubt = { ahead_ms: 3_650 * 86_400_000, counted: 0, since: 0, left_ms: null, alarm: true };
+  const sent: unknown[] = [];
+  let clock = { now: 1_000, doubt: doubt as typeof doubt | null, may_confirm: may };
+  serve({ ...GOOD, "GET /api/v1/patrol/clock": () => clock, "POST /api/v1/patrol/clock": () => (clock = { ...clock, doubt: null }) });
+  const plain = globalThis.fetch;
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
+    if (init.method === "POST") sent.push(JSON.parse(String(init.body)));
+    return plain(path, init);
+  });
+  const page = await put(name);
+  await vi.waitFor(() => expect(page.querySelector("[data-clock=alarm]")).not.toBeNull());
+  const note = page.querySelector("[data-clock=alarm]") as HTMLElement;
+  expect(note.textContent).toContain(patrolEn.clock.never);
+  expect(note.textContent).toContain("lectern recorder confirm-clock");
+  const button = note.querySelector("button");
+  expect(button !== null).toBe(may);
+  if (!button) return;
+  button.click();
+  const yes = (): HTMLButtonElement | undefined => [...document.querySelectorAll<HTMLButtonElement>("dialog button")].find((one) => one.textContent?.trim() === patrolEn.clock.yes);
+  await vi.waitFor(() => expect(yes()).toBeDefined());
+  expect(sent, "nothing before the question is answered").toEqual([]);
+  yes()?.click();
+  await vi.waitFor(() => expect(sent).toEqual([{ now: 1_000 }]));
+  await vi.waitFor(() => expect(page.querySelector("[data-clock]")).toBeNull());
+});
+
+test("after a week-end without power only the retention page says that days are counted otherwise", async () => {
+  const clock = { now: 1_000, doubt: { ahead_ms: 5 * 86_400_000, counted: 0, since: 0, left_ms: 3_600_000, alarm: false }, may_confirm: false };
+  serve({ ...GOOD, "GET /api/v1/patrol/clock": clock });
+  const page = await put("page-retention");
+  await vi.waitFor(() => expect(page.querySelector("[data-clock=quiet]")?.textContent).toContain(patrolEn.clock.byItself("1 h")));
 });

@@ -4,8 +4,8 @@ use super::{Bench, NOW, account, place, settled};
 use crate::{
     error::{Conflict, StoreError},
     patrol::{
-        AlarmChange, AlarmQuery, Bookmark, By, Camera, CameraChange, Hang, Hold, Layout, RetentionRule, ThresholdsAt,
-        Webhook,
+        AlarmChange, AlarmQuery, Bookmark, By, Camera, CameraChange, Hang, Hold, Layout, ReleaseFailure, RetentionRule,
+        ThresholdsAt, Webhook,
     },
     store::{BOOKMARKS_MAX, CAMERAS_MAX, HOLDS_PER_CAMERA_MAX, LAYOUT_BYTES_MAX, LAYOUTS_MAX, Store, WEBHOOKS_MAX},
 };
@@ -232,6 +232,7 @@ pub(super) async fn holds(bench: &dyn Bench) {
         set: by(NOW),
         release_asked: None,
         released: None,
+        release_failed: None,
     };
     let (mut one, mut other) = (hold(camera.id), hold(camera.id));
     // Ids of one millisecond are in no order.
@@ -253,8 +254,19 @@ pub(super) async fn holds(bench: &dyn Bench) {
     assert_eq!(conflict(store.agree_release(one.id, zhang.clone()).await), Some(Conflict::ReleaseNotAsked));
     store.ask_release(one.id, li.clone()).await.unwrap();
     let store = bench.reopened(store).await;
+    // The recorder does not let go: the hold is in force again, who asked still asks, and why stands there until it ends or is kept.
+    store.agree_release(one.id, zhang.clone()).await.unwrap();
+    assert_eq!(store.open_holds().await.unwrap().len(), 1);
+    let failure = ReleaseFailure { at: NOW, why: "x".repeat(2 * ReleaseFailure::WHY_MAX) };
+    let failed = store.fail_release(one.id, failure).await.unwrap();
+    assert_eq!((&failed.released, &failed.release_asked), (&None, &Some(li.clone())));
+    assert_eq!(failed.release_failed.as_ref().map(|f| f.why.len()), Some(ReleaseFailure::WHY_MAX));
+    let store = bench.reopened(store).await;
+    assert_eq!((store.open_holds().await.unwrap().len(), store.hold(one.id).await.unwrap()), (2, Some(failed)));
+    assert_eq!(store.refuse_release(one.id).await.unwrap().release_failed, None);
+    store.ask_release(one.id, li.clone()).await.unwrap();
     let released = store.agree_release(one.id, zhang.clone()).await.unwrap();
-    assert_eq!(released.released, Some(zhang.clone()));
+    assert_eq!((&released.released, &released.release_failed), (&Some(zhang.clone()), &None));
     for done in [store.ask_release(one.id, li.clone()).await, store.agree_release(one.id, li).await] {
         assert_eq!(conflict(done), Some(Conflict::HoldReleased));
     }

@@ -6,7 +6,10 @@
 use super::{SledStore, alarms, cameras::camera_exists, people, timetable::time, writer::Tx};
 use crate::{
     error::{Conflict, Result, StoreError},
-    patrol::{Alarm, AlarmChange, AlarmQuery, Bookmark, By, Hold, Layout, RetentionRule, ThresholdsAt, Webhook},
+    patrol::{
+        Alarm, AlarmChange, AlarmQuery, Bookmark, By, Hold, Layout, ReleaseFailure, RetentionRule, ThresholdsAt,
+        Webhook,
+    },
     store::{
         BOOKMARKS_MAX, HOLDS_MAX, HOLDS_PER_CAMERA_MAX, LAYOUT_BYTES_MAX, LAYOUTS_MAX, POLICIES_MAX, Patrol,
         WEBHOOKS_MAX,
@@ -181,7 +184,7 @@ impl Patrol for SledStore {
     async fn refuse_release(&self, id: Ulid) -> Result<Hold> {
         self.transact(move |tx| {
             let mut hold = open_hold(tx, id)?;
-            hold.release_asked = None;
+            (hold.release_asked, hold.release_failed) = (None, None);
             tx.put(hold_key(id), &hold)?;
             Ok(hold)
         })
@@ -195,9 +198,21 @@ impl Patrol for SledStore {
             if asked.account == by.account {
                 return Err(Conflict::SamePerson.into());
             }
-            hold.released = Some(by.clone());
+            (hold.released, hold.release_failed) = (Some(by.clone()), None);
             tx.remove(open_hold_key(id));
             tx.put(hold_key(id), &hold)?;
+            Ok(hold)
+        })
+        .await
+    }
+
+    async fn fail_release(&self, id: Ulid, failure: ReleaseFailure) -> Result<Hold> {
+        self.transact(move |tx| {
+            let mut hold: Hold = tx.get(&hold_key(id))?.ok_or(StoreError::NotFound)?;
+            let why = failure.why.chars().take(ReleaseFailure::WHY_MAX).collect();
+            hold.released = None;
+            hold.release_failed = Some(ReleaseFailure { at: failure.at, why });
+            put_hold(tx, &hold)?;
             Ok(hold)
         })
         .await

@@ -3,7 +3,10 @@
 
 use crate::{
     error::Result,
-    patrol::{Alarm, AlarmChange, AlarmQuery, Bookmark, By, Hold, Layout, RetentionRule, ThresholdsAt, Webhook},
+    patrol::{
+        Alarm, AlarmChange, AlarmQuery, Bookmark, By, Hold, Layout, ReleaseFailure, RetentionRule, ThresholdsAt,
+        Webhook,
+    },
 };
 use async_trait::async_trait;
 use lectern_auth::CameraGroup;
@@ -86,6 +89,13 @@ pub trait Patrol {
     /// [`crate::StoreError::NotFound`], [`crate::Conflict::HoldReleased`], [`crate::Conflict::ReleaseNotAsked`],
     /// [`crate::Conflict::SamePerson`] for whoever asked.
     async fn agree_release(&self, id: Ulid, by: By) -> Result<Hold>;
+
+    /// The recorder did not let go: the hold is in force again, with who asked for its release, and why it failed. Nobody counts how
+    /// many are open: it was among them a moment ago.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::NotFound`].
+    async fn fail_release(&self, id: Ulid, failure: ReleaseFailure) -> Result<Hold>;
 
     /// Sets a bookmark.
     ///

@@ -68,6 +68,7 @@ pub const TABLES: &[&[Route]] = &[
     patrol::routes::timeline::ROUTES,
     patrol::routes::media::ROUTES,
     patrol::routes::policy::ROUTES,
+    patrol::routes::clock::ROUTES,
     patrol::routes::layouts::ROUTES,
     patrol::routes::alarms::ROUTES,
     patrol::routes::webhooks::ROUTES,

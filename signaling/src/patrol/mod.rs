@@ -4,12 +4,13 @@
 //! - [`wall`]: the socket of a wall around its pure core.
 //! - [`access`]: who may do what with which camera at this moment; every refusal leaves by it.
 //! - [`trail`]: the way into the audit log. [`exports`], [`hooks`]: queues that outlive a request.
-//! - `routes`: the HTTP API.
+//! - `holds`: how a hold ends, in catalogue and recorder both. `routes`: the HTTP API.
 //!
 //! Does not belong here: RTSP, packets, files of footage, the chain of the log.
 
 pub mod access;
 pub mod exports;
+mod holds;
 pub mod hooks;
 pub mod ports;
 pub(crate) mod routes;

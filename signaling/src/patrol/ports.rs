@@ -10,7 +10,8 @@ use lectern_auth::{PlaceNode, Secret};
 use lectern_library::Hold;
 use lectern_media::{CameraId, CameraStream, ParticipantId, PeerId, PlaceId, UnixMillis};
 use lectern_protocol::api::{
-    AuditAction, AuditPage, AuditSum, CameraGap, CameraReport, CameraState, CameraStatus, CameraTransport, Span,
+    AuditAction, AuditPage, AuditSum, CameraGap, CameraReport, CameraState, CameraStatus, CameraTransport, ClockDoubt,
+    Span,
 };
 use std::{
     collections::HashSet,
@@ -324,6 +325,17 @@ pub trait Footage: Send + Sync {
     /// # Errors
     /// If it can't be asked.
     async fn disk(&self) -> Result<FootageDisk, PortError>;
+
+    /// Why the clock is not believed by which days of footage are counted; none while it is. As retention found it last, so cheap.
+    fn clock(&self) -> Option<ClockDoubt> {
+        None
+    }
+
+    /// Says that the clock, standing at `now`, is right. Heeded at the next look at footage, a minute later at most.
+    ///
+    /// # Errors
+    /// If that can't be kept.
+    async fn confirm_clock(&self, now: UnixMillis) -> Result<(), PortError>;
 
     /// Writes evidence to a file, telling how far it is. Ends soon after `order.cancelled` is set.
     ///

@@ -6,7 +6,7 @@ use lectern_auth::SealingKeys;
 use lectern_library::{Hold, Library};
 use lectern_media::{CameraId, CameraStream, Codec, ParticipantId, PeerId, UnixMillis};
 use lectern_protocol::api::{
-    AuditEntry, AuditPage, AuditSum, CameraReport, CameraState, CameraStatus, CameraStreamInfo, Span,
+    AuditEntry, AuditPage, AuditSum, CameraReport, CameraState, CameraStatus, CameraStreamInfo, ClockDoubt, Span,
 };
 use lectern_signaling::{
     patrol::{
@@ -50,6 +50,10 @@ pub struct Site {
     pub held: Mutex<Vec<Ulid>>,
     /// Whether retention refuses to let go of holds.
     pub stuck: Mutex<bool>,
+    /// Why retention does not believe the clock.
+    pub doubt: Mutex<Option<ClockDoubt>>,
+    /// The clock as it stood when somebody said that it is right.
+    pub confirmed: Mutex<Vec<UnixMillis>>,
     /// What webhooks answer.
     pub deaf: Mutex<bool>,
     /// While a test holds it, exports are not written.
@@ -198,6 +202,14 @@ impl Footage for Site {
     }
     async fn disk(&self) -> Result<FootageDisk, PortError> {
         Ok(FootageDisk { used_bytes: 10, free_bytes: 4_800, bytes_per_day: 240 })
+    }
+    fn clock(&self) -> Option<ClockDoubt> {
+        self.doubt.lock().unwrap().clone()
+    }
+    async fn confirm_clock(&self, now: UnixMillis) -> Result<(), PortError> {
+        self.confirmed.lock().unwrap().push(now);
+        *self.doubt.lock().unwrap() = None;
+        Ok(())
     }
     async fn export(&self, order: ExportOrder) -> Result<ExportDone, ExportFault> {
         let _open = self.gate.lock().await;

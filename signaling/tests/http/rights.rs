@@ -135,6 +135,7 @@ fn body(route: &Route, ids: &Ids) -> Option<Value> {
         (Verb::Post, "/api/v1/patrol/cameras/{id}/grants") => {
             Some(json!({"purpose": "play", "from": 1000, "to": 2000}))
         }
+        (Verb::Post, "/api/v1/patrol/clock") => Some(json!({"now": 0})),
         (Verb::Post, "/api/v1/patrol/holds") => {
             Some(json!({"cameras": [ids.watched.camera], "from": 1000, "to": 2000, "why": "复核"}))
         }
@@ -288,6 +289,8 @@ async fn the_same_requests_are_carried_out_for_the_administrator() {
             (_, path) if path.starts_with("/api/v1/patrol/exports/") => {
                 assert_eq!(answer.code(), "not_found", "{told}")
             }
+            // Nobody doubts it.
+            (Verb::Post, "/api/v1/patrol/clock") => assert_eq!(answer.code(), "conflict", "{told}"),
             (Verb::Post, "/api/v1/patrol/separation") => assert_eq!(answer.json()["field"], "system", "{told}"),
             (Verb::Delete, "/api/v1/patrol/separation") => assert_eq!(answer.code(), "conflict", "{told}"),
             (Verb::Delete, "/api/v1/patrol/holds/{id}/release") => {}

@@ -436,6 +436,7 @@ async fn watched(library: &Library, place: PlaceId, admin: &Person, staff: &Pers
         record: true,
         created: NOW,
         removed: None,
+        stays: vec![],
     };
     let id = camera.id;
     library.create_cameras(vec![camera]).await.unwrap();
@@ -453,6 +454,7 @@ async fn watched(library: &Library, place: PlaceId, admin: &Person, staff: &Pers
         set: by(staff),
         release_asked: None,
         released: None,
+        release_failed: None,
     };
     store.set_holds(vec![held]).await.unwrap();
     let (alarm, _) = store.raise_alarm(id, HealthFault::Frozen, NOW).await.unwrap();

@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode};
 use lectern_auth::{CameraGroup, Role, SealedFor};
 use lectern_library::{AccountChange, By};
 use lectern_media::UnixMillis;
-use lectern_protocol::api::{AuditAction, HealthFault};
+use lectern_protocol::api::{AuditAction, ClockDoubt, HealthFault};
 use lectern_signaling::patrol::{hooks::signature, ports::PatrolEvent};
 use serde_json::{Value, json};
 use std::{future::Future, time::Duration};
@@ -167,7 +167,7 @@ async fn it_takes_two_to_release_a_hold() {
 }
 
 #[tokio::test]
-async fn a_release_that_was_written_down_and_not_done_is_written_down_too() {
+async fn a_release_that_the_recorder_refuses_leaves_the_hold_in_force_and_can_be_tried_again() {
     let w = World::new().await;
     let one = w.person("one", &[(Role::PatrolOfficer, w.sites[0])]).await;
     let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
@@ -177,10 +177,80 @@ async fn a_release_that_was_written_down_and_not_done_is_written_down_too() {
     w.post(&one, &release, json!({"intent": "ask"})).await;
     *w.site.stuck.lock().unwrap() = true;
     let refused = w.post(&two, &release, json!({"intent": "agree"})).await;
-    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", refused.text());
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::CONFLICT, "release_failed"),
+        "{}",
+        refused.text()
+    );
+    let told = async || -> Vec<String> {
+        let log = w.log().await;
+        log.iter().filter(|a| a.action == AuditAction::HoldReleased).map(|a| a.detail.clone()).collect()
+    };
+    assert_eq!(told().await, ["复核", "release failed"]);
+    // The hold is in force, in the catalogue and for retention, and says why; who asked still asks.
+    let list = format!("/api/v1/patrol/places/{}/holds", w.sites[0]);
+    let shown = w.get(&two, &list).await.json();
+    assert_eq!(shown[0]["release_failed"]["why"], "the disk is read-only", "{shown}");
+    assert_eq!((&shown[0]["release_asked_by"], &shown[0]["may_release"]), (&json!("ONE"), &json!(true)));
+    assert_eq!(w.app.library.store().open_holds().await.unwrap().len(), 1);
+    assert_eq!(w.site.held.lock().unwrap().len(), 1);
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    w.app.library.remove_camera(camera, UnixMillis::now()).await.unwrap();
+    assert!(w.app.library.forget_camera(camera).await.is_err(), "a camera with a hold in force is not forgotten");
+    // It can be taken back, and asked for again; and where the recorder lets go, it ends.
+    let back = w.ask(Some(&two), Method::DELETE, &release, None).await.json();
+    assert_eq!((&back["release_failed"], &back["release_asked_by"]), (&Value::Null, &Value::Null));
+    w.post(&one, &release, json!({"intent": "ask"})).await;
+    assert_eq!(w.post(&two, &release, json!({"intent": "agree"})).await.code(), "release_failed");
+    *w.site.stuck.lock().unwrap() = false;
+    let ended = w.post(&two, &release, json!({"intent": "agree"})).await;
+    assert_eq!((ended.status, &ended.json()["release_failed"]), (StatusCode::OK, &Value::Null), "{}", ended.text());
+    assert!(w.app.library.store().open_holds().await.unwrap().is_empty() && w.site.held.lock().unwrap().is_empty());
+    assert_eq!(told().await[2..], ["复核", "release failed", "复核"]);
+}
+
+#[tokio::test]
+async fn a_doubted_clock_is_told_to_those_who_manage_cameras_and_confirmed_at_the_root_only() {
+    let w = World::new().await;
+    let site = w.person("site", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let officer = w.person("officer", &[(Role::PatrolOfficer, w.root)]).await;
+    let teacher = w.person("teacher", &[(Role::Teacher, w.sites[0])]).await;
+    let path = "/api/v1/patrol/clock";
+    let seen = |answer: Value| (answer["doubt"]["ahead_ms"].clone(), answer["may_confirm"].clone());
+    assert_eq!(seen(w.get(&site, path).await.json()), (Value::Null, json!(false)));
+    assert_eq!(w.post(&w.admin, path, json!({"now": UnixMillis::now()})).await.code(), "conflict", "it is believed");
+    let doubt = ClockDoubt {
+        ahead_ms: 864_000_000,
+        counted: UnixMillis(1_788_220_800_000),
+        since: UnixMillis(1_789_084_800_000),
+        left_ms: None,
+        alarm: true,
+    };
+    *w.site.doubt.lock().unwrap() = Some(doubt);
+    for (who, want) in [
+        (&w.admin, (json!(864_000_000), json!(true))),
+        (&site, (json!(864_000_000), json!(false))),
+        (&officer, (Value::Null, json!(false))),
+        (&teacher, (Value::Null, json!(false))),
+    ] {
+        assert_eq!(seen(w.get(who, path).await.json()), want, "{}", who.account.login);
+    }
+    let now = || json!({"now": UnixMillis::now()});
+    for who in [&site, &officer, &teacher, &w.again(&w.admin, false).await] {
+        let refused = w.post(who, path, now()).await;
+        assert!(refused.status.is_client_error() && w.site.confirmed.lock().unwrap().is_empty(), "{}", refused.text());
+    }
+    // The page was open while the clock was set: what they saw is not what it shows.
+    let stale = w.post(&w.admin, path, json!({"now": UnixMillis::now().0 - 660_000})).await;
+    assert_eq!((stale.status, stale.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "bad_field"));
+    assert!(w.site.confirmed.lock().unwrap().is_empty());
+    let done = w.post(&w.admin, path, now()).await;
+    assert_eq!((done.status, &done.json()["doubt"]), (StatusCode::OK, &Value::Null), "{}", done.text());
+    assert_eq!(w.site.confirmed.lock().unwrap().len(), 1);
     let log = w.log().await;
-    let told: Vec<_> = log.iter().filter(|a| a.action == AuditAction::HoldReleased).map(|a| &*a.detail).collect();
-    assert_eq!(told, ["复核", "not done"]);
+    let told = log.iter().find(|a| a.action == AuditAction::PolicyChanged).expect("it is written down");
+    assert_eq!((told.detail.as_str(), told.what.place), ("clock confirmed 864000000", Some(w.root)));
 }
 
 #[tokio::test]

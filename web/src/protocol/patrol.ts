@@ -44,6 +44,7 @@ import type {
   WebAuthnOptions,
   Webhook,
   WebhookSecret,
+  PatrolClock,
 } from "./generated/index";
 import { ApiError, problem, request, type RequestOptions } from "./http";
 
@@ -102,6 +103,10 @@ export async function tellSnapshot(token: string, at: number | null): Promise<vo
 }
 export const addBookmark = (id: CameraId, bookmark: NewBookmark): Promise<Bookmark> => request("POST", `${V1}/cameras/${id}/bookmarks`, { body: bookmark });
 export const deleteBookmark = (id: string): Promise<void> => request("DELETE", `${V1}/bookmarks/${id}`);
+/** The server's clock, and whether days of recordings are counted by it. */
+export const serverClock = (): Promise<PatrolClock> => request("GET", `${V1}/clock`);
+/** `now`: what it showed to whoever says that it is right. */
+export const confirmClock = (now: number): Promise<PatrolClock> => request("POST", `${V1}/clock`, { body: { now } });
 export const holds = (place: PlaceId): Promise<Hold[]> => request("GET", `${here(place)}/holds`);
 export const addHold = (hold: NewHold): Promise<Hold[]> => request("POST", `${V1}/holds`, { body: hold });
 /** `intent`: what stood on the button; refused with `hold_changed` if the hold has come to something else since. */

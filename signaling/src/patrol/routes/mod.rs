@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod audit;
 pub mod cameras;
+pub mod clock;
 pub mod evidence;
 pub mod factor;
 pub mod layouts;

@@ -266,6 +266,7 @@ async fn shown_hold(app: &App, h: &Hold, v: &Viewer, caller: &Caller) -> ApiResu
         by: h.set.name.0.clone(),
         at: h.set.at,
         release_asked_by: asked.map(|by| by.name.0.clone()),
+        release_failed: h.release_failed.as_ref().map(|f| api::ReleaseFailure { at: f.at, why: f.why.clone() }),
         may_release: other && may && h.released.is_none(),
     })
 }
@@ -327,6 +328,7 @@ async fn set_holds(
         set: set.clone(),
         release_asked: None,
         released: None,
+        release_failed: None,
     };
     let holds: Vec<Hold> = cameras.into_iter().map(hold).collect();
     for hold in &holds {
@@ -394,8 +396,12 @@ async fn release(
     };
     let changed = noted(p, &caller, addr, action, &hold, done.await).await?;
     if changed.released.is_some() {
-        let ended = p.0.footage.release(id).await;
-        noted(p, &caller, addr, action, &hold, ended).await?;
+        let ended = p.end_hold(id).await;
+        if noted(p, &caller, addr, action, &hold, ended).await?.is_some() {
+            note(p, &caller, addr, action, p.what_at(hold.camera, hold.from), "release failed").await?;
+            let detail = "the recorder did not let go: the hold is in force; agree again";
+            return Err(ApiError::new(Code::ReleaseFailed, detail).because("release_failed").camera(hold.camera));
+        }
     }
     tracing::info!(by = %caller.account, hold = %id, ?action, "release of a hold");
     Ok(Json(shown_hold(&app, &changed, &v, &caller).await?))

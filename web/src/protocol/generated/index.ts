@@ -1210,6 +1210,31 @@ text: string | null, } | { "type": "end", } | { "type": "leave", } | { "type": "
 req: number, };
 
 /**
+ * The server's clock is not where it should be: days of footage are counted without what it leapt, until it is believed.
+ */
+export type ClockDoubt = { 
+/**
+ * How far it is ahead of what is explained, in milliseconds; negative: behind.
+ */
+ahead_ms: number, 
+/**
+ * The time by which days are counted meanwhile.
+ */
+counted: UnixMillis, 
+/**
+ * Since when, by the doubted clock.
+ */
+since: UnixMillis, 
+/**
+ * Milliseconds that must still be recorded under it before it is believed; none: only a person can say that it is right.
+ */
+left_ms: number | null, 
+/**
+ * Whether somebody must act: it leapt while the machine ran, or further than a machine is off over a long week-end.
+ */
+alarm: boolean, };
+
+/**
  * Why the class cannot be entered, or was left against the client's will. Each has its own words in the client.
  */
 export type CloseReason = "unknown_room" | "not_authorised" | "room_full" | "refused" | "removed" | "ended" | "taken_over" | "version_mismatch" | "server_restart" | "protocol_error";
@@ -1218,6 +1243,15 @@ export type CloseReason = "unknown_room" | "not_authorised" | "room_full" | "ref
  * A codec of the media plane.
  */
 export type Codec = "h264" | "h265" | "vp8" | "opus" | "aac" | "pcma" | "pcmu";
+
+/**
+ * Says that the server's clock is right: from the next look at footage on, a minute later at most, days are counted by it.
+ */
+export type ConfirmClock = { 
+/**
+ * What it showed to whoever says so. Refused if that is not what it shows now, to ten minutes.
+ */
+now: UnixMillis, };
 
 /**
  * What a device may do with its token.
@@ -1401,6 +1435,10 @@ at: UnixMillis,
  * lost the right.
  */
 release_asked_by: string | null, 
+/**
+ * Set if two people agreed and the recorder did not let go: the hold is in force, and whoever may agree may do so again.
+ */
+release_failed: ReleaseFailure | null, 
 /**
  * Whether the caller may agree.
  */
@@ -1944,6 +1982,23 @@ joined: UnixMillis, };
 export type ParticipantId = string;
 
 /**
+ * The server's clock, by which days of footage are counted.
+ */
+export type PatrolClock = { 
+/**
+ * What it shows now.
+ */
+now: UnixMillis, 
+/**
+ * Set while it is not believed, for those who manage cameras or set how long footage is kept.
+ */
+doubt: ClockDoubt | null, 
+/**
+ * Whether the caller may say that it is right.
+ */
+may_confirm: boolean, };
+
+/**
  * A node of the tree.
  */
 export type Place = { 
@@ -2388,6 +2443,19 @@ camera: CameraId,
  * Why.
  */
 reason: TileRefusal, };
+
+/**
+ * A release of a hold that did not come about.
+ */
+export type ReleaseFailure = { 
+/**
+ * When it was tried.
+ */
+at: UnixMillis, 
+/**
+ * Why, in words of the recorder.
+ */
+why: string, };
 
 /**
  * What somebody means who presses a button about the release of a hold.

@@ -117,8 +117,20 @@ body! {
         /// Who asked to release it, by name; somebody else must agree. Nobody, once the request has run out or whoever made it has
         /// lost the right.
         pub release_asked_by: Option<String>,
+        /// Set if two people agreed and the recorder did not let go: the hold is in force, and whoever may agree may do so again.
+        pub release_failed: Option<ReleaseFailure>,
         /// Whether the caller may agree.
         pub may_release: bool,
+    }
+}
+
+body! {
+    /// A release of a hold that did not come about.
+    pub struct ReleaseFailure {
+        /// When it was tried.
+        pub at: UnixMillis,
+        /// Why, in words of the recorder.
+        pub why: String,
     }
 }
 
@@ -182,6 +194,44 @@ body! {
     }
 }
 
+body! {
+    /// The server's clock is not where it should be: days of footage are counted without what it leapt, until it is believed.
+    pub struct ClockDoubt {
+        /// How far it is ahead of what is explained, in milliseconds; negative: behind.
+        #[ts(type = "number")]
+        pub ahead_ms: i64,
+        /// The time by which days are counted meanwhile.
+        pub counted: UnixMillis,
+        /// Since when, by the doubted clock.
+        pub since: UnixMillis,
+        /// Milliseconds that must still be recorded under it before it is believed; none: only a person can say that it is right.
+        #[ts(type = "number | null")]
+        pub left_ms: Option<u64>,
+        /// Whether somebody must act: it leapt while the machine ran, or further than a machine is off over a long week-end.
+        pub alarm: bool,
+    }
+}
+
+body! {
+    /// The server's clock, by which days of footage are counted.
+    pub struct PatrolClock {
+        /// What it shows now.
+        pub now: UnixMillis,
+        /// Set while it is not believed, for those who manage cameras or set how long footage is kept.
+        pub doubt: Option<ClockDoubt>,
+        /// Whether the caller may say that it is right.
+        pub may_confirm: bool,
+    }
+}
+
+body! {
+    /// Says that the server's clock is right: from the next look at footage on, a minute later at most, days are counted by it.
+    pub struct ConfirmClock {
+        /// What it showed to whoever says so. Refused if that is not what it shows now, to ten minutes.
+        pub now: UnixMillis,
+    }
+}
+
 pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     v.visit::<Span>();
     v.visit::<CameraGap>();
@@ -189,9 +239,13 @@ pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     v.visit::<Bookmark>();
     v.visit::<NewBookmark>();
     v.visit::<Hold>();
+    v.visit::<ReleaseFailure>();
     v.visit::<ReleaseIntent>();
     v.visit::<ReleaseWish>();
     v.visit::<NewHold>();
     v.visit::<RetentionRule>();
     v.visit::<Retention>();
+    v.visit::<ClockDoubt>();
+    v.visit::<PatrolClock>();
+    v.visit::<ConfirmClock>();
 }

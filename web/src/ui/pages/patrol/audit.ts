@@ -151,6 +151,7 @@ function detailWords({ action, detail }: AuditEntry): string {
   const groups: Record<string, string> = p.groups;
   if (rule === "retention") return p.auditRules.retention(groups[group] ?? group, rest === "removed" ? null : Number.parseInt(rest, 10));
   if (rule === "thresholds") return p.auditRules.thresholds(groups[group] ?? group, rest === "removed");
+  if (/^clock confirmed -?\d+$/.test(code)) return p.auditRules.clock;
   const imported = /^imported (\d+)$/.exec(code)?.[1];
   return imported ? p.auditRules.imported(Number(imported)) : (p.auditDetails[code] ?? code);
 }

@@ -4,7 +4,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { Cctv, CirclePlay, CircleStop, CopyPlus, Ellipsis, FileUp, Pencil, Plus, Search, Trash2, Video, VideoOff } from "lucide";
 import { problemWords, t } from "../../../i18n";
 import { p } from "../../../i18n/patrol";
-import type { Camera, CameraState, CameraSwitch } from "../../../protocol/generated/index";
+import type { Camera, CameraState, CameraSwitch, PatrolClock } from "../../../protocol/generated/index";
 import * as patrol from "../../../protocol/patrol";
 import { matches } from "../../../state/patrol/catalogue";
 import { EMPTY_CATALOGUE, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
@@ -12,6 +12,7 @@ import { session } from "../../../state/session";
 import { notify } from "../../announce";
 import { icon } from "../../icon";
 import { Page } from "../../page";
+import { clockNote, readClock } from "../../patrol/clock-note";
 import { editCamera } from "../../patrol/camera-form";
 import { importCameras } from "../../patrol/camera-import";
 import { patrolTabs } from "../../patrol/tabs";
@@ -25,6 +26,7 @@ const REFRESH_MS = 5_000;
 class PageCameras extends Page {
   protected readonly section = "patrol";
   #catalogue: Catalogue = EMPTY_CATALOGUE;
+  #clock: PatrolClock | null = null;
   #loaded = false;
   #error: unknown = null;
   #filter = "";
@@ -44,7 +46,7 @@ class PageCameras extends Page {
   protected override async load(): Promise<void> {
     this.#asking = true;
     try {
-      this.#catalogue = await loadCatalogue();
+      [this.#catalogue, this.#clock] = await Promise.all([loadCatalogue(), readClock()]);
       this.#error = null;
       this.#loaded = true;
     } catch (error) {
@@ -109,6 +111,7 @@ class PageCameras extends Page {
         ${manage ? html`<button class="btn" @click=${() => void this.#import()}>${icon(FileUp)}${p.importing.title}</button><button class="btn primary" @click=${() => void this.#edit(null)}>${icon(Plus)}${p.cameras.add}</button>` : nothing}
       </div>
       ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
+      ${clockNote(this.#clock, (clock) => { this.#clock = clock; this.requestUpdate(); })}
       ${!this.#loaded
         ? words ? nothing : html`<div aria-hidden="true">${[1, 2, 3, 4].map(() => html`<div class="skeleton line-skeleton"></div>`)}</div>`
         : cameras.length === 0

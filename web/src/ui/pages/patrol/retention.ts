@@ -5,7 +5,7 @@ import { Lock, Trash2, TriangleAlert } from "lucide";
 import { problemWords, t } from "../../../i18n";
 import { size } from "../../../i18n/format";
 import { p } from "../../../i18n/patrol";
-import type { CameraGroup, Hold, Place, PlaceId, Retention, RetentionRule } from "../../../protocol/generated/index";
+import type { CameraGroup, Hold, PatrolClock, Place, PlaceId, Retention, RetentionRule } from "../../../protocol/generated/index";
 import { ApiError } from "../../../protocol/http";
 import * as patrol from "../../../protocol/patrol";
 import { EMPTY_CATALOGUE, homePlace, loadCatalogue, ownPlaces, type Catalogue } from "../../../state/patrol/load";
@@ -14,6 +14,7 @@ import { notify } from "../../announce";
 import { confirmDialog } from "../../dialog";
 import { icon } from "../../icon";
 import { Page } from "../../page";
+import { clockNote, readClock } from "../../patrol/clock-note";
 import { patrolTabs } from "../../patrol/tabs";
 import { GROUPS } from "../../patrol/wall-dialogs";
 import { lasting, stamp } from "../../patrol/words-of";
@@ -22,12 +23,16 @@ import { vars } from "../../vars";
 import { define } from "../../view";
 import { wordsNote } from "../../words";
 
+/** What the list of holds has to be read again for: it says what has come of them. */
+const STALE: readonly string[] = ["hold_changed", "release_failed"];
+
 class PageRetention extends Page {
   protected readonly section = "patrol";
   #catalogue: Catalogue = EMPTY_CATALOGUE;
   #place: PlaceId | "" = "";
   #retention: Retention | null = null;
   #holds: Hold[] | null = null;
+  #clock: PatrolClock | null = null;
   #error: unknown = null;
   #group: CameraGroup = "exam_room";
 
@@ -39,7 +44,7 @@ class PageRetention extends Page {
     try {
       if (this.#catalogue === EMPTY_CATALOGUE) this.#catalogue = await loadCatalogue();
       this.#place ||= homePlace(this.#catalogue.places, session.get().account)?.id ?? "";
-      if (this.#place) [this.#retention, this.#holds] = await Promise.all([patrol.retention(this.#place), patrol.holds(this.#place)]);
+      if (this.#place) [this.#retention, this.#holds, this.#clock] = await Promise.all([patrol.retention(this.#place), patrol.holds(this.#place), readClock()]);
       this.#error = null;
     } catch (error) {
       this.#error = error;
@@ -54,7 +59,7 @@ class PageRetention extends Page {
       await this.load();
     } catch (error) {
       const { what, next } = problemWords(error);
-      const stale = error instanceof ApiError && error.code === "hold_changed";
+      const stale = error instanceof ApiError && STALE.includes(error.code);
       notify({ text: stale ? `${what} ${next}` : what });
       // The list is from before: it shows what there is to be said now.
       if (stale) await this.load();
@@ -104,6 +109,7 @@ class PageRetention extends Page {
       <div class="page-head"><h1>${p.retention.title}</h1>
         <select class="input place-pick" aria-label=${p.cameras.place} @change=${(e: Event) => { this.#place = (e.target as HTMLSelectElement).value; this.#retention = this.#holds = null; this.requestUpdate(); void this.load(); }}>${ownPlaces(this.#catalogue.places, session.get().account).map((pl) => html`<option value=${pl.id} .selected=${pl.id === this.#place}>${pl.name} (${t.levels[pl.level]})</option>`)}</select></div>
       ${words ? wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.load()}>${t.common.again}</button>` }) : nothing}
+      ${clockNote(this.#clock, (clock) => { this.#clock = clock; this.requestUpdate(); }, true)}
       ${r === null ? (words ? nothing : html`<div class="skeleton line-skeleton" aria-hidden="true"></div>`) : html`
         <section class="place-section disk ${full ? "tight" : ""}"><h2>${p.retention.disk}</h2>
           <p class="num">${full ? icon(TriangleAlert) : nothing}<strong>${r.full_in_days === null ? p.retention.steady : p.retention.fullIn(r.full_in_days)}</strong> <span class="muted">${p.retention.usedFree(size(r.used_bytes), size(r.free_bytes))}</span></p>
@@ -120,7 +126,7 @@ class PageRetention extends Page {
   #hold(h: Hold): TemplateResult {
     const camera = this.#catalogue.byId.get(h.camera);
     return html`<tr data-hold=${h.id}><td>${icon(Lock)} ${camera?.name ?? "…"} <span class="muted small">${camera?.place_name ?? ""}</span></td><td class="num">${stamp(h.from)} <span class="muted small">${lasting(h.to - h.from)}</span></td><td>${h.why}</td>
-      <td>${h.by} <span class="muted small num">${stamp(h.at)}</span>${h.release_asked_by ? html`<br /><span class="badge warn">${p.retention.askedBy(h.release_asked_by)}</span>` : nothing}</td>
+      <td>${h.by} <span class="muted small num">${stamp(h.at)}</span>${h.release_asked_by ? html`<br /><span class="badge warn">${p.retention.askedBy(h.release_asked_by)}</span>` : nothing}${h.release_failed ? html`<br /><span class="bad-text small" data-release="failed">${p.retention.releaseFailed(stamp(h.release_failed.at), h.release_failed.why)}</span>` : nothing}</td>
       <td class="acts-cell">${h.release_asked_by !== null ? html`<button class="btn small" @click=${() => void this.#do(() => patrol.keepHold(h.id), p.retention.kept)}>${p.retention.keep}</button>` : nothing}
         ${h.release_asked_by === null || h.may_release ? html`<button class="btn small ${h.release_asked_by ? "danger" : ""}" @click=${() => void this.#release(h)}>${h.release_asked_by ? p.retention.agree : p.retention.ask}</button>` : html`<span class="small muted">${p.retention.other}</span>`}</td></tr>`;
   }
