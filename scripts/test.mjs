@@ -15,7 +15,8 @@ const STEPS = [
   ["web", "cd web && npm run --silent check && npm test --silent && npm run --silent build && npm run --silent size"],
   ["clippy", "cargo clippy --workspace --all-targets --quiet -- -D warnings", ["web"]],
   ["rust", "cargo test --workspace --no-fail-fast", ["web"]],
-  ["build", "cargo build --workspace --bins", ["web"]],
+  // With the tests, whose features the dependencies were just built with: without them nearly all would be built once more.
+  ["build", "cargo build --workspace --bins --tests", ["web"]],
   ["types", "scripts/generated-types", ["rust"]],
   ["licences", "scripts/licences"],
   ["e2e", "e2e/run", ["web", "build"]],

@@ -1,9 +1,10 @@
-//! `camera-bench`: what cameras cost a server, beside `ffmpeg -c copy` that records the same cameras, and beside a client
-//! that throws all away (the floor: what receiving alone costs).
+//! `camera-bench`: what cameras cost a server, beside `ffmpeg -c copy` that records the same cameras, and beside two floors: a
+//! client that throws all away (what receiving alone costs), and one that writes and syncs the bytes as they come (what the system
+//! takes for keeping them).
 //!
 //! It starts cameras and prints their ready line. Then it takes one JSON line on its standard input, `{"pid":PID}`, when
 //! the server records them (or `{}` to measure only ffmpeg and the floor); `--pid` says it beforehand. Each round measures
-//! the server, then starts ffmpeg, measures it and ends it, then the floor. The server goes on all the time: CPU time is
+//! the server, then starts ffmpeg, measures it and ends it, then the floors. The server goes on all the time: CPU time is
 //! that of its process alone. Medians of the rounds are told.
 
 use crate::{
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -64,7 +65,7 @@ pub struct CameraBenchArgs {
     /// Where encoded scenes are kept.
     #[arg(long, default_value = "target/loadtest/cameras")]
     cache: PathBuf,
-    /// Where ffmpeg writes; the files are removed.
+    /// Where ffmpeg and the floor write; the files are removed.
     #[arg(long)]
     scratch: Option<PathBuf>,
     #[command(flatten)]
@@ -83,6 +84,7 @@ struct Round {
     server: Option<Cost>,
     ffmpeg: Cost,
     floor: Cost,
+    written: Cost,
     cameras: Cost,
 }
 
@@ -133,12 +135,12 @@ impl CameraBenchArgs {
         for _ in 0..self.rounds {
             let own = [cameras.0.id()];
             let server = begin.pid.map(|pid| self.measure(&[pid], begin.empty_bytes)).transpose()?;
+            let scratch = || match &self.scratch {
+                Some(path) => tempfile::tempdir_in(path).context("a directory to record into"),
+                None => tempfile::tempdir().context("a directory to record into"),
+            };
             let ffmpeg = {
-                let scratch = match &self.scratch {
-                    Some(path) => tempfile::tempdir_in(path),
-                    None => tempfile::tempdir(),
-                };
-                let scratch = scratch.context("a directory for ffmpeg")?;
+                let scratch = scratch()?;
                 let recorders = (1..=self.cameras)
                     .map(|camera| self.start_ffmpeg(port, camera, scratch.path()))
                     .collect::<Result<Vec<_>>>()?;
@@ -147,7 +149,7 @@ impl CameraBenchArgs {
                 self.measure(&pids, 0)?
             };
             let (floor, cost_of_cameras) = {
-                let puller = self.start_puller(port)?;
+                let puller = self.start_puller(port, None)?;
                 sleep(Duration::from_secs(1));
                 let before = CpuTime::of(own[0])?;
                 let begun = Instant::now();
@@ -155,7 +157,13 @@ impl CameraBenchArgs {
                 let cpu = CpuTime::of(own[0])?.since(&before, "");
                 (floor, self.cost(cpu, begun.elapsed(), resident_bytes(own[0])?))
             };
-            data.rounds.push(Round { server, ffmpeg, floor, cameras: cost_of_cameras });
+            let written = {
+                let scratch = scratch()?;
+                let puller = self.start_puller(port, Some(scratch.path()))?;
+                sleep(SETTLE);
+                self.measure(&[puller.0.id()], 0)?
+            };
+            data.rounds.push(Round { server, ffmpeg, floor, written, cameras: cost_of_cameras });
         }
         self.tell(&mut report, &data);
         report.finish(&self.outputs, &data)
@@ -194,7 +202,7 @@ impl CameraBenchArgs {
         Ok((process, port))
     }
 
-    fn start_puller(&self, port: u16) -> Result<Process> {
+    fn start_puller(&self, port: u16, into: Option<&Path>) -> Result<Process> {
         let mut command = Command::new(std::env::current_exe().context("our own program")?);
         command.args(["camera-pull", &format!("{}:{port}", self.listen.ip()), "-n", &self.cameras.to_string()]).args([
             "--user",
@@ -202,10 +210,13 @@ impl CameraBenchArgs {
             "--password",
             &self.password,
         ]);
+        if let Some(dir) = into {
+            command.arg("--into").arg(dir);
+        }
         Ok(start(command)?.0)
     }
 
-    fn start_ffmpeg(&self, port: u16, camera: u16, scratch: &std::path::Path) -> Result<Process> {
+    fn start_ffmpeg(&self, port: u16, camera: u16, scratch: &Path) -> Result<Process> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-loglevel", "error", "-y"]);
         for stream in ["main", "sub"] {
@@ -234,6 +245,7 @@ impl CameraBenchArgs {
         let server = row("server", &|r| r.server);
         let ffmpeg = row("ffmpeg -c copy", &|r| Some(r.ffmpeg));
         row("floor: received and thrown away", &|r| Some(r.floor));
+        let written = row("floor: received, written and synced", &|r| Some(r.written));
         row("the cameras themselves", &|r| Some(r.cameras));
         report.tables.push(table);
         if let Some((cpu, memory)) = server {
@@ -241,6 +253,10 @@ impl CameraBenchArgs {
             report.checks.push(Check::at_most("server, memory", memory, MEMORY_MB_MAX, "MB per camera"));
             if let Some((other, _)) = ffmpeg {
                 report.checks.push(Check::at_most("server, CPU beside ffmpeg", cpu / other, 1.0, "× ffmpeg"));
+            }
+            if let Some((floor, _)) = written {
+                // What parsing, both copies of each packet (archive and wall), hashing, signing and chaining add to the bytes.
+                report.checks.push(Check::at_most("server, CPU beside the writing floor", cpu / floor, 2.0, "× floor"));
             }
         }
     }

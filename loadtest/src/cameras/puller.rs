@@ -5,7 +5,12 @@ use super::digest::Login;
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     cell::Cell,
+    fs::File,
+    io::Write as _,
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
     rc::Rc,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     time::{Duration, Instant},
 };
 use tokio::{
@@ -17,6 +22,9 @@ use tokio::{
 /// Time between signs of life; sessions end after a minute.
 const ALIVE_EVERY: Duration = Duration::from_secs(20);
 const READ_BYTES: usize = 256 * 1024;
+/// What came is written in pieces of this length of time, and synced in rounds, as the server's recorder does it.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
+const SYNC_EVERY: Duration = Duration::from_millis(900);
 
 /// `lectern-loadtest camera-pull`
 #[derive(Debug, Clone, clap::Args)]
@@ -33,8 +41,11 @@ pub struct PullArgs {
     #[arg(long, default_value = "", hide_default_value = true)]
     password: String,
     /// Take them over UDP.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "into")]
     udp: bool,
+    /// Keep what comes in this directory, synced about each second.
+    #[arg(long)]
+    into: Option<PathBuf>,
     /// How long, in seconds; without it, until interrupted.
     #[arg(long)]
     secs: Option<u64>,
@@ -51,12 +62,17 @@ impl PullArgs {
             let login = Login { user: self.user.clone(), password: self.password.clone() };
             let bytes = Rc::new(Cell::new(0));
             let mut streams = Vec::new();
+            let sync = self.into.as_ref().map(|_| start_syncing()).transpose()?;
             for camera in 1..=self.cameras {
                 for stream in ["main", "sub"] {
                     let url = format!("rtsp://{}/cam/{camera}/{stream}", self.at);
                     let puller =
                         Puller::open(&self.at, &url, &login, self.udp, &bytes).await.with_context(|| url.clone())?;
-                    streams.push(spawn_local(puller.drain(Rc::clone(&bytes))));
+                    let kept = match (&self.into, &sync) {
+                        (Some(dir), Some(sync)) => Some(Kept::create(&dir.join(format!("{camera}-{stream}")), sync)?),
+                        _ => None,
+                    };
+                    streams.push(spawn_local(puller.drain(Rc::clone(&bytes), kept)));
                 }
             }
             println!("{}", serde_json::json!({ "ready": true, "streams": streams.len() }));
@@ -167,16 +183,78 @@ impl Puller {
     }
 
     /// Reads until the camera ends.
-    async fn drain(mut self, bytes: Rc<Cell<u64>>) {
+    async fn drain(mut self, bytes: Rc<Cell<u64>>, mut kept: Option<Kept>) {
         let mut buffer = vec![0; READ_BYTES];
         let mut alive = Instant::now();
         while let Ok(read @ 1..) = self.socket.read(&mut buffer).await {
             bytes.set(bytes.get() + read as u64);
+            if let Some(kept) = &mut kept
+                && let Err(error) = kept.take(&buffer[..read])
+            {
+                eprintln!("{}: {error}", self.url);
+                return;
+            }
             if alive.elapsed() > ALIVE_EVERY {
                 alive = Instant::now();
                 let request = self.request("GET_PARAMETER", &self.url.clone(), "");
                 if self.socket.write_all(request.as_bytes()).await.is_err() {
                     return;
+                }
+            }
+        }
+    }
+}
+
+/// A file that a stream is kept in.
+struct Kept {
+    file: File,
+    waiting: Vec<u8>,
+    written: Instant,
+}
+
+impl Kept {
+    fn create(path: &Path, sync: &Sender<File>) -> Result<Self> {
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        sync.send(file.try_clone().context("a second handle")?).context("the thread that syncs has ended")?;
+        Ok(Self { file, waiting: Vec::new(), written: Instant::now() })
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.waiting.extend_from_slice(bytes);
+        if self.written.elapsed() >= WRITE_EVERY {
+            self.file.write_all(&self.waiting)?;
+            self.waiting.clear();
+            self.written = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Syncs the files that it is given, in rounds, until nobody can give it another.
+fn start_syncing() -> Result<Sender<File>> {
+    let (give, files) = channel();
+    std::thread::Builder::new().name("sync".into()).spawn(move || sync_rounds(&files)).context("a thread")?;
+    Ok(give)
+}
+
+fn sync_rounds(given: &Receiver<File>) {
+    let (mut files, mut next) = (Vec::new(), Instant::now() + SYNC_EVERY);
+    loop {
+        match given.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(file) => files.push(file),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                next = Instant::now() + SYNC_EVERY;
+                for file in &files {
+                    // SAFETY: a system call on an open file, without pointers. Zero bytes mean: up to the end. It only begins
+                    // early what the sync below waits for, so its answer changes nothing.
+                    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+                }
+                for file in &files {
+                    if let Err(error) = file.sync_data() {
+                        eprintln!("a file could not be synced: {error}");
+                        std::process::exit(1);
+                    }
                 }
             }
         }
