@@ -101,6 +101,12 @@ impl CameraRule {
     /// Rules per account.
     pub const PER_ACCOUNT_MAX: usize = 200;
 
+    /// When it was made; it stands in its id.
+    #[must_use]
+    pub fn made(&self) -> UnixMillis {
+        UnixMillis(i64::try_from(self.id.timestamp_ms()).unwrap_or(i64::MAX))
+    }
+
     fn covers(&self, camera: &CameraObject, tree: &PlaceTree) -> bool {
         match self.scope {
             RuleScope::Place(place) => tree.within(camera.place, place),

@@ -129,7 +129,7 @@ pub struct Hang {
     pub place: PlaceId,
     /// What it watches there.
     pub group: CameraGroup,
-    /// Who says so, and from when. If that is before the last move (a clock was set back), it counts from that move.
+    /// Who says so, and from when. If that is before the last move (a clock that was ahead was set back), that one is cut to it.
     pub by: By,
 }
 

@@ -100,13 +100,18 @@ pub(super) async fn cameras(bench: &dyn Bench) {
     let own = CameraChange { name: Some("考场 3".into()), ..CameraChange::default() };
     store.change_camera(two.id, own).await.unwrap();
 
-    // A camera that is moved away keeps its old place: its footage of then is decided by it. A clock that was set back turns nothing.
+    // A camera that is moved away keeps its old place: its footage of then is decided by it. A move by a clock that was ahead
+    // is cut when the next one comes by the clock that was set right: what is recorded after that is of the newest place.
     let hang = |place, at: UnixMillis| {
         let to = Hang { place, group: CameraGroup::SealedRoom, by: by(at) };
         CameraChange { hang: Some(to), ..CameraChange::default() }
     };
     let moved = store.change_camera(two.id, hang(root.id, NOW.plus(Duration::from_secs(60)))).await.unwrap();
-    let back = store.change_camera(two.id, hang(school.id, NOW)).await.unwrap();
+    let gate = Hang { place: school.id, group: CameraGroup::Gate, by: by(NOW.plus(Duration::from_secs(30))) };
+    let change = CameraChange { hang: Some(gate), ..CameraChange::default() };
+    let back = store.change_camera(two.id, change).await.unwrap();
+    let group = |s| back.hung_at(NOW.plus(Duration::from_secs(s))).object.group;
+    assert_eq!([group(29), group(30), group(60)], [CameraGroup::SealedRoom, CameraGroup::Gate, CameraGroup::Gate]);
     let at = |c: &Camera, s| c.hung_at(NOW.plus(Duration::from_secs(s))).object.place;
     assert_eq!([at(&moved, 59), at(&moved, 60)], [school.id, root.id]);
     assert_eq!([at(&back, 59), at(&back, 60), back.place], [school.id; 3]);

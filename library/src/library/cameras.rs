@@ -8,8 +8,8 @@ use crate::{
     patrol::{Authority, By, Camera, CameraChange, Separation},
 };
 use lectern_auth::{
-    Action, CameraObject, CameraRule, Decision, Denial, FactorError, Looker, PlaceTree, Rights, RuleEffect, RuleScope,
-    SecondFactors, may_look,
+    Action, CameraGroup, CameraObject, CameraRule, Decision, Denial, FactorError, Looker, PlaceTree, Rights,
+    RuleEffect, RuleScope, SecondFactors, may_look,
 };
 use lectern_media::{AccountId, CameraId, PlaceId, UnixMillis};
 use std::{collections::HashMap, sync::Arc};
@@ -77,7 +77,8 @@ impl CameraSet {
     /// Whether somebody may now do this with what a camera recorded while it hung as `there` says.
     ///
     /// A rule that lets somebody look through one camera was made where the camera hung then, by somebody who answers for that place:
-    /// it opens no other place that the camera came from, or goes to. Rules that narrow hold wherever it hangs.
+    /// it opens no other place that the camera came from, or goes to, and no sealed-paper room unless it was one then. Rules that narrow
+    /// hold wherever it hangs.
     #[must_use]
     pub fn may_look_there(
         &self,
@@ -94,9 +95,10 @@ impl CameraSet {
             return decide(rules);
         }
         let counts = |rule: &&CameraRule| {
-            let made = UnixMillis(i64::try_from(rule.id.timestamp_ms()).unwrap_or(i64::MAX));
             let opens_one = rule.effect == RuleEffect::Allow && matches!(rule.scope, RuleScope::Camera(_));
-            !opens_one || camera.hung_at(made).object.place == there.place
+            let meant = camera.hung_at(rule.made()).object;
+            let sealed = |object: &CameraObject| object.group == CameraGroup::SealedRoom;
+            !opens_one || (meant.place == there.place && (!sealed(there) || sealed(&meant)))
         };
         decide(&rules.iter().filter(counts).cloned().collect::<Vec<_>>())
     }
@@ -244,10 +246,7 @@ const FACTOR_ATTEMPTS_MAX: usize = 16;
 mod tests {
     use super::*;
     use crate::{LibraryOptions, patrol::Stay};
-    use lectern_auth::{
-        CameraGroup, Level, PasswordHash, PlaceNode, Redacted, Role, RoleAt, RuleEffect, RuleScope, SealingKeys,
-        Session, Shown, totp,
-    };
+    use lectern_auth::{Level, PasswordHash, PlaceNode, Redacted, Role, RoleAt, SealingKeys, Session, Shown, totp};
     use lectern_protocol::api::CameraTransport;
 
     const NOW: UnixMillis = UnixMillis(1_788_220_800_000);
@@ -375,6 +374,44 @@ mod tests {
         assert_eq!([may(root), may(here)], [false, true]);
         library.put_camera_rule(rule(UnixMillis(NOW.0 - 2), RuleEffect::Deny)).await.unwrap();
         assert_eq!([may(root), may(here)], [false, false], "what narrows goes with the camera");
+    }
+
+    #[tokio::test]
+    async fn a_rule_about_one_camera_opens_no_sealed_room_that_it_was_not_made_for() {
+        let (_dir, library, root) = library().await;
+        let guest = somebody(&library, "guest", vec![]).await;
+        let mut camera = camera(root);
+        // A sealed-paper room until then, and one again in between: an exam room was meant by the second rule.
+        let stay = |group, until: i64| Stay {
+            place: root,
+            group,
+            name: "考场 9".into(),
+            until: UnixMillis(until),
+            by: By { account: AccountId::generate(), name: Redacted("王芳".into()), at: NOW },
+        };
+        camera.stays = vec![stay(CameraGroup::SealedRoom, NOW.0), stay(CameraGroup::ExamRoom, NOW.0 + 10)];
+        camera.group = CameraGroup::Corridor;
+        library.create_cameras(vec![camera.clone()]).await.unwrap();
+        let opens = |made: i64| CameraRule {
+            id: Ulid::from_parts(made as u64, 7),
+            account: guest.account.id,
+            scope: RuleScope::Camera(camera.id),
+            actions: vec![Action::PlayCamera],
+            effect: RuleEffect::Allow,
+            windows: vec![],
+        };
+        let may = || {
+            let (set, rights, tree) = (library.cameras(), library.rights(&guest.account), library.tree());
+            [CameraGroup::SealedRoom, CameraGroup::ExamRoom, CameraGroup::Corridor].map(|group| {
+                let there = CameraObject { id: camera.id, place: root, group };
+                let who = (&camera, &there);
+                set.may_look_there(&rights, Some(NOW), who, Action::PlayCamera, &tree, NOW).is_allowed()
+            })
+        };
+        library.put_camera_rule(opens(NOW.0 + 5)).await.unwrap();
+        assert_eq!(may(), [false, true, true]);
+        library.put_camera_rule(opens(NOW.0 - 5)).await.unwrap();
+        assert_eq!(may(), [true, true, true]);
     }
 
     #[tokio::test]

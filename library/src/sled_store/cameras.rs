@@ -174,7 +174,11 @@ fn hang(camera: &mut Camera, Hang { place, group, by }: Hang) -> Result<()> {
     if camera.stays.len() >= Camera::STAYS_MAX {
         return Err(StoreError::Full { what: "moves of a camera", max: Camera::STAYS_MAX });
     }
-    let until = camera.stays.last().map_or(by.at, |last| by.at.max(last.until));
+    let until = by.at;
+    // One that was moved later than that was moved by a clock that was ahead: what is recorded from now on is not of there.
+    for stay in &mut camera.stays {
+        stay.until = stay.until.min(until);
+    }
     let name = camera.name.clone();
     camera.stays.push(Stay { place: camera.place, group: camera.group, name, until, by });
     (camera.place, camera.group) = (place, group);
