@@ -4,7 +4,7 @@ import { clock } from "../src/i18n/format";
 import { instant, spanOfDay, useZone } from "../src/i18n/zone";
 import type { AlarmItem, Camera, CameraDay, CameraGap, Place } from "../src/protocol/generated/index";
 import { camerasOf, growCatalogue, search } from "../src/state/patrol/catalogue";
-import { gapAt, isElsewhere, isWhole, joined, landmark, nextSeen, pieces, seenAt, touches, withTail } from "../src/state/patrol/day";
+import { gapAt, isElsewhere, isWhole, joined, landmark, nextSeen, pieces, seenAt, tailFrom, touches, withTail } from "../src/state/patrol/day";
 import { FrameWatch } from "../src/state/patrol/frames";
 import { gridFor, moveSelection, pageOf, pictureHeight, resized, sizeFor } from "../src/state/patrol/grid";
 import { readKept, screenOf } from "../src/state/patrol/keep";
@@ -281,6 +281,15 @@ describe("timeline", () => {
     expect([89_999, 90_000, 129_999, 130_000].map((at) => isElsewhere(grown, at))).toEqual([false, true, true, false]);
     expect(gapAt(grown, 91_000)).toBeNull();
     expect(landmark([grown], "gap", 50_000, 1)).toBeNull();
+  });
+  test("the newest part of today is asked for from where it is one's own", () => {
+    expect(tailFrom({ ...day, to: 300_000 }, 120_000)).toBe(180_000);
+    expect(tailFrom({ ...day, to: 100_000 }, 120_000)).toBe(0);
+    const away = (from: number, to: number) => tailFrom({ ...day, to: 300_000, elsewhere: [{ from, to }] }, 120_000);
+    expect(away(150_000, 300_000), "moved away and never back").toBe(149_000);
+    expect(away(200_000, 300_000), "the tail begins before that").toBe(180_000);
+    expect(away(100_000, 150_000), "it is back").toBe(180_000);
+    expect(away(100_000, 181_000)).toBe(99_000);
   });
   test("what lies at a moment, and what comes next", () => {
     expect(gapAt(day, 6_000)?.cause).toBe("network");

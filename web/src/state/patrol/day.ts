@@ -37,6 +37,14 @@ export function withTail(day: CameraDay, tail: CameraDay): CameraDay {
   };
 }
 
+/** From when on what is known of a growing day is asked for again, so that what came since is in it. A camera that was moved away is asked for from
+ *  before that on: a stretch that lies wholly elsewhere is refused, and each refusal stands in the audit log. */
+export function tailFrom(day: CameraDay, tailMs: number): number {
+  const from = day.to - tailMs;
+  const away = joined(day.elsewhere).find((s) => s.from <= from && s.to > from);
+  return Math.max(day.from, away ? away.from - 1_000 : from);
+}
+
 export interface Piece<T> {
   /** Share of the width, 0 to 1. */
   from: number;

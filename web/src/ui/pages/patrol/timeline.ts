@@ -6,8 +6,9 @@ import { problemWords, t } from "../../../i18n";
 import { p } from "../../../i18n/patrol";
 import { isoDay, spanOfDay } from "../../../i18n/zone";
 import type { Bookmark, Camera, CameraDay, CameraId } from "../../../protocol/generated/index";
+import { ApiError } from "../../../protocol/http";
 import * as patrol from "../../../protocol/patrol";
-import { landmark, nextSeen, seenAt, withTail, type Landmark } from "../../../state/patrol/day";
+import { landmark, nextSeen, seenAt, tailFrom, withTail, type Landmark } from "../../../state/patrol/day";
 import { gridFor } from "../../../state/patrol/grid";
 import { EMPTY_CATALOGUE, loadCatalogue, type Catalogue } from "../../../state/patrol/load";
 import { MasterClock, RATES } from "../../../state/patrol/step";
@@ -59,6 +60,8 @@ class PageTimeline extends Page {
   #large: CameraId | null = null;
   #days = new Map<CameraId, CameraDay>();
   #failed = new Map<CameraId, string>();
+  /** Hung elsewhere all of the day: asked for once, not every few seconds. */
+  #elsewhere = new Set<CameraId>();
   #clock: MasterClock;
   #marks: { from: number | null; to: number | null } = { from: null, to: null };
   #hint = "";
@@ -127,16 +130,18 @@ class PageTimeline extends Page {
 
   async #fetch(ids: readonly CameraId[], tail = false): Promise<void> {
     const bounds = this.#bounds;
-    await Promise.all(ids.map(async (id) => {
+    await Promise.all(ids.filter((id) => !tail || !this.#elsewhere.has(id)).map(async (id) => {
       const known = tail ? this.#days.get(id) : undefined;
       try {
-        const day = await patrol.day(id, known ? Math.max(bounds.from, known.to - TAIL_MS) : bounds.from, Math.min(bounds.to, Date.now()));
+        const day = await patrol.day(id, known ? tailFrom(known, TAIL_MS) : bounds.from, Math.min(bounds.to, Date.now()));
         if (bounds !== this.#bounds) return;
         this.#days.set(id, known ? withTail(known, day) : day);
         this.#failed.delete(id);
       } catch (error) {
         if (bounds !== this.#bounds) return;
-        if (!this.#days.has(id)) this.#failed.set(id, problemWords(error).what);
+        if (this.#days.has(id)) return;
+        this.#failed.set(id, problemWords(error).what);
+        if (error instanceof ApiError && error.code === "hung_elsewhere") this.#elsewhere.add(id);
       }
       this.requestUpdate();
     }));
@@ -156,6 +161,7 @@ class PageTimeline extends Page {
     this.#view = this.#bounds;
     this.#days.clear();
     this.#failed.clear();
+    this.#elsewhere.clear();
     this.#marks = { from: null, to: null };
     // The same time of day on another day.
     this.#clock = new MasterClock(Math.min(this.#bounds.from + before, Date.now() - 5_000), this.#bounds.from, Math.min(this.#bounds.to, Date.now() - 1_000));
