@@ -11,7 +11,7 @@ use axum::{
 };
 use lectern_auth::GrantError;
 use lectern_library::{Conflict, StoreError};
-use lectern_media::CameraId;
+use lectern_media::{CameraId, UnixMillis};
 use lectern_protocol::api::Problem;
 use std::time::Duration;
 
@@ -105,6 +105,8 @@ codes! {
     Conflict = "conflict", CONFLICT, "It cannot be done in the present state";
     /// The release of this hold was asked for, or is no longer asked for: look at it again.
     HoldChanged = "hold_changed", CONFLICT, "The hold has changed in between";
+    /// What is dated by the server's clock waits until that is believed again.
+    ClockDoubted = "clock_doubted", CONFLICT, "The server's clock is doubted";
     /// The class is not open.
     ClassClosed = "class_closed", CONFLICT, "The class is not open";
     /// The one-time link was used or has expired.
@@ -154,6 +156,8 @@ pub struct Refusal {
     pub reason: Option<&'static str>,
     /// The camera that it was about.
     pub camera: Option<CameraId>,
+    /// The moment of its recording that was asked for: it is written down at the place where the camera hung then.
+    pub at: Option<UnixMillis>,
 }
 
 /// What handlers return.
@@ -201,6 +205,13 @@ impl ApiError {
     #[must_use]
     pub fn camera(mut self, camera: CameraId) -> Self {
         self.refusal.get_or_insert_default().camera = Some(camera);
+        self
+    }
+
+    /// The moment of a camera's recording that it was about, for the audit log.
+    #[must_use]
+    pub fn at(mut self, at: UnixMillis) -> Self {
+        self.refusal.get_or_insert_default().at = Some(at);
         self
     }
 

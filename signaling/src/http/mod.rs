@@ -65,6 +65,7 @@ pub const TABLES: &[&[Route]] = &[
     whip::ROUTES,
     patrol::routes::factor::ROUTES,
     patrol::routes::cameras::ROUTES,
+    patrol::routes::import::ROUTES,
     patrol::routes::timeline::ROUTES,
     patrol::routes::media::ROUTES,
     patrol::routes::policy::ROUTES,

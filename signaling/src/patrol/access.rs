@@ -12,10 +12,10 @@ use crate::{
 };
 use axum::{http::StatusCode, response::Response};
 use lectern_auth::{Action, CameraObject, Decision, Denial, Looker, PlaceNode, PlaceTree, Rights, may_look};
-use lectern_library::{Camera, library::CameraSet, patrol::group_to_api};
+use lectern_library::{Camera, Hung, library::CameraSet, patrol::group_to_api};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::{
-    api::{self, AuditAction, CameraMay, CameraSource, Span},
+    api::{self, AlarmItem, AuditAction, CameraMay, CameraSource, Span},
     wall::TileRefusal,
 };
 use std::sync::Arc;
@@ -68,6 +68,12 @@ impl Viewer {
             leaving: patrol.leaving(),
             now: UnixMillis::now(),
         }
+    }
+
+    /// Reads cameras and rules anew, and the time; who it is stays as it was.
+    pub(crate) fn refresh(&mut self, patrol: &Patrol) {
+        self.cameras = patrol.library().cameras();
+        self.now = UnixMillis::now();
     }
 
     /// The answer for a camera of the catalogue.
@@ -167,6 +173,7 @@ impl Viewer {
             match self.there(camera, &hung.object, actions) {
                 Ok(()) => join(&mut within, hung.from, hung.to),
                 Err(e) if touches => {
+                    let e = e.at(hung.from.max(span.from));
                     join(&mut refused, hung.from.max(span.from), hung.to.min(span.to));
                     // That something is missing which can be had says more than that nothing is there.
                     if error.as_ref().is_none_or(|e| e.code == Code::NotFound) {
@@ -184,7 +191,7 @@ impl Viewer {
         if allowed.is_empty() {
             let error = error.unwrap_or_else(nothing);
             let moved = error.code == Code::NotFound && self.knows(camera);
-            return Err(if moved { hung_elsewhere(id) } else { error });
+            return Err(if moved { hung_elsewhere(id).at(span.from) } else { error });
         }
         Ok(Seen { camera: camera.clone(), allowed, refused })
     }
@@ -195,7 +202,10 @@ impl Viewer {
     /// As [`Viewer::footage`]; [`Code::HungElsewhere`] if only a part of it may be had.
     pub fn whole(&self, id: CameraId, actions: &[Action], span: &Span) -> ApiResult<Camera> {
         let seen = self.footage(id, actions, span)?;
-        if seen.refused.is_empty() { Ok(seen.camera) } else { Err(hung_elsewhere(id)) }
+        match seen.refused.first() {
+            None => Ok(seen.camera),
+            Some(elsewhere) => Err(hung_elsewhere(id).at(elsewhere.from)),
+        }
     }
 
     /// The camera, if `action` is allowed with what it recorded at a moment.
@@ -208,7 +218,37 @@ impl Viewer {
 
     /// Whether the camera could be seen in the tree at one of its places: that it is there is no secret.
     fn knows(&self, camera: &Camera) -> bool {
-        camera.hung().any(|h| self.decide_there(camera, &h.object, Action::ViewCamera).is_allowed())
+        camera.hung().any(|h| self.sees_there(camera, &h))
+    }
+
+    /// Whether the camera could be seen in the tree where it hung then.
+    #[must_use]
+    pub fn sees_there(&self, camera: &Camera, hung: &Hung<'_>) -> bool {
+        self.decide_there(camera, &hung.object, Action::ViewCamera).is_allowed()
+    }
+
+    /// An alarm as they may know of it: it is a matter of each place where the camera hung while it went on. Who may not see the one where
+    /// it began is told their own place, and neither what was said of it nor who said so, unless that was there.
+    #[must_use]
+    pub fn alarm(&self, alarm: AlarmItem) -> Option<AlarmItem> {
+        let camera = self.cameras.get(alarm.camera)?;
+        let over = alarm.until.unwrap_or(self.now).max(UnixMillis(alarm.since.0.saturating_add(1)));
+        let own = camera.hung_over(alarm.since, over).find(|h| self.sees_there(camera, h))?;
+        if own.from <= alarm.since {
+            return Some(alarm);
+        }
+        let here = |at: &UnixMillis| self.sees_there(camera, &camera.hung_at(*at));
+        let acknowledged_by = alarm.acknowledged_by.filter(|_| alarm.acknowledged_at.as_ref().is_some_and(here));
+        Some(AlarmItem {
+            place: own.object.place,
+            place_name: self.place_name(own.object.place),
+            camera_name: own.name.to_owned(),
+            group: group_to_api(own.object.group),
+            acknowledged_by,
+            note: String::new(),
+            handed_to: None,
+            ..alarm
+        })
     }
 
     /// A place where `action` (one that is not about one camera) is allowed.
@@ -237,22 +277,26 @@ impl Viewer {
         cameras
     }
 
-    /// Cameras that hung below a place between two moments and could be seen there then, each as it was there last in that time;
-    /// removed ones too, as far as they were there. By place and name.
+    /// Cameras that hung below a place between two moments and could be seen there then, each with its places of that time, in order
+    /// (at least one, and uncut); removed ones too, as far as they were there. By place and name of the last one.
     #[must_use]
-    pub fn below_over(&self, place: PlaceId, span: &Span) -> Vec<(&Camera, CameraObject, &str)> {
-        let mut found: Vec<(&Camera, CameraObject, &str)> = Vec::new();
+    pub fn below_over(&self, place: PlaceId, span: &Span) -> Vec<(&Camera, Vec<Hung<'_>>)> {
+        let mut found: Vec<(&Camera, Vec<Hung<'_>>)> = Vec::new();
         for camera in self.cameras.all() {
             let to = camera.removed.map_or(span.to, |removed| span.to.min(removed));
-            let fits = |h: &lectern_library::Hung<'_>| {
-                self.tree.within(h.object.place, place)
-                    && self.decide_there(camera, &h.object, Action::ViewCamera).is_allowed()
+            let fits = |h: &Hung<'_>| {
+                h.from.max(span.from) < h.to.min(to)
+                    && self.tree.within(h.object.place, place)
+                    && self.sees_there(camera, h)
             };
-            if let Some(hung) = camera.hung_over(span.from, to).filter(fits).last() {
-                found.push((camera, hung.object, hung.name));
+            let stays: Vec<Hung<'_>> = camera.hung().filter(fits).collect();
+            if !stays.is_empty() {
+                found.push((camera, stays));
             }
         }
-        found.sort_by_cached_key(|(c, there, name)| (self.path(there.place), (*name).to_owned(), c.id));
+        found.sort_by_cached_key(|(c, stays)| {
+            stays.last().map(|h| (self.path(h.object.place), h.name.to_owned(), c.id))
+        });
         found
     }
 
@@ -297,32 +341,37 @@ impl Viewer {
             at.into_iter().any(|place| self.rights.may(action, place, &self.tree))
         };
         [Action::ViewCamera, Action::ManageCamera, Action::ViewAudit, Action::SetCameraRules].into_iter().any(anywhere)
-            || self.cameras.present().any(|c| self.sees(c))
+            // Of one that is gone from where they may look there are recordings.
+            || self.cameras.all().any(|c| self.knows(c))
     }
 
-    /// A camera as it was at a place where it hangs no more: what it does now, and where, is not told.
+    /// A camera as it was where it hung over some time, `stays` in order: what of it may be played, heard and exported. If it does not hang
+    /// there any more, what it does now, and where, is not told.
     #[must_use]
-    pub fn shown_there(&self, patrol: &Patrol, camera: &Camera, there: &CameraObject, name: &str) -> api::Camera {
-        let present = camera.object() == *there && self.is_there(camera);
-        if present {
-            return self.shown(patrol, camera);
-        }
-        let may = |action| self.decide_there(camera, there, action).is_allowed();
+    pub fn shown_there(&self, patrol: &Patrol, camera: &Camera, stays: &[Hung<'_>]) -> api::Camera {
+        let any = |action| stays.iter().any(|h| self.decide_there(camera, &h.object, action).is_allowed());
         let may = CameraMay {
-            play: may(Action::PlayCamera),
-            export: may(Action::ExportCamera),
-            ..CameraMay { live: false, listen: false, play: false, export: false, manage: false }
+            live: false,
+            listen: any(Action::ListenCamera),
+            play: any(Action::PlayCamera),
+            export: any(Action::ExportCamera),
+            manage: false,
         };
+        let Some(last) = stays.last().filter(|h| h.object != camera.object() || !self.is_there(camera)) else {
+            let shown = self.shown(patrol, camera);
+            return api::Camera { may: CameraMay { live: shown.may.live, manage: shown.may.manage, ..may }, ..shown };
+        };
+        let gone = if last.to == UnixMillis(i64::MAX) { camera.removed.unwrap_or(camera.created) } else { last.to };
         api::Camera {
             id: camera.id,
-            place: there.place,
-            place_name: self.place_name(there.place),
-            name: name.to_owned(),
-            group: group_to_api(there.group),
+            place: last.object.place,
+            place_name: self.place_name(last.object.place),
+            name: last.name.to_owned(),
+            group: group_to_api(last.object.group),
             code: None,
             enabled: false,
             record: false,
-            status: super::status::off(camera.stays.last().map_or(camera.created, |s| s.until)),
+            status: super::status::off(gone),
             source: None,
             may,
         }
@@ -399,7 +448,9 @@ pub(crate) fn count_refusal(app: &App, route: &Route, caller: Option<&Caller>, a
         Some(caller) => routes::who(caller, addr),
         None => Who { address: addr.0.to_string(), ..Who::default() },
     };
-    let what = refused.refusal.camera.map(|camera| app.patrol.what(camera)).unwrap_or_default();
+    // What was recorded is a matter of the place where the camera hung then.
+    let at = refused.refusal.at.unwrap_or(UnixMillis(i64::MAX));
+    let what = refused.refusal.camera.map(|camera| app.patrol.what_at(camera, at)).unwrap_or_default();
     let detail = format!("{:?} {}: {reason}", route.verb, route.path);
     app.patrol.trail().refused(UnixMillis::now(), who, AuditAction::Refused, what, &detail);
 }

@@ -8,7 +8,7 @@ use super::{
     ports::{CameraFacts, CameraFeed, ExportFault, ExportOrder, PatrolEvent, Viewed},
     routes::media::write_plays,
     trail::{Act, Trail, What, Who},
-    wall,
+    wall::{self, About},
 };
 use crate::{error::ApiError, http::UNDO_FOR, ports::PortError};
 use lectern_auth::SealedFor;
@@ -152,7 +152,7 @@ impl Patrol {
         } else {
             self.0.cameras.stop(camera.id).await;
         }
-        self.tell_walls(&WallMessage::CamerasChanged {}, None);
+        self.tell_walls(&WallMessage::CamerasChanged {}, About::All);
         Ok(())
     }
 
@@ -213,7 +213,7 @@ impl Patrol {
         self.0.leaving.lock().insert(camera.id, (now.plus(UNDO_FOR), camera.enabled));
         self.0.cameras.stop(camera.id).await;
         self.rights_changed();
-        self.tell_walls(&WallMessage::CamerasChanged {}, None);
+        self.tell_walls(&WallMessage::CamerasChanged {}, About::All);
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Patrol {
     pub async fn event(&self, event: PatrolEvent) -> bool {
         match event {
             PatrolEvent::State { camera, state, since } => {
-                self.tell_walls(&WallMessage::CameraState { camera, state, since }, Some(camera));
+                self.tell_walls(&WallMessage::CameraState { camera, state, since }, About::Camera(camera));
                 true
             }
             PatrolEvent::LineChanged { peer, .. } | PatrolEvent::PeerLost { peer } => {
@@ -282,11 +282,11 @@ impl Patrol {
     /// Tells walls and webhooks of an alarm.
     pub(crate) fn alarm_news(&self, alarm: &Alarm, what: &'static str) {
         let Some(item) = self.alarm_item(alarm) else { return };
-        self.tell_walls(&WallMessage::Alarm { alarm: item.clone() }, Some(alarm.camera));
+        self.tell_walls(&WallMessage::Alarm { alarm: item.clone() }, About::Recorded);
         self.queue_calls(&item, what);
     }
 
-    /// An alarm as clients are told; none if its camera is gone.
+    /// An alarm as the place where it began knows it; none if its camera is gone. What of it a client is told: `Viewer::alarm`.
     #[must_use]
     pub fn alarm_item(&self, alarm: &Alarm) -> Option<AlarmItem> {
         let (cameras, tree) = (self.0.library.cameras(), self.0.library.tree());
@@ -445,7 +445,7 @@ impl Patrol {
         }
     }
 
-    fn tell_walls(&self, message: &WallMessage, about: Option<CameraId>) {
+    fn tell_walls(&self, message: &WallMessage, about: About) {
         wall::tell(self, message, about);
     }
 }

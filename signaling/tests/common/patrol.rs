@@ -6,7 +6,8 @@ use lectern_auth::SealingKeys;
 use lectern_library::{Hold, Library};
 use lectern_media::{CameraId, CameraStream, Codec, ParticipantId, PeerId, UnixMillis};
 use lectern_protocol::api::{
-    AuditEntry, AuditPage, AuditSum, CameraReport, CameraState, CameraStatus, CameraStreamInfo, ClockDoubt, Span,
+    AuditEntry, AuditPage, AuditSum, CameraGap, CameraReport, CameraState, CameraStatus, CameraStreamInfo, ClockDoubt,
+    Span,
 };
 use lectern_signaling::{
     patrol::{
@@ -56,7 +57,9 @@ pub struct Site {
     pub confirmed: Mutex<Vec<UnixMillis>>,
     /// What webhooks answer.
     pub deaf: Mutex<bool>,
-    /// While a test holds it, exports are not written.
+    /// What is missing of every camera.
+    pub gaps: Mutex<Vec<CameraGap>>,
+    /// While a test holds it, exports are not written, and holds are not let go of.
     pub gate: tokio::sync::Mutex<()>,
 }
 
@@ -131,7 +134,7 @@ impl WallPlane for Site {
     }
 }
 
-/// Segments are called `<from>-<to>.mp4`, those of the sound `sound/<from>-<to>.mp4`.
+/// Segments are called `<from>-<to>.mp4`, those of the sound `sound/<from>-<to>.mp4`; `init-<n>.mp4` has no times, and is there always.
 fn times(path: &str) -> Option<Span> {
     let (from, to) = path.strip_suffix(".mp4")?.split_once('-')?;
     Some(Span { from: UnixMillis(from.parse().ok()?), to: UnixMillis(to.parse().ok()?) })
@@ -154,6 +157,7 @@ impl Footage for Site {
             sub: vec![range],
             main_codec: "hvc1.1.6.L120.90".into(),
             durable: Some(UnixMillis::now()),
+            gaps: self.gaps.lock().unwrap().clone(),
             ..FootageDay::default()
         })
     }
@@ -172,12 +176,13 @@ impl Footage for Site {
             }),
             FootagePart::Segment { path } => {
                 let (path, sound) = path.strip_prefix("sound/").map_or((path.as_str(), false), |path| (path, true));
-                let times = times(path).unwrap_or(range.clone());
+                let init = path.starts_with("init-");
+                let times = times(path).filter(|_| !init).unwrap_or(range.clone());
                 let touches = times.from < range.to && range.from < times.to;
                 let inside = times.from >= within.from && times.to <= within.to;
                 (touches && inside).then(|| Opened {
                     served: served("video/mp4", FOOTAGE, true),
-                    times: Some(times),
+                    times: (!init).then_some(times),
                     sound,
                 })
             }
@@ -191,6 +196,7 @@ impl Footage for Site {
         Ok(())
     }
     async fn release(&self, hold: Ulid) -> Result<(), PortError> {
+        let _open = self.gate.lock().await;
         if *self.stuck.lock().unwrap() {
             return Err(PortError { part: "retention", what: "let go", cause: "the disk is read-only".into() });
         }

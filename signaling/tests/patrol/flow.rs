@@ -290,6 +290,34 @@ async fn a_request_for_release_ends_by_itself_and_with_the_right_of_whoever_aske
 }
 
 #[tokio::test]
+async fn a_release_comes_to_its_end_when_whoever_agreed_goes_away() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let two = w.person("two", &[(Role::SiteAdministrator, w.sites[0])]).await;
+    let body = json!({"cameras": [camera], "from": 1000, "to": 2000, "why": "复核"});
+    let held = w.post(&two, "/api/v1/patrol/holds", body).await.json();
+    let id: ulid::Ulid = held[0]["id"].as_str().unwrap().parse().unwrap();
+    let (release, store) = (format!("/api/v1/patrol/holds/{id}/release"), w.app.library.store());
+    assert_eq!(w.post(&two, &release, json!({"intent": "ask"})).await.status, StatusCode::OK);
+    let until = async |is: fn(&lectern_library::Hold) -> bool| {
+        while !store.hold(id).await.unwrap().is_some_and(|hold| is(&hold)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    *w.site.stuck.lock().unwrap() = true;
+    let gate = w.site.gate.lock().await;
+    tokio::select! {
+        answer = w.post(&w.admin, &release, json!({"intent": "agree"})) => panic!("{}", answer.text()),
+        () = until(|hold| hold.released.is_some()) => {}
+    }
+    // The request is gone; the recorder refuses only now.
+    drop(gate);
+    until(|hold| hold.released.is_none() && hold.release_failed.is_some()).await;
+    let log = w.log().await;
+    assert!(log.iter().any(|a| a.action == AuditAction::HoldReleased && a.what.camera == Some(camera)));
+}
+
+#[tokio::test]
 async fn leaving_marking_removing_and_refused_resets_are_written_down() {
     let w = World::new().await;
     let camera = w.camera(0, CameraGroup::ExamRoom);

@@ -6,8 +6,9 @@ use crate::{
 };
 use axum::http::{Method, StatusCode};
 use lectern_auth::{CameraGroup, Role};
+use lectern_library::CameraChange;
 use lectern_media::{CameraId, UnixMillis};
-use lectern_protocol::api::AuditAction;
+use lectern_protocol::api::{AuditAction, CameraGap, ClockDoubt, GapCause};
 use serde_json::{Value, json};
 
 /// When it is moved; ten minutes before and after are looked at.
@@ -62,6 +63,11 @@ async fn a_day_across_the_move_shows_each_their_part_and_says_that_the_rest_is_n
     assert_eq!((gone.status, gone.code().as_str()), (StatusCode::FORBIDDEN, "hung_elsewhere"));
     let not_yet = w.get(&after, &path(FROM, MOVED)).await;
     assert_eq!((not_yet.status, not_yet.code().as_str()), (StatusCode::FORBIDDEN, "hung_elsewhere"));
+    // Who asked for it is told where it was recorded.
+    let log = w.log().await;
+    let refused = log.iter().filter(|a| a.action == AuditAction::Refused && a.detail.ends_with("hung_elsewhere"));
+    let told: Vec<_> = refused.map(|a| (a.who.login.as_str(), a.what.place)).collect();
+    assert_eq!(told, [("before", Some(w.sites[1])), ("after", Some(w.sites[0]))]);
     // To a stranger it is as if it were not there at all.
     let stranger = w.person("stranger", &[(Role::Teacher, w.sites[0])]).await;
     assert_eq!(w.get(&stranger, &path(FROM, MOVED)).await.status, StatusCode::NOT_FOUND);
@@ -152,25 +158,38 @@ async fn evidence_of_a_stretch_across_the_move_is_of_the_own_part_and_the_rest_i
         let body = json!({"cameras": cameras, "from": from, "to": to, "reason": "复核"});
         w.post(who, "/api/v1/patrol/exports", body).await
     };
-    for (who, from, to) in [(&before, FROM, MOVED - 5_000), (&after, MOVED + 60_000, TO), (&w.admin, FROM, TO)] {
+    for (who, from, to) in [(&before, FROM, MOVED), (&after, MOVED, TO), (&w.admin, FROM, TO)] {
         let job = ask(who, json!([camera]), FROM, TO).await;
         let request = job.json();
         assert_eq!((&request["from"], &request["to"]), (&json!(from), &json!(to)), "{}", job.text());
         let path = format!("/api/v1/patrol/exports/{}", job.json()["id"].as_str().unwrap());
         assert_eq!(w.get(who, &path).await.status, StatusCode::OK);
+        // The recorder is told beyond which moment nothing may be in it; for who may see all there is none.
+        let id = job.json()["id"].as_str().unwrap().parse().unwrap();
+        let kept = w.app.patrol.0.exports.lock().get(id).unwrap();
+        let within: Vec<_> = kept.within.iter().map(|(c, s)| (*c, s.from.0, s.to.0)).collect();
+        let want = match (from, to) {
+            (FROM, MOVED) => vec![(camera, i64::MIN, MOVED)],
+            (MOVED, TO) => vec![(camera, MOVED, i64::MAX)],
+            _ => vec![],
+        };
+        assert_eq!(within, want);
     }
     let log = w.log().await;
     let refused: Vec<_> =
         log.iter().filter(|a| a.detail == "hung_elsewhere").map(|a| (a.what.place, a.range)).collect();
     let span = |from, to| Some((UnixMillis(from), UnixMillis(to)));
-    assert_eq!(refused, [(Some(w.sites[0]), span(MOVED - 5_000, TO)), (Some(w.sites[0]), span(FROM, MOVED + 60_000)),]);
-    for (who, from, to) in [(&before, MOVED, TO), (&before, MOVED - 4_000, TO), (&after, FROM, MOVED + 50_000)] {
+    assert_eq!(refused, [(Some(w.sites[1]), span(MOVED, TO)), (Some(w.sites[0]), span(FROM, MOVED))]);
+    for (who, from, to) in [(&before, MOVED, TO), (&after, FROM, MOVED)] {
         let refused = ask(who, json!([camera]), from, to).await;
         assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "hung_elsewhere"), "{from} {to}");
     }
-    // Beside one that never moved, the range is what both have.
+    // Beside one that never moved, the range is what both have; of that one nothing is refused.
     let both = ask(&before, json!([w.camera(0, CameraGroup::Gate), camera]), FROM, TO).await.json();
-    assert_eq!(both["to"], json!(MOVED - 5_000));
+    assert_eq!(both["to"], json!(MOVED));
+    let log = w.log().await;
+    let refused = log.iter().filter(|a| a.detail == "hung_elsewhere" && a.range == span(MOVED, TO));
+    assert!(refused.clone().count() == 2 && refused.clone().all(|a| a.what.camera == Some(camera)));
     // A hold is whole, or is not set.
     let hold = json!({"cameras": [camera], "from": FROM, "to": TO, "why": "复核"});
     let refused = w.post(&before, "/api/v1/patrol/holds", hold).await;
@@ -190,6 +209,7 @@ async fn cameras_of_a_past_day_are_those_that_hung_there_then_and_what_they_do_n
     let (then, since) = (format!("?from={FROM}&to={MOVED}"), format!("?from={MOVED}&to={TO}"));
     let old = named(&list(&before, 0, &then).await).expect("it hung there");
     assert_eq!((&old["place"], &old["may"]["play"]), (&json!(w.sites[0]), &json!(true)));
+    assert_eq!((&old["may"]["listen"], &old["may"]["export"]), (&json!(true), &json!(true)));
     assert_eq!(
         (&old["may"]["live"], &old["status"]["state"], &old["source"]),
         (&json!(false), &json!("off"), &Value::Null)
@@ -223,12 +243,181 @@ async fn an_alarm_is_found_where_the_camera_hung_while_it_went_on() {
     let (old, new) = (list(&before).await, list(&after).await);
     assert_eq!((old.len(), new.len(), &new[0]["fault"]), (2, 1, &json!("frozen")));
     assert!(old.iter().all(|a| a["place"] == json!(w.sites[0])));
+    assert_eq!((&new[0]["place"], &new[0]["place_name"]), (&json!(w.sites[1]), &json!("七中考点")));
     let black = old.iter().find(|a| a["fault"] == "black").unwrap()["id"].as_str().unwrap();
     let path = format!("/api/v1/patrol/alarms/{black}");
     let acknowledge = json!({"acknowledge": true, "note": null, "hand_to": null});
     let change = async |who| w.ask(Some(who), Method::PATCH, &path, Some(acknowledge.clone())).await.status;
     assert!(change(&after).await.is_client_error());
     assert_eq!(change(&before).await, StatusCode::OK);
+    // What was said of one that began at the other place, and by whom, stays there; that somebody has it does not.
+    let frozen = old.iter().find(|a| a["fault"] == "frozen").unwrap()["id"].as_str().unwrap();
+    let said = json!({"acknowledge": true, "note": "王老师换了电源", "hand_to": "李明"});
+    let path = format!("/api/v1/patrol/alarms/{frozen}");
+    assert_eq!(w.ask(Some(&before), Method::PATCH, &path, Some(said)).await.status, StatusCode::OK);
+    let day = w.get(&after, &format!("/api/v1/patrol/cameras/{camera}/day?from={FROM}&to={TO}")).await.json();
+    for shown in [&list(&after).await[0], &day["alarms"][0]] {
+        assert_eq!((&shown["fault"], &shown["note"]), (&json!("frozen"), &json!("")), "{shown}");
+        assert_eq!((&shown["handed_to"], &shown["place"]), (&Value::Null, &json!(w.sites[1])), "{shown}");
+        assert!(shown["acknowledged_at"].is_number(), "{shown}");
+    }
+    let shown = list(&before).await;
+    assert!(shown.iter().any(|a| a["note"] == "王老师换了电源" && a["handed_to"] == "李明"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn pages_of_alarms_are_filled_and_their_cursor_names_no_alarm_of_elsewhere() {
+    let Moved { w, camera, after, .. } = moved().await;
+    use lectern_protocol::api::HealthFault::Black;
+    let store = w.app.library.store();
+    let raise = async |since: i64| {
+        store.raise_alarm(camera, Black, UnixMillis(since)).await.unwrap();
+        store.clear_alarm(camera, Black, UnixMillis(since + 10)).await.unwrap();
+    };
+    // 150 of before the move, and as many since; the newest come first.
+    for n in 0..150 {
+        raise(MOVED - 200_000 + n * 100).await;
+        raise(MOVED + n * 100).await;
+    }
+    let (mut seen, mut query) = (Vec::new(), String::new());
+    for (len, more) in [(100, true), (50, false)] {
+        let page = w.get(&after, &format!("/api/v1/patrol/alarms?camera={camera}{query}")).await.json();
+        let items: Vec<i64> = page["items"].as_array().unwrap().iter().map(|a| a["since"].as_i64().unwrap()).collect();
+        assert_eq!((items.len(), page["next"].is_string()), (len, more), "{page}");
+        query = format!("&after={}", page["next"].as_str().unwrap_or_default());
+        seen.extend(items);
+    }
+    assert!(seen.len() == 150 && seen.iter().all(|since| *since >= MOVED));
+}
+
+#[tokio::test]
+async fn a_rule_about_a_camera_is_administered_where_it_was_made() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let admin = async |login: &str, site: usize| w.person(login, &[(Role::Administrator, w.sites[site])]).await;
+    let (before, after) = (admin("before", 0).await, admin("after", 1).await);
+    let guest = w.person("guest", &[(Role::Teacher, w.sites[0]), (Role::Teacher, w.sites[1])]).await;
+    let rules = format!("/api/v1/patrol/accounts/{}/rules", guest.account.id);
+    let rule = |effect: &str| json!({"place": null, "camera": camera, "effect": effect, "deeds": ["see", "play"], "windows": []});
+    let made = async |who, effect: &str| {
+        let answer = w.post(who, &rules, rule(effect)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    };
+    let (allow, deny) = (made(&before, "allow").await, made(&before, "deny").await);
+    w.moved(camera, w.sites[1], CameraGroup::ExamRoom, UnixMillis(UnixMillis::steady().0 + 1)).await;
+    while UnixMillis::steady() < w.app.library.cameras().get(camera).unwrap().stays[0].until {
+        tokio::task::yield_now().await;
+    }
+    let later = made(&after, "allow").await;
+    assert!(w.post(&before, &rules, rule("allow")).await.status.is_client_error(), "it hangs elsewhere now");
+    let listed = async |who| {
+        let list = w.get(who, &rules).await.json();
+        let mut ids: Vec<String> =
+            list.as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let mut old = vec![allow.clone(), deny.clone()];
+    old.sort();
+    assert_eq!((listed(&before).await, listed(&after).await), (old, vec![later.clone()]));
+    let remove = async |who, id: &str| w.ask(Some(who), Method::DELETE, &format!("{rules}/{id}"), None).await.status;
+    for (other, id) in [(&after, &allow), (&after, &deny), (&before, &later)] {
+        assert_eq!(remove(other, id).await, StatusCode::NOT_FOUND);
+    }
+    for (own, id) in [(&before, &allow), (&before, &deny), (&after, &later)] {
+        assert_eq!(remove(own, id).await, StatusCode::NO_CONTENT);
+    }
+    let log = w.log().await;
+    let removed = log.iter().filter(|a| a.detail == "rule removed for guest").map(|a| (a.what.place, a.what.camera));
+    let (there, here) = ((Some(w.sites[0]), Some(camera)), (Some(w.sites[1]), Some(camera)));
+    assert_eq!(removed.collect::<Vec<_>>(), [there, there, here]);
+}
+
+#[tokio::test]
+async fn who_looks_by_a_rule_alone_keeps_the_pages_after_a_move() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let guest = w.person("guest", &[]).await;
+    let patrols = async || w.get(&guest, "/api/v1/me").await.json()["patrol"].clone();
+    assert_eq!(patrols().await, json!(false));
+    let rule = json!({"place": null, "camera": camera, "effect": "allow", "deeds": ["see", "play"], "windows": []});
+    let rules = format!("/api/v1/patrol/accounts/{}/rules", guest.account.id);
+    assert_eq!(w.post(&w.admin, &rules, rule).await.status, StatusCode::CREATED);
+    assert_eq!(patrols().await, json!(true));
+    w.moved(camera, w.sites[1], CameraGroup::ExamRoom, UnixMillis(UnixMillis::steady().0 + 1)).await;
+    assert_eq!(patrols().await, json!(true));
+    let day = w.get(&guest, &format!("/api/v1/patrol/cameras/{camera}/day?from={FROM}&to={TO}")).await;
+    assert_eq!(day.status, StatusCode::OK, "{}", day.text());
+}
+
+#[tokio::test]
+async fn how_a_sound_begins_is_given_where_it_may_be_heard() {
+    let Moved { w, camera, .. } = moved().await;
+    let who = w.person("both", &w.sites.map(|site| (Role::SiteAdministrator, site))).await;
+    let rule = json!({"place": w.sites[1], "camera": null, "effect": "deny", "deeds": ["listen"], "windows": []});
+    let rules = format!("/api/v1/patrol/accounts/{}/rules", who.account.id);
+    assert_eq!(w.post(&w.admin, &rules, rule).await.status, StatusCode::CREATED);
+    let grants = format!("/api/v1/patrol/cameras/{camera}/grants");
+    let granted = w.post(&who, &grants, json!({"purpose": "play", "from": FROM, "to": TO})).await.json();
+    let path = format!("/api/v1/patrol/media/{}", granted["token"].as_str().unwrap());
+    for (rest, want) in [
+        ("init-1.mp4".to_owned(), StatusCode::OK),
+        ("sound/init-1.mp4".to_owned(), StatusCode::OK),
+        (format!("sound/init-1.mp4?from={MOVED}&to={TO}"), StatusCode::FORBIDDEN),
+        (format!("init-1.mp4?from={MOVED}&to={TO}"), StatusCode::OK),
+        (format!("sound/{}-{MOVED}.mp4", MOVED - 2_000), StatusCode::OK),
+        (format!("sound/{MOVED}-{}.mp4", MOVED + 2_000), StatusCode::FORBIDDEN),
+    ] {
+        let answer = w.get(&who, &format!("{path}/{rest}")).await;
+        assert_eq!(answer.status, want, "{rest}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_a_past_day_counts_every_stay_there_and_tells_when_the_last_of_them_ended() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let officer = w.person("officer", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    // An exam room, then one for sealed papers, which an officer does not look into; then elsewhere twice.
+    w.moved(camera, w.sites[0], CameraGroup::SealedRoom, UnixMillis(MOVED)).await;
+    w.moved(camera, w.sites[1], CameraGroup::Gate, UnixMillis(MOVED + 1_000)).await;
+    w.moved(camera, w.sites[1], CameraGroup::Corridor, UnixMillis(MOVED + 50_000)).await;
+    for (from, to, play, since) in
+        [(FROM, TO, true, MOVED + 1_000), (FROM, MOVED, true, MOVED), (MOVED, TO, false, MOVED + 1_000)]
+    {
+        let path = format!("/api/v1/patrol/places/{}/cameras?from={from}&to={to}", w.sites[0]);
+        let list = w.get(&officer, &path).await.json();
+        let all = list["cameras"].as_array().unwrap();
+        let shown = all.iter().find(|c| c["id"] == json!(camera.to_string())).expect("it hung there");
+        assert_eq!((&shown["may"]["play"], &shown["may"]["listen"]), (&json!(play), &json!(play)), "{shown}");
+        assert_eq!((&shown["status"]["since"], &shown["may"]["live"]), (&json!(since), &json!(false)), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_check_before_an_exam_does_not_count_the_carrying() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    let now = UnixMillis::now();
+    // Carried for a minute, and put up just now.
+    let gap = CameraGap {
+        from: UnixMillis(now.0 - 60_000),
+        to: UnixMillis(now.0 - 1_000),
+        stream: None,
+        cause: GapCause::CameraSilent,
+    };
+    *w.site.gaps.lock().unwrap() = vec![gap];
+    let missing = async |site: usize| {
+        let report =
+            w.post(&w.admin, &format!("/api/v1/patrol/places/{}/check", w.sites[site]), json!({})).await.json();
+        let all = report["cameras"].as_array().unwrap();
+        let own = all.iter().find(|c| c["camera"] == json!(camera.to_string())).unwrap_or_else(|| panic!("{report}"));
+        own["wrong"].as_array().unwrap().iter().any(|f| f["item"] == "continuous")
+    };
+    assert!(missing(0).await);
+    w.moved(camera, w.sites[1], CameraGroup::ExamRoom, now).await;
+    assert!(!missing(1).await);
 }
 
 #[tokio::test]
@@ -257,4 +446,44 @@ async fn moving_over_the_form_is_kept_with_who_and_when_and_told_at_both_places(
     let log = w.log().await;
     let told = |detail: &str| log.iter().find(|a| a.detail == detail).and_then(|a| a.what.place);
     assert_eq!((told("moved away"), told("moved here")), (Some(w.sites[0]), Some(w.sites[1])));
+    // One that the catalogue refuses is told at both places, and that it was not done.
+    let other = w.camera(0, CameraGroup::Corridor);
+    let change = CameraChange { name: Some("东门".into()), ..CameraChange::default() };
+    w.app.library.change_camera(other, change).await.unwrap();
+    let refused = w.ask(Some(&w.admin), Method::PUT, &path, Some(form(w.sites[0], "corridor"))).await;
+    assert!(refused.status.is_client_error(), "{}", refused.text());
+    assert_eq!(w.app.library.cameras().get(camera).unwrap().place, w.sites[1]);
+    let log = w.log().await;
+    let mut undone: Vec<_> = log.iter().filter(|a| a.detail == "not done").map(|a| a.what.place).collect();
+    undone.sort();
+    let mut both = [Some(w.sites[0]), Some(w.sites[1])];
+    both.sort();
+    assert_eq!(undone, both);
+}
+
+#[tokio::test]
+async fn nothing_is_moved_by_a_clock_that_is_doubted() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::Gate);
+    let doubt = ClockDoubt {
+        ahead_ms: 864_000_000,
+        counted: UnixMillis(1_788_220_800_000),
+        since: UnixMillis(1_789_084_800_000),
+        left_ms: None,
+        alarm: true,
+    };
+    *w.site.doubt.lock().unwrap() = Some(doubt);
+    let put = async |site: usize, group: &str, name: &str| {
+        let body = json!({"place": w.sites[site], "name": name, "group": group, "code": null, "main_url": "rtsp://10.1.1.1/main",
+            "sub_url": null, "transport": "tcp", "username": "operator", "password": null, "kbps_max": 6000, "record": true});
+        w.ask(Some(&w.admin), Method::PUT, &format!("/api/v1/patrol/cameras/{camera}"), Some(body)).await
+    };
+    for (site, group) in [(1, "gate"), (0, "corridor")] {
+        let refused = put(site, group, "东门").await;
+        assert_eq!((refused.status, refused.code().as_str()), (StatusCode::CONFLICT, "clock_doubted"));
+    }
+    assert_eq!(put(0, "gate", "西门").await.status, StatusCode::OK, "another name is no move");
+    assert_eq!(w.app.library.cameras().get(camera).unwrap().stays, []);
+    *w.site.doubt.lock().unwrap() = None;
+    assert_eq!(put(1, "gate", "西门").await.status, StatusCode::OK);
 }

@@ -169,6 +169,40 @@ async fn tiles_are_authorised_told_and_written_down() {
 }
 
 #[tokio::test]
+async fn an_alarm_of_before_a_move_stays_with_the_walls_of_there() {
+    const MOVED: i64 = 10_000_000;
+    let w = World::new().await;
+    let addr = w.serve().await;
+    let old = w.person("old", &[(Role::PatrolOfficer, w.sites[0])]).await;
+    let new = w.person("new", &[(Role::PatrolOfficer, w.sites[1])]).await;
+    let (mut before, mut after) = (Wall::open(addr, &old).await, Wall::open(addr, &new).await);
+    let camera = w.camera(0, CameraGroup::ExamRoom);
+    w.moved(camera, w.sites[1], CameraGroup::ExamRoom, UnixMillis(MOVED)).await;
+    let store = w.app.library.store();
+    for (fault, since, until) in [
+        (HealthFault::Black, MOVED - 9_000, MOVED - 5_000),
+        (HealthFault::Frozen, MOVED - 2_000, MOVED + 2_000),
+        (HealthFault::White, MOVED + 5_000, MOVED + 9_000),
+    ] {
+        let (alarm, _) = store.raise_alarm(camera, fault, UnixMillis(since)).await.unwrap();
+        store.clear_alarm(camera, fault, UnixMillis(until)).await.unwrap();
+        let path = format!("/api/v1/patrol/alarms/{}", alarm.id);
+        let said = json!({"acknowledge": true, "note": "查过", "hand_to": null});
+        assert_eq!(w.ask(Some(&w.admin), Method::PATCH, &path, Some(said)).await.status, StatusCode::OK);
+    }
+    let next = async |wall: &mut Wall| {
+        let WallMessage::Alarm { alarm } = wall.until(|m| matches!(m, WallMessage::Alarm { .. })).await else {
+            unreachable!()
+        };
+        (alarm.fault, alarm.place, alarm.note)
+    };
+    assert_eq!(next(&mut before).await, (HealthFault::Black, w.sites[0], "查过".into()));
+    assert_eq!(next(&mut before).await, (HealthFault::Frozen, w.sites[0], "查过".into()));
+    assert_eq!(next(&mut after).await, (HealthFault::Frozen, w.sites[1], String::new()), "the first it hears of");
+    assert_eq!(next(&mut after).await, (HealthFault::White, w.sites[1], "查过".into()));
+}
+
+#[tokio::test]
 async fn a_right_that_is_taken_away_stops_the_running_tile() {
     let w = World::new().await;
     let addr = w.serve().await;

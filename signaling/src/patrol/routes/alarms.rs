@@ -60,6 +60,8 @@ pub const ROUTES: &[Route] = &[
 
 /// Alarms on one page.
 const PAGE: usize = 100;
+/// Alarms read at once to find a page of them.
+const LOOKED_AT: usize = 1_000;
 /// Alarms counted as open.
 const OPEN_MAX: usize = 10_000;
 /// Cameras checked at the same time: each reads a minute of recording.
@@ -111,27 +113,37 @@ async fn list(State(app): State<App>, caller: Caller, Params(query): Params<List
     let store = app.library.store();
     let open = AlarmQuery { cameras: Some(cameras.clone()), open: true, limit: OPEN_MAX, ..AlarmQuery::default() };
     let open = store.alarms(open).await?.iter().filter(|a| a.acknowledged.is_none() && shown(a)).count() as u32;
-    let wanted = AlarmQuery {
+    let mut wanted = AlarmQuery {
         cameras: Some(cameras),
         open: query.open,
         from: query.from,
         to: query.to,
         after: after.transpose()?,
-        limit: PAGE + 1,
+        limit: LOOKED_AT,
     };
-    let mut alarms = store.alarms(wanted).await?;
+    // Of cameras that were moved, alarms of other times are among those found: pages are filled with what is shown, and the cursor names
+    // nothing else.
+    let mut alarms: Vec<Alarm> = Vec::new();
+    loop {
+        let found = store.alarms(wanted.clone()).await?;
+        let last = found.last().filter(|_| found.len() == LOOKED_AT).map(|a| (a.since, a.id));
+        alarms.extend(found.into_iter().filter(&shown));
+        wanted.after = last;
+        if last.is_none() || alarms.len() > PAGE {
+            break;
+        }
+    }
     let more = alarms.len() > PAGE;
     alarms.truncate(PAGE);
     let next = alarms.last().filter(|_| more).map(|a| format!("{}-{}", a.since.0, a.id));
-    let mut items: Vec<AlarmItem> = alarms.iter().filter(|a| shown(a)).filter_map(|a| p.alarm_item(a)).collect();
+    let mut items: Vec<AlarmItem> = alarms.iter().filter_map(|a| v.alarm(p.alarm_item(a)?)).collect();
     items.sort_by_key(|a| a.until.is_some());
     Ok(Json(AlarmPage { items, next, open }))
 }
 
 /// Whether the camera could be seen where it hung then, at a place or below if one is named.
 fn sees_there(v: &Viewer, camera: &Camera, hung: &Hung<'_>, place: Option<PlaceId>) -> bool {
-    place.is_none_or(|place| v.tree.within(hung.object.place, place))
-        && v.decide_there(camera, &hung.object, Action::ViewCamera).is_allowed()
+    place.is_none_or(|place| v.tree.within(hung.object.place, place)) && v.sees_there(camera, hung)
 }
 
 async fn alarm(app: &App, caller: &Caller, id: Ulid) -> ApiResult<Alarm> {
@@ -171,7 +183,8 @@ async fn change(
     let changed = app.library.store().change_alarm(id, change).await?;
     note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, old.since), detail).await?;
     p.alarm_news(&changed, "changed");
-    p.alarm_item(&changed).map(Json).ok_or_else(|| ApiError::not_found("alarm"))
+    let item = p.alarm_item(&changed).and_then(|item| viewer(p, &caller).alarm(item));
+    item.map(Json).ok_or_else(|| ApiError::not_found("alarm"))
 }
 
 // ------------------------------------------------------------------------------------------------------------ check
@@ -251,8 +264,9 @@ async fn check_camera(
             let behind = status.durable.map(|d| now.since(d).as_millis() as i64);
             find(CheckItem::Recorded, Some(HealthFault::NotRecorded), behind);
         }
-        // Until it was first reached, a new camera had nothing to miss.
-        let from = back(CONTINUOUS).max(UnixMillis(camera.created.0 + FIRST_REACHED.as_millis() as i64)).min(now);
+        // Until it was first reached, a new camera had nothing to miss; nor had one that was carried here.
+        let here = camera.created.max(camera.hung_at(UnixMillis(i64::MAX)).from);
+        let from = back(CONTINUOUS).max(here.plus(FIRST_REACHED)).min(now);
         match p.0.footage.day(camera.id, Span { from, to: now }).await {
             Ok(day) => {
                 let missing = missing_ms(&day, from, now);

@@ -1,10 +1,12 @@
-//! Cameras: the list of a place, adding, testing, importing, switching, removing.
+//! Cameras: the list of a place, adding, testing, changing and moving, switching, removing.
+//!
+//! Does not belong here: a site's cameras as CSV (`import`).
 
-use super::{at_place, by, note, viewer};
+use super::{at_place, by, note, to_its_end, viewer};
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
-    extract::{Body, Caller, ClientAddr, body_refusal, has_media_type},
+    extract::{Body, Caller, ClientAddr},
     http::{
         params::{Id, Params},
         words,
@@ -13,32 +15,22 @@ use crate::{
         Patrol,
         access::Viewer,
         target::{camera_url, machines},
+        trail::What,
     },
     route::{Right, Route, Verb},
 };
 use axum::{
     Json,
-    extract::{FromRequest as _, Request, State},
-    http::{StatusCode, header},
-    response::IntoResponse,
+    extract::State,
+    http::StatusCode,
     routing::{delete, get, patch, post, put},
 };
-use bytes::Bytes;
 use lectern_auth::{Action, CameraGroup, SealedFor, Secret};
-use lectern_library::{
-    By, Camera, CameraChange, Hang,
-    import::{FaultCode, cameras as csv},
-    patrol::group_from_api,
-};
+use lectern_library::{By, Camera, CameraChange, Hang, Hung, patrol::group_from_api};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
-use lectern_protocol::api::{
-    self, AuditAction, CameraForm, CameraList, CameraReport, CameraSwitch, ImportError, ImportResult,
-};
+use lectern_protocol::api::{self, AuditAction, CameraForm, CameraList, CameraReport, CameraSwitch};
 use serde::Deserialize;
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 /// The routes.
 pub const ROUTES: &[Route] = &[
@@ -50,22 +42,6 @@ pub const ROUTES: &[Route] = &[
         || get(list),
     )
     .gives::<CameraList>(),
-    Route::new(
-        Verb::Post,
-        "/api/v1/patrol/places/{id}/cameras/import",
-        Right::May(Action::ImportCameras),
-        "Bring in the cameras of a site as CSV: all, or none and what is wrong by line",
-        || post(import),
-    )
-    .gives::<ImportResult>()
-    .body_len_max(csv::FILE_BYTES_MAX),
-    Route::new(
-        Verb::Get,
-        "/api/v1/patrol/cameras/import-template",
-        Right::SignedIn,
-        "The CSV to fill in, `?lang=zh` or `en`",
-        || get(template),
-    ),
     Route::new(Verb::Post, "/api/v1/patrol/cameras", Right::May(Action::ManageCamera), "Add a camera", || post(create))
         .takes::<CameraForm>()
         .gives::<api::Camera>(),
@@ -136,8 +112,10 @@ async fn list(
         if found.is_empty() && !v.rights.may(Action::ViewPlace, id, &v.tree) {
             return Err(ApiError::not_found("place").because("unknown_place"));
         }
-        let cameras = found.iter().map(|(c, there, name)| v.shown_there(&app.patrol, c, there, name)).collect();
-        let needs_second_factor = found.iter().any(|(c, there, _)| v.waits_for_factor_there(c, there));
+        let cameras = found.iter().map(|(c, stays)| v.shown_there(&app.patrol, c, stays)).collect();
+        let waits =
+            |(c, stays): &(&Camera, Vec<Hung<'_>>)| stays.iter().any(|h| v.waits_for_factor_there(c, &h.object));
+        let needs_second_factor = found.iter().any(waits);
         return Ok(Json(CameraList { cameras, needs_second_factor }));
     }
     let below = v.below(id);
@@ -156,15 +134,15 @@ async fn one(State(app): State<App>, caller: Caller, Id(id): Id<CameraId>) -> Ap
 }
 
 /// What a form says, checked; the password is apart.
-struct Typed {
-    camera: Camera,
-    password: Option<Secret>,
+pub(super) struct Typed {
+    pub camera: Camera,
+    pub password: Option<Secret>,
     /// An address needs the password in it.
     masked: bool,
 }
 
 /// Checks a form for the camera `id`.
-fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
+pub(super) fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
     let allow = patrol.0.settings.allow_loopback;
     let main = camera_url("main_url", &form.main_url, allow)?;
     let sub = form.sub_url.as_deref().map(str::trim).filter(|u| !u.is_empty());
@@ -224,7 +202,7 @@ fn typed(patrol: &Patrol, id: CameraId, form: CameraForm) -> ApiResult<Typed> {
 
 impl Typed {
     /// Refuses an address that needs a password which nobody typed and none is kept of.
-    fn complete(self, kept: Option<&Camera>) -> ApiResult<Self> {
+    pub fn complete(self, kept: Option<&Camera>) -> ApiResult<Self> {
         if self.masked && self.password.is_none() && kept.is_none_or(|kept| kept.password.is_none()) {
             return Err(ApiError::field("password", "the address needs it in the place of ***"));
         }
@@ -233,7 +211,7 @@ impl Typed {
 }
 
 /// Whether the caller may have a camera of this kind at this place.
-fn may_place(v: &Viewer, camera: &Camera) -> ApiResult<()> {
+pub(super) fn may_place(v: &Viewer, camera: &Camera) -> ApiResult<()> {
     let place = v.place(camera.place, Action::ManageCamera).map_err(|e| match e.code {
         Code::NotFound => {
             ApiError::field("place", "there is no such place, or it is not yours").because("unknown_place")
@@ -246,7 +224,7 @@ fn may_place(v: &Viewer, camera: &Camera) -> ApiResult<()> {
     Ok(())
 }
 
-fn seal(patrol: &Patrol, id: CameraId, password: &Secret) -> ApiResult<lectern_auth::Sealed> {
+pub(super) fn seal(patrol: &Patrol, id: CameraId, password: &Secret) -> ApiResult<lectern_auth::Sealed> {
     patrol.0.seal.seal(SealedFor::Camera(id), password).map_err(|_| ApiError::field("password", "too long"))
 }
 
@@ -277,7 +255,20 @@ async fn replace(
     Id(id): Id<CameraId>,
     Body(form): Body<CameraForm>,
 ) -> ApiResult<Json<api::Camera>> {
-    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    to_its_end(async move { replaced(&app, &caller, addr, id, form).await }).await
+}
+
+async fn replaced(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    id: CameraId,
+    form: CameraForm,
+) -> ApiResult<Json<api::Camera>> {
+    let p = &app.patrol;
+    // Where it hangs, and who may manage it there, stays so until all is done.
+    let alone = p.0.changing.lock().await;
+    let v = viewer(p, caller);
     let old = v.living(id, Action::ManageCamera)?;
     let Typed { camera: new, password, .. } = typed(p, id, form)?.complete(Some(&old))?;
     if new.place != old.place {
@@ -294,14 +285,30 @@ async fn replace(
             return Err(ApiError::forbidden("say that this is no sealed-paper room").because("sealed_room").camera(id));
         }
     }
+    if (new.place, new.group) != (old.place, old.group) && p.0.footage.clock().is_some() {
+        // What is recorded from then on belongs there by the moment of the move: a wrong one gives it to others.
+        let detail = "a camera is not moved, nor its group changed, while the server's clock is doubted";
+        return Err(ApiError::new(Code::ClockDoubted, detail).because("clock_doubted").camera(id));
+    }
     let detail = match old.group == new.group {
         true => "changed".to_owned(),
         false => format!("changed, group {:?} to {:?}", old.group, new.group),
     };
+    let here = What {
+        place: Some(new.place),
+        place_name: v.place_name(new.place),
+        camera: Some(id),
+        camera_name: new.name.clone(),
+    };
+    let mut told = vec![(here.clone(), detail)];
+    if new.place != old.place {
+        told.push((p.what(id), "moved away".to_owned()));
+        told.push((here, "moved here".to_owned()));
+    }
     let password = password.map(|password| seal(p, id, &password)).transpose()?.map(Some);
     let change = CameraChange {
         // By the clock that dates what is recorded: it never turns back.
-        hang: Some(Hang { place: new.place, group: new.group, by: By { at: UnixMillis::steady(), ..by(&caller) } }),
+        hang: Some(Hang { place: new.place, group: new.group, by: By { at: UnixMillis::steady(), ..by(caller) } }),
         name: Some(new.name),
         code: Some(new.code),
         main_url: Some(new.main_url),
@@ -313,15 +320,9 @@ async fn replace(
         enabled: None,
         record: Some(new.record),
     };
-    let before = p.what(id);
-    let changed = change_camera(&app, &caller, addr, id, change, &detail).await?;
-    if changed.place != old.place {
-        note(p, &caller, addr, AuditAction::CameraChanged, before, "moved away").await?;
-        note(p, &caller, addr, AuditAction::CameraChanged, p.what(id), "moved here").await?;
-    }
-    // Another place or group: other people may look.
-    p.rights_changed();
-    Ok(Json(viewer(p, &caller).shown(p, &changed)))
+    let changed = change_camera(app, caller, addr, id, change, told).await?;
+    drop(alone);
+    Ok(Json(viewer(p, caller).shown(p, &changed)))
 }
 
 /// Whether none of `others` hangs on a machine that `camera` is reached at; no, if that can't be known now.
@@ -347,20 +348,35 @@ fn hosts(camera: &Camera) -> HashSet<(String, u16)> {
     [Some(&camera.main_url), camera.sub_url.as_ref()].into_iter().flatten().filter_map(|url| host(url)).collect()
 }
 
+/// Changes a camera after that stands in the audit log, at each place that it concerns; if it is not done, that stands there, too. To be
+/// called by whoever holds `changing`.
 async fn change_camera(
     app: &App,
     caller: &Caller,
     addr: ClientAddr,
     id: CameraId,
     change: CameraChange,
-    detail: &str,
+    told: Vec<(What, String)>,
 ) -> ApiResult<Camera> {
     let p = &app.patrol;
-    let _alone = p.0.changing.lock().await;
-    let changed = app.library.change_camera(id, change).await?;
-    note(p, caller, addr, AuditAction::CameraChanged, p.what(id), detail).await?;
+    for (what, detail) in &told {
+        note(p, caller, addr, AuditAction::CameraChanged, what.clone(), detail.clone()).await?;
+    }
+    let changed = match app.library.change_camera(id, change).await {
+        Ok(changed) => changed,
+        Err(error) => {
+            let places: HashSet<_> = told.iter().map(|(what, _)| what.place).collect();
+            for place in places {
+                let what = told.iter().find(|(what, _)| what.place == place).map(|(what, _)| what.clone());
+                note(p, caller, addr, AuditAction::CameraChanged, what.unwrap_or_default(), "not done").await?;
+            }
+            return Err(error.into());
+        }
+    };
+    // Another place or group: other people may look.
+    p.rights_changed();
     p.follow(&changed).await?;
-    tracing::info!(by = %caller.account, camera = %id, detail, "changed a camera");
+    tracing::info!(by = %caller.account, camera = %id, ?told, "changed a camera");
     Ok(changed)
 }
 
@@ -371,7 +387,9 @@ async fn switch(
     Id(id): Id<CameraId>,
     Body(body): Body<CameraSwitch>,
 ) -> ApiResult<Json<api::Camera>> {
-    viewer(&app.patrol, &caller).living(id, Action::ManageCamera)?;
+    let p = &app.patrol;
+    let alone = p.0.changing.lock().await;
+    viewer(p, &caller).living(id, Action::ManageCamera)?;
     let change = CameraChange { enabled: body.enabled, record: body.record, ..CameraChange::default() };
     let detail = match (body.enabled, body.record) {
         (Some(false), _) => "stopped",
@@ -380,8 +398,9 @@ async fn switch(
         (None, Some(true)) => "recording started",
         (None, None) => return Err(ApiError::new(Code::BadRequest, "say enabled or record")),
     };
-    let changed = change_camera(&app, &caller, addr, id, change, detail).await?;
-    Ok(Json(viewer(&app.patrol, &caller).shown(&app.patrol, &changed)))
+    let changed = change_camera(&app, &caller, addr, id, change, vec![(p.what(id), detail.to_owned())]).await?;
+    drop(alone);
+    Ok(Json(viewer(p, &caller).shown(p, &changed)))
 }
 
 async fn remove(
@@ -456,172 +475,4 @@ async fn test(
         note(p, &caller, addr, AuditAction::Snapshot, what, "of a test").await?;
     }
     Ok(Json(report))
-}
-
-#[derive(Debug, Deserialize)]
-struct ImportQuery {
-    #[serde(default)]
-    dry_run: bool,
-}
-
-async fn import(
-    State(app): State<App>,
-    caller: Caller,
-    addr: ClientAddr,
-    Id(id): Id<PlaceId>,
-    Params(query): Params<ImportQuery>,
-    req: Request,
-) -> ApiResult<Json<ImportResult>> {
-    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    let place = v.place(id, Action::ImportCameras)?;
-    let csv_types = ["text/csv", "application/csv", "application/vnd.ms-excel"];
-    if !csv_types.iter().any(|essence| has_media_type(req.headers(), essence)) {
-        return Err(ApiError::new(Code::UnsupportedType, "send the file as text/csv"));
-    }
-    let bytes = Bytes::from_request(req, &app).await.map_err(body_refusal)?;
-    let sheet = match csv::parse(&bytes) {
-        Ok(sheet) => sheet,
-        Err(faults) => return Ok(Json(refused_sheet(faults))),
-    };
-    let _alone = p.0.changing.lock().await;
-    let (cameras, faults) = read_rows(p, &v, id, sheet);
-    if !faults.is_empty() {
-        return Ok(Json(refused_sheet(faults)));
-    }
-    let created = cameras.len() as u32;
-    if query.dry_run {
-        return Ok(Json(ImportResult { created, errors: vec![] }));
-    }
-    app.library.create_cameras(cameras.clone()).await?;
-    let detail = format!("imported {created}");
-    note(p, &caller, addr, AuditAction::CameraChanged, at_place(&place), detail).await?;
-    for camera in &cameras {
-        // They are in the catalogue; one that can't be started says so in its state.
-        if let Err(error) = p.follow(camera).await {
-            tracing::warn!(camera = %camera.id, %error, "an imported camera could not be started");
-        }
-    }
-    tracing::info!(by = %caller.account, place = %id, created, "imported cameras");
-    Ok(Json(ImportResult { created, errors: vec![] }))
-}
-
-fn refused_sheet(faults: Vec<lectern_library::import::Fault>) -> ImportResult {
-    let errors = faults.into_iter().map(|fault| ImportError {
-        line: fault.line,
-        column: fault.column,
-        code: fault.code.as_str().to_owned(),
-        detail: fault.detail,
-    });
-    ImportResult { created: 0, errors: errors.collect() }
-}
-
-/// Rows to cameras: places by name, addresses taken apart, passwords sealed, names and codes unlike all others.
-fn read_rows(
-    p: &Patrol,
-    v: &Viewer,
-    root: PlaceId,
-    sheet: csv::Sheet,
-) -> (Vec<Camera>, Vec<lectern_library::import::Fault>) {
-    let mut names: HashMap<(PlaceId, String), u32> = HashMap::new();
-    let mut codes: HashMap<String, u32> = HashMap::new();
-    for camera in v.cameras.present() {
-        names.insert((camera.place, camera.name.clone()), 0);
-        codes.extend(camera.code.clone().map(|code| (code, 0)));
-    }
-    let (mut cameras, mut faults) = (Vec::new(), Vec::new());
-    for row in sheet.rows {
-        let line = row.line;
-        let mut fault = |column: csv::Column, code: FaultCode, detail: &str| {
-            faults.push(sheet.columns.fault(line, column, code, detail));
-        };
-        let place = match find_place(v, root, &row.place) {
-            Ok(place) => place,
-            Err(code) => {
-                fault(csv::Column::Place, code, "a place at or below the site that the file is for");
-                continue;
-            }
-        };
-        let id = CameraId::generate();
-        let form = CameraForm {
-            place,
-            name: row.name,
-            group: row.group,
-            code: row.code,
-            main_url: row.main_url,
-            sub_url: row.sub_url,
-            transport: row.transport,
-            username: row.username,
-            password: row.password.map(|p| p.expose().to_owned()),
-            kbps_max: row.kbps_max,
-            record: row.record,
-        };
-        let camera =
-            typed(p, id, form).and_then(|t| t.complete(None)).and_then(|Typed { mut camera, password, .. }| {
-                may_place(v, &camera)?;
-                camera.password = password.map(|password| seal(p, id, &password)).transpose()?;
-                Ok(camera)
-            });
-        let camera = match camera {
-            Ok(camera) => camera,
-            Err(error) => {
-                let (column, code) = match error.field.as_deref() {
-                    Some("main_url") => (csv::Column::MainUrl, FaultCode::BadAddress),
-                    Some("sub_url") => (csv::Column::SubUrl, FaultCode::BadAddress),
-                    Some("code") => (csv::Column::Code, FaultCode::BadCameraCode),
-                    Some("kbps_max") => (csv::Column::KbpsMax, FaultCode::BadNumber),
-                    Some("username") => (csv::Column::Username, FaultCode::TooLong),
-                    Some("password") => (csv::Column::Password, FaultCode::TooLong),
-                    Some("place") => (csv::Column::Place, FaultCode::NotAllowed),
-                    Some(_) => (csv::Column::Name, FaultCode::BadWord),
-                    None => (csv::Column::Place, FaultCode::NotAllowed),
-                };
-                fault(column, code, &error.detail);
-                continue;
-            }
-        };
-        if let Some(other) = names.insert((camera.place, camera.name.clone()), line) {
-            let detail = if other > 0 { format!("as in line {other}") } else { "a camera there has this name".into() };
-            fault(csv::Column::Name, FaultCode::CameraNameTaken, &detail);
-        }
-        if let Some(other) = camera.code.clone().and_then(|code| codes.insert(code, line)) {
-            let detail = if other > 0 { format!("as in line {other}") } else { "a camera has this code".into() };
-            fault(csv::Column::Code, FaultCode::CameraCodeTaken, &detail);
-        }
-        cameras.push(camera);
-    }
-    faults.truncate(lectern_library::import::FAULTS_MAX);
-    (cameras, faults)
-}
-
-/// A place at or below `root`, by name or path from below it; empty: `root` itself.
-fn find_place(v: &Viewer, root: PlaceId, name: &str) -> Result<PlaceId, FaultCode> {
-    if name.is_empty() {
-        return Ok(root);
-    }
-    let wanted: Vec<&str> = name.split('/').map(str::trim).rev().collect();
-    let mut found = v.tree.iter().filter(|p| {
-        let mut up = v.tree.upward(p.id);
-        v.tree.within(p.id, root) && wanted.iter().all(|name| up.next().is_some_and(|p| p.name == *name))
-    });
-    match (found.next(), found.next()) {
-        (Some(place), None) => Ok(place.id),
-        (Some(_), Some(_)) => Err(FaultCode::AmbiguousPlace),
-        (None, _) => Err(FaultCode::UnknownPlace),
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct TemplateQuery {
-    #[serde(default)]
-    lang: String,
-}
-
-async fn template(Params(query): Params<TemplateQuery>) -> impl IntoResponse {
-    let english = query.lang.starts_with("en");
-    let name = if english { "cameras.csv" } else { "%E6%91%84%E5%83%8F%E6%9C%BA.csv" };
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}")),
-    ];
-    (headers, csv::template(english))
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     patrol::{
         Patrol,
-        access::{Piece, hung_elsewhere},
+        access::{Piece, Viewer, hung_elsewhere},
         ports::{FootagePart, Opened, PlayStream},
         trail::{Act, Who},
     },
@@ -219,10 +219,14 @@ async fn fetch(
             let seen = v.footage(grant.camera, actions, &Span { from, to })?;
             let mut opened: Option<Opened> = None;
             for Piece { span, within } in &seen.allowed {
-                let Some(found) = p.0.footage.open(grant.camera, span.clone(), within, &part).await? else { continue };
-                if found.sound {
+                let found = p.0.footage.open(grant.camera, span.clone(), within, &part).await?;
+                let Some(mut found) = found else { continue };
+                if found.sound && !sound {
                     // Which track a segment is of stands in its path, which the recorder reads.
-                    v.whole(grant.camera, &HEARS, found.times.as_ref().unwrap_or(span))?;
+                    found = match &found.times {
+                        Some(times) => v.whole(grant.camera, &HEARS, times).map(|_| found)?,
+                        None => heard(p, &v, grant.camera, span, &part).await?,
+                    };
                 }
                 opened = Some(match (opened, &part) {
                     (None, _) => found,
@@ -230,9 +234,11 @@ async fn fetch(
                     (Some(before), _) => before,
                 });
             }
-            let nothing = || match seen.refused.is_empty() {
-                true => ApiError::not_found("part of this stretch").because("wrong_range").camera(grant.camera),
-                false => hung_elsewhere(grant.camera),
+            let nothing = || match seen.refused.first() {
+                None => {
+                    ApiError::not_found("part of this stretch").because("wrong_range").camera(grant.camera).at(from)
+                }
+                Some(elsewhere) => hung_elsewhere(grant.camera).at(elsewhere.from),
             };
             let Opened { served, times, sound } = opened.ok_or_else(nothing)?;
             if let Some(Span { from, to }) = times {
@@ -244,6 +250,16 @@ async fn fetch(
             answer(served, wanted, etag.as_deref()).await
         }
     }
+}
+
+/// What has no time of its own (how a track begins) of a sound, if it belongs to a stretch that may be heard.
+async fn heard(p: &Patrol, v: &Viewer, camera: CameraId, span: &Span, part: &FootagePart) -> ApiResult<Opened> {
+    for Piece { span, within } in v.footage(camera, &HEARS, span)?.allowed {
+        if let Some(found) = p.0.footage.open(camera, span, &within, part).await? {
+            return Ok(found);
+        }
+    }
+    Err(hung_elsewhere(camera).at(span.from))
 }
 
 /// What is asked of who plays recorded sound: the right to play and that to listen, both.

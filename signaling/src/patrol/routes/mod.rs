@@ -6,6 +6,7 @@ pub mod cameras;
 pub mod clock;
 pub mod evidence;
 pub mod factor;
+pub mod import;
 pub mod layouts;
 pub mod media;
 pub mod policy;
@@ -26,7 +27,8 @@ use crate::{
 use lectern_library::By;
 use lectern_media::UnixMillis;
 use lectern_protocol::api::{AuditAction, Span};
-use std::time::Duration;
+use std::{future::Future, time::Duration};
+use tracing::Instrument as _;
 
 /// The longest stretch of a recording that one request may be about.
 const RANGE_MAX: Duration = Duration::from_secs(48 * 3_600);
@@ -76,6 +78,12 @@ fn viewer(patrol: &Patrol, caller: &Caller) -> Viewer {
 /// A place as the audit log names it.
 fn at_place(place: &lectern_auth::PlaceNode) -> What {
     What { place: Some(place.id), place_name: place.name.clone(), ..What::default() }
+}
+
+/// Carries something out to its end, also when whoever asked for it goes away in the middle: what stands in the audit log, in the
+/// catalogue and beside it must not fall apart.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = ApiResult<T>> + Send + 'static) -> ApiResult<T> {
+    tokio::spawn(work.in_current_span()).await.map_err(ApiError::internal)?
 }
 
 /// A stretch of time that a request names.

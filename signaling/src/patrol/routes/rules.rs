@@ -16,7 +16,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use lectern_auth::{Action, CameraRule, RuleEffect, RuleScope, Window};
-use lectern_media::{AccountId, PlaceId};
+use lectern_media::{AccountId, PlaceId, UnixMillis};
 use lectern_protocol::api::{AuditAction, CameraDeed, LookEffect, LookRule, NewLookRule, Span};
 use ulid::Ulid;
 
@@ -78,11 +78,12 @@ fn shown(rule: &CameraRule) -> LookRule {
     }
 }
 
-/// Where a rule lies: what its right is asked at.
-fn place_of(v: &Viewer, scope: RuleScope) -> Option<PlaceId> {
+/// Where a rule about this, made at a moment, lies: what its right is asked at. One about a camera lies where that hung when it was made,
+/// also when it was moved since: those who answer for that place made it, and what it opens was recorded there.
+fn place_of(v: &Viewer, scope: RuleScope, made: UnixMillis) -> Option<PlaceId> {
     match scope {
         RuleScope::Place(place) => Some(place),
-        RuleScope::Camera(camera) => v.cameras.get(camera).map(|c| c.place),
+        RuleScope::Camera(camera) => v.cameras.get(camera).map(|c| c.hung_at(made).object.place),
     }
 }
 
@@ -110,7 +111,7 @@ async fn list(State(app): State<App>, caller: Caller, Id(id): Id<AccountId>) -> 
     let v = viewer(&app.patrol, &caller);
     account(&app, &caller, &v, id).await?;
     let mine = |rule: &&CameraRule| {
-        place_of(&v, rule.scope).is_some_and(|place| v.place(place, Action::SetCameraRules).is_ok())
+        place_of(&v, rule.scope, rule.made()).is_some_and(|place| v.place(place, Action::SetCameraRules).is_ok())
     };
     Ok(Json(v.cameras.rules_of(id).iter().filter(mine).map(shown).collect()))
 }
@@ -129,8 +130,9 @@ async fn create(
         (None, Some(camera)) => RuleScope::Camera(camera),
         _ => return Err(ApiError::field("place", "a place or a camera")),
     };
-    let at =
-        place_of(&v, scope).ok_or_else(|| ApiError::field("camera", "there is no such camera, or it is not yours"))?;
+    let made = UnixMillis::steady();
+    let at = place_of(&v, scope, made)
+        .ok_or_else(|| ApiError::field("camera", "there is no such camera, or it is not yours"))?;
     let place = v.place(at, Action::SetCameraRules).map_err(|e| match e.code {
         Code::NotFound => ApiError::field("place", "there is no such place, or it is not yours").because("no_role"),
         _ => e,
@@ -151,7 +153,9 @@ async fn create(
         LookEffect::Deny => RuleEffect::Deny,
     };
     let windows = body.windows.iter().map(|w| Window { from: w.from, to: w.to }).collect();
-    let rule = CameraRule { id: Ulid::new(), account: id, scope, actions, effect, windows };
+    // Dated by the clock that dates moves: where the camera hung when the rule was made follows from both.
+    let rule_id = Ulid::from_parts(made.0.max(0) as u64, Ulid::new().random());
+    let rule = CameraRule { id: rule_id, account: id, scope, actions, effect, windows };
     let what = match scope {
         RuleScope::Camera(camera) => p.what(camera),
         RuleScope::Place(_) => at_place(&place),
@@ -174,9 +178,12 @@ async fn remove(
     let about = account(&app, &caller, &v, id).await?;
     let nothing = || ApiError::not_found("rule").because("unknown_rule");
     let found = v.cameras.rules_of(id).iter().find(|r| r.id == rule).ok_or_else(nothing)?;
-    let place = place_of(&v, found.scope).ok_or_else(nothing)?;
+    let place = place_of(&v, found.scope, found.made()).ok_or_else(nothing)?;
     v.place(place, Action::SetCameraRules).map_err(|e| if e.code == Code::NotFound { nothing() } else { e })?;
-    let what = What { place: Some(place), place_name: v.place_name(place), ..What::default() };
+    let what = match found.scope {
+        RuleScope::Camera(camera) => p.what_at(camera, found.made()),
+        RuleScope::Place(_) => What { place: Some(place), place_name: v.place_name(place), ..What::default() },
+    };
     note(p, &caller, addr, AuditAction::RightsChanged, what, format!("rule removed for {}", about.login)).await?;
     app.library.remove_camera_rule(id, rule).await?;
     p.rights_changed();

@@ -1,6 +1,6 @@
 //! The day of a camera, its bookmarks, and holds.
 
-use super::{alarms::FIRST_REACHED, by, note, range, viewer};
+use super::{alarms::FIRST_REACHED, by, note, range, to_its_end, viewer};
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
@@ -149,7 +149,7 @@ async fn day(
         main_codec: facts.main_codec,
         gaps: since_reached(facts.gaps, camera.created),
         elsewhere: refused,
-        alarms: alarms.iter().filter_map(|a| p.alarm_item(a)).collect(),
+        alarms: alarms.iter().filter_map(|a| v.alarm(p.alarm_item(a)?)).collect(),
         bookmarks: bookmarks.iter().map(|b| shown_bookmark(b, &caller)).collect(),
         holds: shown_holds(&app, holds.iter().filter(touches), &v, &caller).await?,
         durable: facts.durable,
@@ -368,11 +368,21 @@ async fn release(
     Id(id): Id<Ulid>,
     Body(ReleaseWish { intent }): Body<ReleaseWish>,
 ) -> ApiResult<Json<api::Hold>> {
-    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    to_its_end(async move { released(&app, &caller, addr, id, intent).await }).await
+}
+
+async fn released(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    id: Ulid,
+    intent: ReleaseIntent,
+) -> ApiResult<Json<api::Hold>> {
+    let (p, v) = (&app.patrol, viewer(&app.patrol, caller));
     let _alone = p.0.releasing.lock().await;
-    let hold = hold(&app, &v, id).await?;
-    let (store, me) = (app.library.store(), by(&caller));
-    let first = asking(&app, &hold).await?;
+    let hold = hold(app, &v, id).await?;
+    let (store, me) = (app.library.store(), by(caller));
+    let first = asking(app, &hold).await?;
     if first.is_some_and(|first| first.account == me.account) {
         return Err(StoreError::from(Conflict::SamePerson).into());
     }
@@ -383,7 +393,7 @@ async fn release(
         (ReleaseIntent::Agree, None) => return Err(changed("nobody asks for its release any more", hold.camera)),
         (ReleaseIntent::Ask, Some(_)) => return Err(changed("somebody else asks for its release", hold.camera)),
     };
-    note(p, &caller, addr, action, p.what_at(hold.camera, hold.from), hold.why.clone()).await?;
+    note(p, caller, addr, action, p.what_at(hold.camera, hold.from), hold.why.clone()).await?;
     let done = async {
         if first.is_some() {
             return store.agree_release(id, me).await;
@@ -394,17 +404,17 @@ async fn release(
         }
         store.ask_release(id, me).await
     };
-    let changed = noted(p, &caller, addr, action, &hold, done.await).await?;
+    let changed = noted(p, caller, addr, action, &hold, done.await).await?;
     if changed.released.is_some() {
         let ended = p.end_hold(id).await;
-        if noted(p, &caller, addr, action, &hold, ended).await?.is_some() {
-            note(p, &caller, addr, action, p.what_at(hold.camera, hold.from), "release failed").await?;
+        if noted(p, caller, addr, action, &hold, ended).await?.is_some() {
+            note(p, caller, addr, action, p.what_at(hold.camera, hold.from), "release failed").await?;
             let detail = "the recorder did not let go: the hold is in force; agree again";
             return Err(ApiError::new(Code::ReleaseFailed, detail).because("release_failed").camera(hold.camera));
         }
     }
     tracing::info!(by = %caller.account, hold = %id, ?action, "release of a hold");
-    Ok(Json(shown_hold(&app, &changed, &v, &caller).await?))
+    Ok(Json(shown_hold(app, &changed, &v, caller).await?))
 }
 
 fn changed(detail: &str, camera: CameraId) -> ApiError {

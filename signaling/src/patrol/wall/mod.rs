@@ -26,12 +26,23 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// What is brought to a wall from outside.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// A message, for those who see the camera that it is about.
-    Tell(Arc<WallMessage>, Option<CameraId>),
+    /// A message, for those whom it concerns.
+    Tell(Arc<WallMessage>, About),
     /// The media plane tells of its peer.
     Media(PatrolEvent),
     /// The server ends; tell when all is written.
     Close(oneshot::Sender<()>),
+}
+
+/// Whom a message concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// All of those that are told.
+    All,
+    /// Who sees the camera where it hangs now.
+    Camera(CameraId),
+    /// Who sees the camera where it hung while that happened which the message tells of: an alarm.
+    Recorded,
 }
 
 /// The open walls.
@@ -88,8 +99,8 @@ fn bring(handle: &Handle, news: News) {
     }
 }
 
-/// Tells every wall that sees the camera; all of them if it is about none.
-pub(crate) fn tell(patrol: &Patrol, message: &WallMessage, about: Option<CameraId>) {
+/// Tells every wall that it concerns.
+pub(crate) fn tell(patrol: &Patrol, message: &WallMessage, about: About) {
     let open = patrol.0.walls.lock();
     let message = Arc::new(message.clone());
     open.walls.values().for_each(|wall| bring(wall, News::Tell(Arc::clone(&message), about)));
@@ -100,7 +111,7 @@ pub(crate) fn tell_account(patrol: &Patrol, account: AccountId, message: &WallMe
     let open = patrol.0.walls.lock();
     let message = Arc::new(message.clone());
     let own = open.walls.values().filter(|wall| wall.account == account);
-    own.for_each(|wall| bring(wall, News::Tell(Arc::clone(&message), None)));
+    own.for_each(|wall| bring(wall, News::Tell(Arc::clone(&message), About::All)));
 }
 
 /// Brings what the media plane tells to the wall whose peer it is.

@@ -2,7 +2,7 @@
 //! the core, and carries out what that intends.
 
 use super::{
-    NEWS_MAX, News,
+    About, NEWS_MAX, News,
     core::{self, Look, Output, Sight, Ticket, Wall},
     enter, has_peer, leave,
 };
@@ -239,9 +239,8 @@ async fn serve(
                 wall.request(now, request, &served.sight(), &mut out);
             }
             Event::News(Some(News::Tell(message, about))) => {
-                let seen = about.is_none_or(|id| served.viewer.cameras.get(id).is_some_and(|c| served.viewer.sees(c)));
-                if seen {
-                    out.push(Output::Send((*message).clone()));
+                if let Some(message) = served.concerned(&message, about) {
+                    out.push(Output::Send(message));
                 }
             }
             Event::News(Some(News::Media(event))) => wall.media(now, &event, &served.sight(), &mut out),
@@ -301,6 +300,22 @@ async fn serve(
 impl Served {
     fn sight(&self) -> Eyes<'_> {
         Eyes { patrol: &self.patrol, viewer: &self.viewer }
+    }
+
+    /// What the wall is told of a message; nothing if it does not concern it.
+    fn concerned(&mut self, message: &WallMessage, about: About) -> Option<WallMessage> {
+        // A camera may have been moved a moment ago, which this wall is to hear of yet.
+        self.viewer.refresh(&self.patrol);
+        match (about, message) {
+            (About::Recorded, WallMessage::Alarm { alarm }) => {
+                Some(WallMessage::Alarm { alarm: self.viewer.alarm(alarm.clone())? })
+            }
+            (About::Recorded, _) => None,
+            (About::Camera(id), _) => {
+                self.viewer.cameras.get(id).is_some_and(|c| self.viewer.sees(c)).then(|| message.clone())
+            }
+            (About::All, _) => Some(message.clone()),
+        }
     }
 
     /// Reads session, account, rules and cameras anew; `false` if nobody is signed in any more.
