@@ -117,6 +117,7 @@ fn main() {
         cameras: vec![camera],
         from: UnixMillis(T0),
         to: UnixMillis(end),
+        within: std::collections::BTreeMap::new(),
         by: viewer(),
         reason: String::new(),
         viewers: vec![],

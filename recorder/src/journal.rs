@@ -75,6 +75,8 @@ pub enum Entry {
     },
     /// A camera: an operator ended its recording; nothing is missing from here on.
     Stopped {},
+    /// A camera: here the recording gives way to the next one before its hour is over, whose header tells of another place, name or group.
+    GivesWay {},
     /// A camera: how far its clock is ahead of ours (negative: behind).
     ClockOffset {
         /// Measured on which track.

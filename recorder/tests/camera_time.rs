@@ -208,6 +208,7 @@ fn a_leap_that_was_put_right_lists_nothing_as_missing_that_is_there_and_keeps_no
             cameras: vec![camera],
             from: UnixMillis(T0),
             to: UnixMillis(until),
+            within: std::collections::BTreeMap::new(),
             by,
             reason: "r".into(),
             viewers: vec![],

@@ -83,6 +83,7 @@ pub(crate) fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
                 cameras: camera,
                 from: millis(from),
                 to: millis(to),
+                within: std::collections::BTreeMap::new(),
                 by: person(by),
                 reason,
                 viewers: Vec::new(),

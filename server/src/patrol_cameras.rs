@@ -42,10 +42,13 @@ impl Archive {
     async fn record(&self, meta: CameraMeta) {
         let _turn = self.0.turn.lock().await;
         let camera = meta.camera;
-        if self.0.wanted.lock().get(&camera).is_some_and(|(known, tap)| *known == meta && tap.is_some()) {
-            return;
-        }
-        let tap = self.begin(&meta).await;
+        let before = self.0.wanted.lock().get(&camera).cloned();
+        let tap = match before {
+            Some((known, Some(_))) if known == meta => return,
+            // It keeps its tap: nothing is missing because it is called otherwise.
+            Some((_, Some(tap))) if self.describe(&meta).await => Some(tap),
+            _ => self.begin(&meta).await,
+        };
         self.0.wanted.lock().insert(camera, (meta, tap));
     }
 
@@ -56,6 +59,11 @@ impl Archive {
         let Some(meta) = meta else { return };
         let tap = self.begin(&meta).await;
         self.0.wanted.lock().insert(camera, (meta, tap));
+    }
+
+    async fn describe(&self, meta: &CameraMeta) -> bool {
+        let (archive, of) = (Arc::clone(&self.0.archive), meta.clone());
+        tokio::task::spawn_blocking(move || archive.describe(of)).await.unwrap_or(false)
     }
 
     async fn begin(&self, meta: &CameraMeta) -> Option<CameraTap> {
@@ -288,7 +296,9 @@ mod tests {
         assert!(is_pending(&mut change).await, "it waits for its turn");
         assert!(archive.tap(one.camera).is_some());
         drop(slow);
+        let tap = archive.tap(one.camera).unwrap();
         change.await.unwrap();
+        assert!(!tap.is_closed(), "a new name takes no tap away");
         assert_eq!(archive.0.wanted.lock()[&one.camera].0.name, "改名");
         archive.end(one.camera).await;
         assert!(archive.tap(one.camera).is_none());

@@ -12,7 +12,7 @@ use lectern_recorder::{
     camera::{
         CameraArchive, Footage as Reader, Hold as Held, Pace, PlaybackSegment, SCRATCH_PREFIX, TimeSpan, confirm_clock,
     },
-    evidence::{self, Continue, ExportError, ExportRequest, Progress, Viewer, ViewerEntry},
+    evidence::{self, Bound, Continue, ExportError, ExportRequest, Progress, Viewer, ViewerEntry},
     vod::VodError,
 };
 use lectern_signaling::{
@@ -28,6 +28,7 @@ use lectern_signaling::{
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::{
+    collections::BTreeMap,
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
@@ -253,6 +254,7 @@ fn export_fault(e: &ExportError) -> ExportFault {
         ExportError::Cancelled => "cancelled",
         ExportError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "disk_full",
         ExportError::BadRequest => "too_large",
+        ExportError::OutOfBounds(_) => "hung_elsewhere",
         _ => "internal",
     };
     ExportFault { code, detail: e.to_string() }
@@ -327,6 +329,7 @@ impl Footage for FootageReader {
                 cameras: vec![camera],
                 from,
                 to: until,
+                within: BTreeMap::new(),
                 by: Viewer { account: String::new(), name: String::new(), login: String::new(), place: String::new() },
                 reason: "check".into(),
                 viewers: vec![],
@@ -380,6 +383,7 @@ impl Footage for FootageReader {
                 cameras: order.cameras.iter().map(|(id, _)| *id).collect(),
                 from: order.range.from,
                 to: order.range.to,
+                within: order.within.iter().map(|(camera, span)| (*camera, bound(span))).collect(),
                 by: viewer(&order.by),
                 reason: order.reason.clone(),
                 viewers: order.viewers.iter().map(viewer_entry).collect(),
@@ -403,6 +407,12 @@ impl Footage for FootageReader {
         };
         tokio::task::spawn_blocking(work).await.map_err(|e| internal(e.to_string()))?
     }
+}
+
+/// A stretch of a camera that may be shown, open where it reaches to the end of time.
+fn bound(span: &Span) -> Bound {
+    let told = |at: UnixMillis, open: i64| (at.0 != open).then_some(at);
+    Bound { from: told(span.from, i64::MIN), to: told(span.to, i64::MAX) }
 }
 
 fn remove(path: &PathBuf) -> io::Result<()> {

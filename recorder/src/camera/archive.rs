@@ -200,7 +200,7 @@ impl CameraArchive {
     }
 
     /// Records a camera from now on, going on with what was left unfinished. A camera that is recorded already gets a new tap, and
-    /// its new description with the next recording; the old tap is closed. Trouble with the disk is no error: see
+    /// its new description as by [`CameraArchive::describe`]; the old tap is closed. Trouble with the disk is no error: see
     /// [`CameraArchive::status`], it goes on by itself.
     ///
     /// # Errors
@@ -220,6 +220,13 @@ impl CameraArchive {
             .map_err(|()| CameraStartError::Closed)?;
         cameras.insert(camera);
         Ok(CameraTap { camera, tap })
+    }
+
+    /// Tells where a camera is and what it is called from now on. Where its place, name or group is another one, the recording gives way to one
+    /// whose header says so, as at the hour: nothing is missing in between, the tap stays. Tells whether the camera is recorded.
+    pub fn describe(&self, meta: CameraMeta) -> bool {
+        let cameras = self.cameras.lock();
+        cameras.contains(&meta.camera) && self.send(meta.camera, Command::Describe { meta }).is_ok()
     }
 
     /// Ends a camera's recording and seals it; nothing is missing from here on. Waits for the disk.

@@ -107,12 +107,14 @@ fn follows(
     if told.is_some_and(|(records, head)| (*records, head) != (seal.records, &seal.head)) {
         find(12, format!("tells another last head of {} than its seal", named.recording));
     }
-    // One that rolled gives way at the hour, one that was interrupted where it was closed, one that was stopped at any time after.
+    // One that rolled gives way at the hour or where it says, one that was interrupted where it was closed, one that was stopped at any time after.
     let (lines, _) = journal::parse(&read_or_empty(&before.join(journal::FILE)).unwrap_or_default());
     let stopped = lines.iter().any(|(l, ..)| l.entry == Entry::Stopped {});
     let end = header.meta.started.0.saturating_add(seal.duration_ms as i64);
-    let border = header.meta.until.0.min(end);
-    let late = r.started.0 > header.meta.until.0.max(end) + BORDER_MS;
+    let gave = lines.iter().rev().find(|(l, ..)| l.entry == Entry::GivesWay {});
+    let until = gave.map_or(header.meta.until.0, |(l, ..)| header.meta.started.0.saturating_add_unsigned(l.at_ms));
+    let border = until.min(end);
+    let late = r.started.0 > until.max(end) + BORDER_MS;
     // The clock may have been set back after one that was stopped or interrupted; while cameras are recorded, nothing sets it back.
     let rolled = !stopped && seal.finished;
     if rolled && (r.started.0 < border - BORDER_MS || late) {

@@ -48,6 +48,8 @@ pub(crate) struct Shared {
 pub(crate) enum Command {
     /// Records a camera, or gives it another tap.
     Record { meta: CameraMeta, tap: TapReceiver, budget: Arc<Budget>, dirs: Vec<PathBuf>, done: Sender<()> },
+    /// Tells where a camera is and what it is called from now on.
+    Describe { meta: CameraMeta },
     /// Ends a camera's recording.
     Stop { camera: CameraId, done: Sender<io::Result<()>> },
     /// Ends the thread; recordings can be gone on with.
@@ -252,7 +254,7 @@ impl Worker {
 
     fn command(&mut self, command: Command, now: UnixMillis) {
         let of = match &command {
-            Command::Record { meta, .. } => Some(meta.camera),
+            Command::Record { meta, .. } | Command::Describe { meta } => Some(meta.camera),
             Command::Stop { camera, .. } => Some(*camera),
             Command::Shutdown { .. } => None,
         };
@@ -271,7 +273,7 @@ impl Worker {
                             guarded(&self.shared, camera, session, now, |s| {
                                 drain(s, old, now);
                                 s.tap_gone(now);
-                                s.set_meta(meta);
+                                s.set_meta(meta, now);
                             });
                         }
                     }
@@ -299,6 +301,12 @@ impl Worker {
                     self.shared.statuses.lock().insert(camera, session.status());
                 }
                 let _ = done.send(());
+            }
+            Command::Describe { meta } => {
+                let camera = meta.camera;
+                if let Some(session) = self.cameras.get_mut(&camera).and_then(|s| s.session.as_mut()) {
+                    guarded(&self.shared, camera, session, now, |s| s.set_meta(meta, now));
+                }
             }
             Command::Stop { camera, done } => {
                 let result = match self.cameras.remove(&camera).and_then(|s| Some((s.session?, s.tap))) {

@@ -28,6 +28,8 @@ pub(crate) struct Hour {
     base_ms: u64,
     /// Tracks that its journal knows, with their clocks.
     announced: BTreeSet<(TrackId, u32)>,
+    /// When the next one begins, if that is before the hour.
+    gives_way: Option<UnixMillis>,
 }
 
 impl Hour {
@@ -68,7 +70,7 @@ impl Hour {
 
     fn of(writer: Writer<CameraRecording>, epoch: UnixMillis, signer: &Signer) -> io::Result<Self> {
         let base_ms = (writer.meta().started.0 - epoch.0).max(0) as u64;
-        let mut this = Self { writer, base_ms, announced: BTreeSet::new() };
+        let mut this = Self { writer, base_ms, announced: BTreeSet::new(), gives_way: None };
         let at_ms = this.writer.end_ms();
         let (key, public) = (signer.key_id().to_owned(), hex::encode(signer.public_key()));
         this.writer.line(at_ms, Entry::Signer { key, public })?;
@@ -81,7 +83,25 @@ impl Hour {
 
     /// When the next one begins.
     pub(crate) fn until(&self) -> UnixMillis {
-        self.writer.meta().until
+        self.gives_way.unwrap_or(self.writer.meta().until)
+    }
+
+    pub(crate) fn started(&self) -> UnixMillis {
+        self.writer.meta().started
+    }
+
+    /// Whether its header is right of a camera that is `meta` now.
+    pub(crate) fn tells_of(&self, meta: &CameraMeta) -> bool {
+        self.writer.meta().camera.tells_of(meta)
+    }
+
+    /// Ends it at `at`, as at the hour, and enters that; once.
+    pub(crate) fn give_way(&mut self, at: UnixMillis) -> io::Result<()> {
+        if self.gives_way.is_some() || at >= self.until() {
+            return Ok(());
+        }
+        self.gives_way = Some(at);
+        self.writer.line(at.since(self.started()).as_millis() as u64, Entry::GivesWay {})
     }
 
     /// … on the camera's line of time.

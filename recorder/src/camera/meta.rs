@@ -31,6 +31,14 @@ pub struct CameraMeta {
     pub code: Option<String>,
 }
 
+impl CameraMeta {
+    /// Whether a header that tells of `self` is right of a camera that is `other` now: its place, name and group. What follows from the
+    /// tree of places, and the code, may wait for the next hour.
+    pub(crate) fn tells_of(&self, other: &Self) -> bool {
+        (self.place, &self.name, &self.group) == (other.place, &other.name, &other.group)
+    }
+}
+
 /// The word by which a header says that it is a camera's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,7 +68,7 @@ pub struct CameraRecording {
     pub id: RecordingId,
     /// Zero of its time.
     pub started: UnixMillis,
-    /// When the next one begins, if nothing stops this one.
+    /// When the next one begins, if nothing stops this one and it does not give way before.
     pub until: UnixMillis,
     /// The one before; none for the camera's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@
 //! - `timeline` and `playback` read recordings, running ones too.
 //! - `retention` decides what goes; `trust` by which clock; `removal` removes it; `holds` keeps what must not go.
 //!
-//! What is always true is in `INVARIANTS.md` (11 to 18). Does not belong here: talking to cameras (`lectern-ingest`), who may
+//! What is always true is in `INVARIANTS.md` (11 to 19). Does not belong here: talking to cameras (`lectern-ingest`), who may
 //! look, HTTP, evidence.
 
 mod archive;

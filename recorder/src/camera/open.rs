@@ -167,13 +167,23 @@ impl Session {
         left.sort_by_key(|s| s.meta.id);
         let newest = left.pop();
         let mut older = BTreeMap::new();
-        for standing in left {
-            let to = standing.meta.until;
+        let mut starts: Vec<UnixMillis> = left.iter().chain(&newest).map(|s| s.meta.started).collect();
+        if !starts.is_empty() {
+            starts.remove(0);
+        }
+        for (standing, next) in left.into_iter().zip(starts) {
+            // One that gave way ends where the next one begins.
+            let until = standing.meta.until;
+            let to = if next > standing.meta.started { until.min(next) } else { until };
             older.extend(streams(&standing));
             self.close(standing, to, now, cause)?;
         }
         let hour = match newest {
-            Some(standing) if now < standing.meta.until && !lies_ahead(&standing, now) => {
+            Some(standing)
+                if now < standing.meta.until
+                    && !lies_ahead(&standing, now)
+                    && standing.meta.camera.tells_of(&self.meta) =>
+            {
                 self.go_on(standing, older, now, cause)?
             }
             Some(over) => {

@@ -34,6 +34,8 @@ use std::{
 const EARLY_MS: i64 = 60_000;
 /// A stream that ended and did not come back for so long, while another one did, is no stream of the camera any more.
 const GONE_MS: i64 = 60_000;
+/// A recording of which the camera's place, name or group is not true any more gives way after so long at the earliest.
+const APART_MS: i64 = 5_000;
 /// The offset of a camera's clock is entered when it moved by so much,
 const OFFSET_STEP_MS: i64 = 20;
 /// … or after this time.
@@ -104,9 +106,20 @@ impl Session {
         self.status
     }
 
-    /// What the camera is called from the next recording on.
-    pub(crate) fn set_meta(&mut self, meta: CameraMeta) {
+    /// What the camera is called and where it is from now on: a recording that tells of something else gives way at once.
+    pub(crate) fn set_meta(&mut self, meta: CameraMeta, now: UnixMillis) {
         self.meta = meta;
+        self.give_way(now);
+    }
+
+    /// Lets the recording give way to one whose header is right, if its own is not. While one rolls into another nothing gives way, and none
+    /// that has just begun: asked again at each tick, so that the last of several changes counts.
+    fn give_way(&mut self, now: UnixMillis) {
+        let [hour] = self.hours.make_contiguous() else { return };
+        if hour.tells_of(&self.meta) || now.0 - hour.started().0 < APART_MS {
+            return;
+        }
+        self.disk(now, |hours| hours.front_mut().map_or(Ok(()), |hour| hour.give_way(now)));
     }
 
     pub(super) fn ms(&self, at: UnixMillis) -> u64 {
@@ -453,6 +466,7 @@ impl Session {
             }
         }
         self.forget_lanes(now);
+        self.give_way(now);
         self.roll(now);
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     format::{
-        CAMERA, CAMERAS_MAX, CHAIN, CameraDoc, DOMAIN, EVENTS, Event, FORMAT, HASHES, HEADER, Hashes, KeyEntry,
+        Bound, CAMERA, CAMERAS_MAX, CHAIN, CameraDoc, DOMAIN, EVENTS, Event, FORMAT, HASHES, HEADER, Hashes, KeyEntry,
         MANIFEST, Manifest, ManifestCamera, MemberHash, MemberSize, SHEET, SIGNATURE, SignatureDoc, VIEWERS, Viewer,
         ViewerEntry,
     },
@@ -30,6 +30,9 @@ pub struct ExportRequest {
     pub from: UnixMillis,
     /// To, later.
     pub to: UnixMillis,
+    /// Of which of them only a stretch may be shown. Nothing from outside is in the file, whatever the links need: an excerpt begins at
+    /// the first keyframe inside instead of the last one before, and ends at the last head that was signed inside.
+    pub within: BTreeMap<CameraId, Bound>,
     /// By whom.
     pub by: Viewer,
     /// Why.
@@ -111,6 +114,9 @@ pub enum ExportError {
         /// What.
         what: &'static str,
     },
+    /// More than may be shown of this camera would have to be in the file.
+    #[error("evidence of camera {0} would reach beyond what may be shown of it")]
+    OutOfBounds(CameraId),
     /// It was cancelled.
     #[error("the export was cancelled")]
     Cancelled,
@@ -163,7 +169,10 @@ pub fn export(
     if request.from >= request.to || !sizes.contains(&distinct.len()) || distinct.len() != request.cameras.len() {
         return Err(ExportError::BadRequest);
     }
-    let plan = |c: &CameraId| plan::camera(root, *c, request.from, request.to);
+    let plan = |c: &CameraId| {
+        let within = request.within.get(c).copied().unwrap_or_default();
+        plan::camera(root, *c, (request.from, request.to), within)
+    };
     let cameras = request.cameras.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let members = members(request, &cameras)?;
     let manifest = manifest(request, signer, &cameras, &members);
@@ -255,7 +264,7 @@ fn members(request: &ExportRequest, cameras: &[PlannedCamera]) -> Result<Vec<Mem
         let excerpts = c.recordings.iter().map(|r| r.excerpt.clone()).collect();
         out.push(Member::made(
             format!("{id}/{CAMERA}"),
-            json(&CameraDoc { camera: c.meta.clone(), recordings: excerpts }),
+            json(&CameraDoc { camera: c.meta.clone(), within: c.within, recordings: excerpts }),
         ));
         let line = |e: &Event| {
             let mut line = serde_json::to_vec(e).expect("an event has no keys that JSON can't write");

@@ -126,8 +126,29 @@ pub struct CameraDoc {
     /// The camera, as its newest recording tells of it.
     #[serde(flatten)]
     pub camera: CameraMeta,
+    /// Where what may be told of it ends, if anywhere: all that is here of it lies within.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Bound>,
     /// Excerpts of its recordings, in order.
     pub recordings: Vec<Excerpt>,
+}
+
+/// A stretch of a camera's time, open where no moment stands: the rest of it belongs to others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// From.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<UnixMillis>,
+    /// To.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UnixMillis>,
+}
+
+impl Bound {
+    /// The first moment in it, and the first one after it.
+    pub(super) fn ends(&self) -> (UnixMillis, UnixMillis) {
+        (self.from.unwrap_or(UnixMillis(i64::MIN)), self.to.unwrap_or(UnixMillis(i64::MAX)))
+    }
 }
 
 /// What is here of one recording.

@@ -83,6 +83,7 @@ pub(crate) fn example(root: &Path) -> io::Result<Vec<u8>> {
         cameras: vec![camera],
         from: started,
         to: UnixMillis(STARTED + 5_000),
+        within: std::collections::BTreeMap::new(),
         by: nobody(),
         reason: String::new(),
         viewers: vec![],

@@ -20,7 +20,7 @@ mod verify;
 mod zip;
 
 pub use export::{Continue, ExportError, ExportRequest, ExportSummary, Progress, export, file_name};
-pub use format::{CAMERAS_MAX, FORMAT, Viewer, ViewerEntry};
+pub use format::{Bound, CAMERAS_MAX, FORMAT, Viewer, ViewerEntry};
 pub use report::{CameraChecked, FINDINGS_MAX, Finding, KeyVerdict, Problem, Report, fingerprint};
 pub use verify::{parse_key, verify, verify_source};
 pub use zip::Source;

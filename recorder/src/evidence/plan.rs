@@ -3,7 +3,7 @@
 
 use super::{
     ExportError,
-    format::{Event, EventKind, Excerpt, Piece, PieceOf, StreamClock},
+    format::{Bound, Event, EventKind, Excerpt, Piece, PieceOf, StreamClock},
 };
 use crate::{
     HeadSignature, Header, Seal,
@@ -28,6 +28,9 @@ use std::{
 /// How far a recording may go on behind the hour, and how far before the day's beginning one that reaches into it may start.
 const OVERLAP_MS: i64 = 120_000;
 const DAY_MS: i64 = 86_400_000;
+/// A recording from before what may be shown that gives way so soon after its beginning does so for the same reason: its header tells of
+/// what was before, and is left out with the moments it has of what came then.
+const GAVE_WAY_MS: i64 = 10_000;
 
 /// A stretch of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(super) struct PlannedPiece {
 #[derive(Debug)]
 pub(super) struct PlannedRecording {
     pub(super) id: RecordingId,
+    /// The camera, as its header tells of it.
+    pub(super) meta: CameraMeta,
     pub(super) header: Vec<u8>,
     pub(super) chain: Stretch,
     pub(super) pieces: Vec<PlannedPiece>,
@@ -61,7 +66,9 @@ pub(super) struct PlannedRecording {
 
 #[derive(Debug)]
 pub(super) struct PlannedCamera {
+    /// As the newest recording here tells of it.
     pub(super) meta: CameraMeta,
+    pub(super) within: Option<Bound>,
     pub(super) recordings: Vec<PlannedRecording>,
     pub(super) events: Vec<Event>,
     /// Public keys by id.
@@ -72,9 +79,15 @@ pub(super) struct PlannedCamera {
 pub(super) fn camera(
     root: &Path,
     camera: CameraId,
-    from: UnixMillis,
-    to: UnixMillis,
+    (from, to): (UnixMillis, UnixMillis),
+    bound: Bound,
 ) -> Result<PlannedCamera, ExportError> {
+    let within = bound.ends();
+    let (from, to) = (from.max(within.0), to.min(within.1));
+    if from >= to {
+        return Err(ExportError::NotRecorded(camera));
+    }
+    let mut told = false;
     let mut planned: Option<PlannedCamera> = None;
     let mut offset_before: Option<Event> = None;
     let dirs = recordings(root, camera, from, to)?;
@@ -83,21 +96,22 @@ pub(super) fn camera(
     let after = next_start(root, camera, to).map_err(ExportError::io(root))?.unwrap_or(UnixMillis(i64::MAX));
     for (n, (_, dir)) in dirs.into_iter().enumerate() {
         let (header, bytes) = Header::<CameraRecording>::read(&dir)?;
-        if header.meta.until.0.saturating_add(OVERLAP_MS) < from.0 {
+        if header.meta.until.0.saturating_add(OVERLAP_MS) < from.0 || header.meta.started >= within.1 {
             continue;
         }
         let planned = planned.get_or_insert_with(|| PlannedCamera {
             meta: header.meta.camera.clone(),
+            within: (bound != Bound::default()).then_some(bound),
             recordings: Vec::new(),
             events: Vec::new(),
             keys: BTreeMap::new(),
         });
-        planned.meta = header.meta.camera.clone();
         let journal_path = dir.join(journal::FILE);
         let journal_bytes = read_or_empty(&journal_path).map_err(ExportError::io(&journal_path))?;
         let (lines, _) = journal::parse(&journal_bytes);
         let clocks = crate::vod::clock_rates(&lines);
         let wall = |ms: u64| UnixMillis(header.meta.started.0.saturating_add_unsigned(ms));
+        let mut gave_way = None;
         for (line, ..) in &lines {
             match &line.entry {
                 Entry::Gap { track, from_ms, to_ms, cause, packets } => {
@@ -105,6 +119,11 @@ pub(super) fn camera(
                     let mut packets = *packets;
                     for (at, end) in elsewhere::missing(&all, n, *track, (wall(*from_ms), wall(*to_ms).min(after))) {
                         if at < to && end > from {
+                            if at < within.0 || end > within.1 {
+                                // How many of them were here, nobody knows.
+                                packets = None;
+                            }
+                            let (at, end) = (at.max(within.0), end.min(within.1));
                             // Packets are counted once.
                             let what = EventKind::Gap { to: end, cause: *cause, packets: packets.take() };
                             planned.events.push(Event { at, stream, what });
@@ -114,21 +133,36 @@ pub(super) fn camera(
                 Entry::ClockOffset { track, offset_ms } => {
                     let (at, stream) = (wall(line.at_ms), camera.stream(*track));
                     let event = Event { at, stream, what: EventKind::ClockOffset { offset_ms: *offset_ms } };
+                    if at < within.0 {
+                        continue;
+                    }
                     if at < from {
                         offset_before = Some(event);
                     } else if at < to {
                         planned.events.push(event);
                     }
                 }
+                Entry::GivesWay {} => gave_way = Some(wall(line.at_ms)),
                 Entry::Signer { key, public } => _ = planned.keys.insert(key.clone(), public.clone()),
                 _ => {}
             }
         }
-        if let Some(r) = recording(&dir, camera, &header.meta, bytes, &clocks, from, to)? {
-            planned.recordings.push(r);
+        let began_before = header.meta.started < within.0;
+        if began_before && gave_way.is_some_and(|at| at.0.saturating_sub(GAVE_WAY_MS) <= within.0.0) {
+            continue;
         }
+        let found = recording(&dir, camera, &header.meta, bytes, &clocks, (from, to), within)?;
+        // What a header from before tells is of what was before.
+        if found.is_some() || !began_before {
+            (planned.meta, told) = (header.meta.camera.clone(), true);
+        }
+        planned.recordings.extend(found);
     }
-    let mut planned = planned.ok_or(ExportError::NotRecorded(camera))?;
+    let mut planned = planned.filter(|_| told).ok_or(ExportError::NotRecorded(camera))?;
+    // Whatever was planned above.
+    if planned.recordings.iter().any(|r| r.excerpt.from < within.0 || r.excerpt.to > within.1) {
+        return Err(ExportError::OutOfBounds(camera));
+    }
     // What the clock was when the range began.
     planned.events.extend(offset_before);
     planned.events.sort_by_key(|e| (e.at, e.stream));
@@ -197,6 +231,26 @@ fn lines(bytes: &[u8]) -> Vec<(Line, Range<u64>)> {
     out
 }
 
+/// The lines of a chain among which an excerpt may lie, and whether they begin later than the chain: behind the last head before which
+/// something is too early, up to the last one that was signed in time and before which nothing is too late. Heads are signed each second,
+/// and an excerpt is of whole stretches between them.
+fn allowed(
+    lines: &[(Line, Range<u64>)],
+    when: impl Fn(&ChainRecord) -> (i64, i64),
+    within: (UnixMillis, UnixMillis),
+) -> Option<(Range<usize>, bool)> {
+    let timed = |l: &Line| record_of(l).filter(|r| r.kind != ChainKind::Init).map(&when);
+    let early = lines.iter().rposition(|(l, _)| timed(l).is_some_and(|(start, _)| start < within.0.0));
+    let late = lines.iter().position(|(l, _)| timed(l).is_some_and(|(_, end)| end > within.1.0)).unwrap_or(lines.len());
+    let signed = |i: &usize| matches!(&lines[*i].0, Line::Signature(s) if s.at <= within.1);
+    let end = (0..late).rev().find(signed)? + 1;
+    let begin = match early {
+        None => 0,
+        Some(i) => (i + 1..end).find(|i| matches!(lines[*i].0, Line::Signature(_)))? + 1,
+    };
+    (begin < end).then_some((begin..end, early.is_some()))
+}
+
 /// The excerpt of one recording; `None` if nothing of the range is in it, or none of it is signed yet.
 fn recording(
     dir: &Path,
@@ -204,8 +258,8 @@ fn recording(
     meta: &CameraRecording,
     header: Vec<u8>,
     clocks: &BTreeMap<TrackId, u32>,
-    from: UnixMillis,
-    to: UnixMillis,
+    (from, to): (UnixMillis, UnixMillis),
+    bound: (UnixMillis, UnixMillis),
 ) -> Result<Option<PlannedRecording>, ExportError> {
     let path = dir.join(chain::FILE);
     let lines = lines(&read_or_empty(&path).map_err(ExportError::io(&path))?);
@@ -219,10 +273,15 @@ fn recording(
         _ => (r.time, r.time),
     };
     let within = |at: u64| meta.started.0.saturating_add_unsigned(at);
+    let when = |r: &ChainRecord| {
+        let (start, end) = span(r);
+        (within(start), within(end))
+    };
+    let Some((allowed, cut)) = allowed(&lines, when, bound) else { return Ok(None) };
     let (mut first, mut last): (Option<usize>, usize) = (None, 0);
     let mut keyframes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut begun: BTreeMap<Option<TrackId>, usize> = BTreeMap::new();
-    for (i, (line, _)) in lines.iter().enumerate() {
+    for (i, (line, _)) in lines.iter().enumerate().take(allowed.end).skip(allowed.start) {
         let Line::Record(r) = line else { continue };
         let (start, end) = span(r);
         if r.kind == ChainKind::Frag && r.keyframe {
@@ -240,17 +299,21 @@ fn recording(
         let at = match r.kind {
             ChainKind::Frag => {
                 let track = parse_part_name(&r.file).map(|(t, _)| t);
-                *begun.entry(track).or_insert_with(|| keyframes.get(r.file.as_str()).copied().unwrap_or(i))
+                let keyframe = keyframes.get(r.file.as_str()).copied();
+                // Where the one before may not be shown, at the next.
+                let Some(at) = begun.get(&track).copied().or(keyframe).or((!cut).then_some(i)) else { continue };
+                *begun.entry(track).or_insert(at)
             }
             _ => i,
         };
         first = Some(first.map_or(at, |f| f.min(at)));
         last = i;
     }
-    let Some(first) = first else { return Ok(None) };
+    // Of one that began before what may be shown, journal lines and leftovers alone are nothing to show.
+    let Some(first) = first.filter(|_| !cut || !begun.is_empty()) else { return Ok(None) };
     let signature = |i: &usize| matches!(lines[*i].0, Line::Signature(_));
     let anchor = (0..first).rev().find(signature);
-    let Some(end) = (last + 1..lines.len()).find(signature).or_else(|| (first..lines.len()).rev().find(signature))
+    let Some(end) = (last + 1..allowed.end).find(signature).or_else(|| (first..allowed.end).rev().find(signature))
     else {
         return Ok(None);
     };
@@ -288,7 +351,7 @@ fn recording(
     };
     let pieces = pieces(dir, camera, &records, &inits)?;
     let chain = Stretch { path, bytes: lines[begin].1.start..lines[end].1.end };
-    Ok(Some(PlannedRecording { id: meta.id, header, chain, pieces, excerpt }))
+    Ok(Some(PlannedRecording { id: meta.id, meta: meta.camera.clone(), header, chain, pieces, excerpt }))
 }
 
 fn record_of(line: &Line) -> Option<&ChainRecord> {

@@ -6,6 +6,7 @@ use super::{
     report::{fingerprint, local, offset_words},
     zip::Written,
 };
+use crate::camera::CameraMeta;
 use lectern_media::{CameraStream, UnixMillis};
 use lectern_protocol::api::GapCause;
 use std::fmt::Write as _;
@@ -52,6 +53,24 @@ fn stream(stream: Option<CameraStream>) -> &'static str {
     }
 }
 
+/// A camera's name, code and place, as two cells.
+fn named(meta: &CameraMeta) -> String {
+    let code = meta.code.as_deref().map(|code| format!("<br>{}", escape(code))).unwrap_or_default();
+    let place: Vec<&str> = meta.places.iter().map(|p| p.name.as_str()).collect();
+    let place = if place.is_empty() { meta.place_name.clone() } else { place.join(" / ") };
+    format!("<td>{}{code}</td><td>{}</td>", escape(&meta.name), escape(&place))
+}
+
+/// Outside of which moments nothing of a camera is in the file.
+fn limits(from: Option<String>, to: Option<String>) -> String {
+    match (from, to) {
+        (None, None) => String::new(),
+        (Some(from), None) => format!("<br>（只含 {from} 之后的内容）"),
+        (None, Some(to)) => format!("<br>（只含 {to} 之前的内容）"),
+        (Some(from), Some(to)) => format!("<br>（只含 {from} 至 {to} 的内容）"),
+    }
+}
+
 const STYLE: &str = "@page{size:A4;margin:16mm 14mm}body{font:10.5pt/1.5 'Noto Sans CJK SC','Source Han Sans SC','Microsoft YaHei',sans-serif;\
 color:#000;max-width:182mm;margin:0 auto}h1{font-size:18pt;text-align:center;margin:0 0 6mm}h2{font-size:12pt;margin:6mm 0 2mm;\
 border-bottom:1px solid #000;break-after:avoid}table{border-collapse:collapse;width:100%;margin:2mm 0}th,td{border:1px solid #888;\
@@ -80,25 +99,24 @@ pub(super) fn html(manifest: &Manifest, cameras: &[PlannedCamera], written: &[Wr
     out.push_str(
         "<p>本文件为未压缩的 ZIP 容器。画面和声音是录像服务收到的原始编码数据（未重新编码），按时间顺序以 SHA-256 逐段链接，\
          链头每秒由录像服务的私钥签名一次（Ed25519）。签名自录像服务收到数据时开始；摄像机本身不签名。为使链完整，\
-         内容向前取到所需的关键画面、向后取到下一次签名，并含摄像机的全部码流。</p>",
+         内容向前取到所需的关键画面、向后取到下一次签名，并含摄像机的全部码流；注明“只含”某段时间的，段外内容属于其他单位，\
+         不在本文件内，起自段内第一个关键画面，止于段内最后一次签名。</p>",
     );
 
     out.push_str("<h2>一、内容</h2><table><tr><th>摄像机</th><th>位置</th><th>录像段</th><th>链记录</th></tr>");
     for c in cameras {
-        let name = escape(&c.meta.name);
-        let code = c.meta.code.as_deref().map(|code| format!("<br>{}", escape(code))).unwrap_or_default();
-        let place: Vec<&str> = c.meta.places.iter().map(|p| p.name.as_str()).collect();
-        let place = if place.is_empty() { c.meta.place_name.clone() } else { place.join(" / ") };
+        let limits = c.within.map(|b| limits(b.from.map(at), b.to.map(at))).unwrap_or_default();
         if c.recordings.is_empty() {
-            let _ =
-                write!(out, "<tr><td>{name}{code}</td><td>{}</td><td colspan=2>范围内无录像</td></tr>", escape(&place));
+            let cells = named(&c.meta);
+            let _ = write!(out, "<tr>{cells}<td colspan=2>范围内无录像{limits}</td></tr>");
         }
         for r in &c.recordings {
             let e = &r.excerpt;
+            // As the recording's own header tells: the camera may have been moved.
             let _ = write!(
                 out,
-                "<tr><td>{name}{code}</td><td>{}</td><td>{}<br>至 {}</td><td>第 {} 至 {} 条</td></tr>",
-                escape(&place),
+                "<tr>{}<td>{}<br>至 {}{limits}</td><td>第 {} 至 {} 条</td></tr>",
+                named(&r.meta),
                 at(e.from),
                 at(e.to),
                 e.first_record + 1,
@@ -141,7 +159,7 @@ pub(super) fn html(manifest: &Manifest, cameras: &[PlannedCamera], written: &[Wr
     }
     for c in cameras {
         for r in &c.recordings {
-            let name = escape(&c.meta.name);
+            let name = escape(&r.meta.name);
             let signed = at(r.excerpt.signed);
             let _ =
                 write!(out, "<tr><td>{name}<br>{signed} 的链头</td><td class=h>{}</td></tr>", escape(&r.excerpt.head));

@@ -4,4 +4,5 @@
 mod container;
 mod edits;
 mod export;
+mod moved;
 mod site;

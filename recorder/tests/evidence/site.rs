@@ -43,7 +43,7 @@ struct Stream {
 
 pub struct Camera {
     pub id: CameraId,
-
+    pub meta: CameraMeta,
     handle: TapHandle,
     streams: Vec<Stream>,
     /// Nothing is sent in these stretches.
@@ -64,13 +64,19 @@ pub fn signer(seed: u8) -> Arc<Signer> {
     Arc::new(Signer::from_seed(&[seed; 32]).expect("any 32 bytes are a seed"))
 }
 
+pub fn limits(roll_every: Duration) -> CameraLimits {
+    let recording = Limits { reserve_bytes: 0, part: Duration::from_secs(15), ..Limits::default() };
+    CameraLimits { recording, roll_every, threads: 0, ..CameraLimits::default() }
+}
+
 impl Site {
     pub fn new(dir: &Path, cameras: usize, seed: u64) -> Self {
-        let recording = Limits { reserve_bytes: 0, part: Duration::from_secs(15), ..Limits::default() };
-        let limits =
-            CameraLimits { recording, roll_every: Duration::from_secs(60), threads: 0, ..CameraLimits::default() };
+        Self::rolling(dir, cameras, seed, Duration::from_secs(60))
+    }
+
+    pub fn rolling(dir: &Path, cameras: usize, seed: u64, every: Duration) -> Self {
         let signer = signer(1);
-        let archive = CameraArchive::open(dir, limits, signer.clone()).unwrap();
+        let archive = CameraArchive::open(dir, limits(every), signer.clone()).unwrap();
         archive.turn(UnixMillis(T0));
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let cameras = (0..cameras).map(|n| Camera::new(&archive, n, &mut rng)).collect();
@@ -103,8 +109,8 @@ impl Camera {
             group: "exam_room".into(),
             code: Some(format!("3301060000131000{n:04}")),
         };
-        let handle = archive.record(meta).unwrap().handle();
-        let mut camera = Self { id, handle, streams: Vec::new(), silent: vec![], lossy: vec![] };
+        let handle = archive.record(meta.clone()).unwrap().handle();
+        let mut camera = Self { id, meta, handle, streams: Vec::new(), silent: vec![], lossy: vec![] };
         archive.turn(UnixMillis(T0));
         camera.stream(CameraStream::Main, Codec::H264, (200, 18_000, 10, 900));
         camera.stream(CameraStream::Sub, Codec::H264, (500, 45_000, 4, 200));
@@ -235,6 +241,7 @@ pub fn request(cameras: Vec<CameraId>, from: i64, to: i64) -> ExportRequest {
         cameras,
         from: UnixMillis(from),
         to: UnixMillis(to),
+        within: std::collections::BTreeMap::new(),
         by: viewer(),
         reason: "考生申诉 & 复核".into(),
         server: "patrol-1".into(),

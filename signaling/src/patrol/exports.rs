@@ -4,8 +4,8 @@
 //! queue and its files. Does not belong here: writing evidence (the [`Footage`](super::ports::Footage) port), rights, HTTP.
 
 use super::ports::{ExportDone, ExportFault, ExportProgress};
-use lectern_media::{AccountId, UnixMillis};
-use lectern_protocol::api::{ExportJob, ExportState};
+use lectern_media::{AccountId, CameraId, UnixMillis};
+use lectern_protocol::api::{ExportJob, ExportState, Span};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -38,6 +38,9 @@ pub struct Kept {
     /// The place where they hold their role, by name.
     #[serde(default)]
     pub of_place: String,
+    /// Of which cameras only a stretch may be in the file, because they hung elsewhere before or after.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub within: BTreeMap<CameraId, Span>,
 }
 
 /// Why an export is not taken.
@@ -287,7 +290,7 @@ mod tests {
             detail: None,
             expires: None,
         };
-        Kept { job, account, login: "li.ming".into(), of_place: String::new() }
+        Kept { job, account, login: "li.ming".into(), of_place: String::new(), within: BTreeMap::new() }
     }
 
     fn done() -> ExportDone {

@@ -14,7 +14,7 @@ use lectern_protocol::api::{
     Span,
 };
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::PathBuf,
     sync::{
         Arc,
@@ -368,6 +368,8 @@ pub struct ExportOrder {
     pub cameras: Vec<(CameraId, CameraFacts)>,
     /// The range.
     pub range: Span,
+    /// Beyond which moments nothing of a camera may be in the file; no entry: no such moments.
+    pub within: BTreeMap<CameraId, Span>,
     /// What for.
     pub reason: String,
     /// Who asked.

@@ -417,6 +417,7 @@ impl Patrol {
             cameras: known.collect(),
             viewers: self.viewers(&request.cameras, range.clone()).await?,
             range,
+            within: kept.within.clone(),
             reason: request.reason.clone(),
             by: Who {
                 account: Some(kept.account),

@@ -152,6 +152,11 @@ pub struct World {
 }
 
 impl World {
+    /// Where exports lie.
+    pub fn exports(&self) -> std::path::PathBuf {
+        self._dir.path().join("exports")
+    }
+
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let library = Arc::new(Library::open(dir.path(), LibraryOptions::default()).await.unwrap());

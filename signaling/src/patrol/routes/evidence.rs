@@ -28,7 +28,10 @@ use axum::{
 use lectern_auth::{Action, CAMERA_GRANT_LIFE_MAX, CameraGrant};
 use lectern_media::{CameraId, UnixMillis};
 use lectern_protocol::api::{AuditAction, ExportJob, ExportState, MediaGrant, NewExport, Span};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use ulid::Ulid;
 
 /// The routes.
@@ -61,10 +64,6 @@ pub const ROUTES: &[Route] = &[
 ];
 
 const CAMERAS_MAX: usize = 36;
-/// Evidence begins at a keyframe before the range: so long after a move it can't reach back to another place.
-const EDGE_AFTER: Duration = Duration::from_secs(60);
-/// … and ends with the next signed head.
-const EDGE_BEFORE: Duration = Duration::from_secs(5);
 const LENGTH_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 async fn list(State(app): State<App>, caller: Caller) -> Json<Vec<ExportJob>> {
@@ -84,7 +83,7 @@ async fn ask(
         return Err(ApiError::field("cameras", "1 to 36 cameras"));
     }
     let asked = range(body.from, body.to)?;
-    let span = exportable(&v, &cameras, &asked)?;
+    let Exportable { span, within, refused } = exportable(&v, &cameras, &asked)?;
     if span.to.since(span.from) > LENGTH_MAX {
         return Err(ApiError::field("to", "at most 24 hours after from"));
     }
@@ -112,10 +111,13 @@ async fn ask(
         let detail = job.request.reason.clone();
         let act = Act::new(now, who(&caller, addr), AuditAction::ExportAsked, p.what_at(*camera, span.from), detail);
         super::write(p, act.range(job.request.from, job.request.to)).await?;
-        // What of it belongs to another place is left out, and that is said.
-        for (from, to) in [(asked.from, span.from), (span.to, asked.to.min(now))].into_iter().filter(|(f, t)| f < t) {
+    }
+    // What of a camera belongs to another place is left out, and that is said of it there; of one beside it nothing is refused.
+    for (camera, Span { from, to }) in refused {
+        let to = to.min(now);
+        if from < to {
             let who = who(&caller, addr);
-            let act = Act::new(now, who, AuditAction::Refused, p.what_at(*camera, from), "hung_elsewhere");
+            let act = Act::new(now, who, AuditAction::Refused, p.what_at(camera, from), "hung_elsewhere");
             super::write(p, act.range(from, to)).await?;
         }
     }
@@ -124,6 +126,7 @@ async fn ask(
         account: caller.account,
         login: caller.login.clone(),
         of_place: who(&caller, addr).of_place,
+        within,
     };
     let this = p.clone();
     // A file is written and synced.
@@ -138,22 +141,32 @@ async fn ask(
     Ok((StatusCode::CREATED, Json(job)))
 }
 
+/// What of some cameras somebody may export.
+struct Exportable {
+    /// The part of the asked stretch that they may have of all of them.
+    span: Span,
+    /// How far what is written for it may reach, of those that hung elsewhere before or after.
+    within: BTreeMap<CameraId, Span>,
+    /// What of the asked stretch is refused, with its camera.
+    refused: Vec<(CameraId, Span)>,
+}
+
 /// What of a stretch all these cameras may be exported of: where one was moved meanwhile, the part that was recorded where the caller
 /// may export.
-fn exportable(v: &Viewer, cameras: &[CameraId], asked: &Span) -> ApiResult<Span> {
-    let mut out = asked.clone();
+fn exportable(v: &Viewer, cameras: &[CameraId], asked: &Span) -> ApiResult<Exportable> {
+    let mut out = Exportable { span: asked.clone(), within: BTreeMap::new(), refused: Vec::new() };
     for camera in cameras {
         let seen = v.footage(*camera, &[Action::ExportCamera], asked)?;
         // Evidence is one stretch: of two that belong to the caller, with a third between them, they have to choose.
         let [Piece { span, within }] = &seen.allowed[..] else { return Err(hung_elsewhere(*camera)) };
-        let ms = |d: Duration| d.as_millis() as i64;
-        out.from = out.from.max(span.from).max(UnixMillis(within.from.0.saturating_add(ms(EDGE_AFTER))));
-        let to =
-            if within.to.0 == i64::MAX { within.to } else { UnixMillis(within.to.0.saturating_sub(ms(EDGE_BEFORE))) };
-        out.to = out.to.min(span.to).min(to);
-        if out.to <= out.from {
+        (out.span.from, out.span.to) = (out.span.from.max(span.from), out.span.to.min(span.to));
+        if out.span.to <= out.span.from {
             return Err(hung_elsewhere(*camera));
         }
+        if within.from.0 > i64::MIN || within.to.0 < i64::MAX {
+            out.within.insert(*camera, within.clone());
+        }
+        out.refused.extend(seen.refused.into_iter().map(|span| (*camera, span)));
     }
     Ok(out)
 }
