@@ -461,7 +461,7 @@ async fn moving_over_the_form_is_kept_with_who_and_when_and_told_at_both_places(
 }
 
 #[tokio::test]
-async fn nothing_is_moved_by_a_clock_that_is_doubted() {
+async fn nothing_is_moved_or_opened_by_a_clock_that_is_doubted() {
     let w = World::new().await;
     let camera = w.camera(0, CameraGroup::Gate);
     let doubt = ClockDoubt {
@@ -480,6 +480,18 @@ async fn nothing_is_moved_by_a_clock_that_is_doubted() {
     for (site, group) in [(1, "gate"), (0, "corridor")] {
         let refused = put(site, group, "东门").await;
         assert_eq!((refused.status, refused.code().as_str()), (StatusCode::CONFLICT, "clock_doubted"));
+    }
+    let guest = w.person("guest", &[]).await;
+    let rules = format!("/api/v1/patrol/accounts/{}/rules", guest.account.id);
+    for (place, camera, effect, want) in [
+        (None, Some(camera), "allow", StatusCode::CONFLICT),
+        (None, Some(camera), "deny", StatusCode::CREATED),
+        (Some(w.sites[0]), None, "allow", StatusCode::CREATED),
+    ] {
+        let rule = json!({"place": place, "camera": camera, "effect": effect, "deeds": ["play"], "windows": []});
+        let answer = w.post(&w.admin, &rules, rule).await;
+        assert_eq!(answer.status, want, "{}", answer.text());
+        assert_eq!(answer.code() == "clock_doubted", want == StatusCode::CONFLICT);
     }
     assert_eq!(put(0, "gate", "西门").await.status, StatusCode::OK, "another name is no move");
     assert_eq!(w.app.library.cameras().get(camera).unwrap().stays, []);

@@ -124,7 +124,7 @@ export const patrolEn = {
     name_taken: w("Another camera at this place has this name.", "What you typed is still there.", "Choose another name."),
     release_by_another: w("Whoever asked for the release cannot agree to it.", "The hold stays.", "Somebody else with the right must agree."),
     hung_elsewhere: w("The camera hung elsewhere at that time.", "What it recorded there belongs to the people of that place; what it recorded at yours plays as before.", "Choose a time when it hung at your place, or ask whoever may look at both."),
-    clock_doubted: w("The camera was not moved, because the server’s clock is doubted.", "Nothing was changed; recording goes on.", "Set the clock right, or have it confirmed on the retention page; then move the camera."),
+    clock_doubted: w("This waits until the server’s clock is believed again.", "Nothing was changed; recording goes on.", "No camera is moved or opened by a rule of its own at a moment that may be wrong. Set the clock right, or have it confirmed on the retention page; then try again."),
     release_failed: w("The hold could not be released.", "It is in force, and nothing is removed; both agreements are in the audit log.", "The list says why. Agree again once that is mended."),
     hold_changed: w("This hold has changed in the meantime.", "Nothing was asked for or released; the list is up to date now.", "Look at it again before you decide."),
     nothing_recorded: w("Nothing is recorded in this range.", "Other ranges play.", "Look at the timeline for what is recorded."),

@@ -152,6 +152,11 @@ async fn create(
         LookEffect::Limit => RuleEffect::Limit,
         LookEffect::Deny => RuleEffect::Deny,
     };
+    if let (RuleScope::Camera(camera), RuleEffect::Allow, Some(_)) = (scope, effect, p.0.footage.clock()) {
+        // It opens the place where the camera hangs when it is made: a wrong moment would open another, to which it may be moved.
+        let detail = "no rule opens one camera while the server's clock is doubted; one about a place does";
+        return Err(ApiError::new(Code::ClockDoubted, detail).because("clock_doubted").camera(camera));
+    }
     let windows = body.windows.iter().map(|w| Window { from: w.from, to: w.to }).collect();
     // Dated by the clock that dates moves: where the camera hung when the rule was made follows from both.
     let rule_id = Ulid::from_parts(made.0.max(0) as u64, Ulid::new().random());
