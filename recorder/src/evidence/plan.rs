@@ -28,9 +28,9 @@ use std::{
 /// How far a recording may go on behind the hour, and how far before the day's beginning one that reaches into it may start.
 const OVERLAP_MS: i64 = 120_000;
 const DAY_MS: i64 = 86_400_000;
-/// A recording from before what may be shown that gives way so soon after its beginning does so for the same reason: its header tells of
-/// what was before, and is left out with the moments it has of what came then.
-const GAVE_WAY_MS: i64 = 10_000;
+/// A recording from before what may be shown that gives way this close to its beginning does so for the same reason: its header tells of
+/// what was before, and is left out with the moments it has of what came then. A roll that was under way delays it, 90 seconds at most.
+const GAVE_WAY_MS: i64 = 120_000;
 
 /// A stretch of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub(super) fn camera(
             }
         }
         let began_before = header.meta.started < within.0;
-        if began_before && gave_way.is_some_and(|at| at.0.saturating_sub(GAVE_WAY_MS) <= within.0.0) {
+        if began_before && gave_way.is_some_and(|at| at.0.saturating_sub(within.0.0).abs() <= GAVE_WAY_MS) {
             continue;
         }
         let found = recording(&dir, camera, &header.meta, bytes, &clocks, (from, to), within)?;

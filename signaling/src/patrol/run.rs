@@ -412,12 +412,21 @@ impl Patrol {
         let request = &kept.job.request;
         let known = request.cameras.iter().filter_map(|id| cameras.get(*id)).map(|c| (c.id, self.facts(c)));
         let range = Span { from: request.from, to: request.to };
+        let mut within = kept.within.clone();
+        // Evidence ends with the first head that was signed behind the range: not at a place where a camera was moved since it was asked for.
+        for camera in request.cameras.iter().filter_map(|id| cameras.get(*id)) {
+            if let Some(moved) = camera.stays.iter().map(|s| s.until).find(|at| *at > kept.job.created) {
+                let all = Span { from: UnixMillis(i64::MIN), to: UnixMillis(i64::MAX) };
+                let span = within.entry(camera.id).or_insert(all);
+                span.to = span.to.min(moved);
+            }
+        }
         Ok(ExportOrder {
             id: kept.job.id,
             cameras: known.collect(),
             viewers: self.viewers(&request.cameras, range.clone()).await?,
             range,
-            within: kept.within.clone(),
+            within,
             reason: request.reason.clone(),
             by: Who {
                 account: Some(kept.account),

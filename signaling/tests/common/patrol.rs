@@ -59,6 +59,8 @@ pub struct Site {
     pub deaf: Mutex<bool>,
     /// What is missing of every camera.
     pub gaps: Mutex<Vec<CameraGap>>,
+    /// Exports that were begun, in order.
+    pub ordered: Mutex<Vec<ExportOrder>>,
     /// While a test holds it, exports are not written, and holds are not let go of.
     pub gate: tokio::sync::Mutex<()>,
 }
@@ -224,6 +226,7 @@ impl Footage for Site {
         }
         std::fs::write(&order.file, b"evidence").unwrap();
         order.progress.tell(1_000_000, 8);
+        self.ordered.lock().unwrap().push(order);
         Ok(ExportDone { bytes: 8, gaps: 0, sha256: "ab".repeat(32), key: "cd".into() })
     }
 }

@@ -19,7 +19,7 @@ fn form(w: &World, name: &str, url: &str) -> Value {
 }
 
 /// Waits until it is so; a state, not a time.
-async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !so().await {
         assert!(tokio::time::Instant::now() < deadline, "never: {what}");

@@ -2,6 +2,7 @@
 
 use crate::{
     common::FOOTAGE,
+    flow::until,
     world::{Person, World},
 };
 use axum::http::{Method, StatusCode};
@@ -193,6 +194,24 @@ async fn evidence_of_a_stretch_across_the_move_is_of_the_own_part_and_the_rest_i
     let hold = json!({"cameras": [camera], "from": FROM, "to": TO, "why": "复核"});
     let refused = w.post(&before, "/api/v1/patrol/holds", hold).await;
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "hung_elsewhere"));
+}
+
+#[tokio::test]
+async fn evidence_that_waits_while_its_camera_is_moved_reaches_up_to_there() {
+    let w = World::new().await;
+    let (camera, beside) = (w.camera(0, CameraGroup::ExamRoom), w.camera(0, CameraGroup::Gate));
+    let body = json!({"cameras": [camera, beside], "from": 1_000, "to": 2_000, "reason": "复核"});
+    let job = w.post(&w.admin, "/api/v1/patrol/exports", body).await.json();
+    let moved = UnixMillis(job["created"].as_i64().unwrap() + 1);
+    w.moved(camera, w.sites[1], CameraGroup::ExamRoom, moved).await;
+    let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let patrol = w.app.patrol.clone();
+    tokio::spawn(async move { patrol.keep(async move { drop(stopped.await) }).await });
+    let path = format!("/api/v1/patrol/exports/{}", job["id"].as_str().unwrap());
+    until("ready", async || w.get(&w.admin, &path).await.json()["state"] == "ready").await;
+    let ordered = w.site.ordered.lock().unwrap();
+    let within: Vec<_> = ordered[0].within.iter().map(|(c, s)| (*c, s.to)).collect();
+    assert_eq!(within, [(camera, moved)]);
 }
 
 #[tokio::test]
