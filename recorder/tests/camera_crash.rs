@@ -3,7 +3,7 @@
 
 mod support;
 
-use lectern_media::{CameraId, CameraStream, UnixMillis};
+use lectern_media::{CameraId, CameraStream, PlaceId, UnixMillis};
 use lectern_protocol::api::GapCause;
 use lectern_recorder::{
     FailReason,
@@ -12,7 +12,7 @@ use lectern_recorder::{
 };
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 use support::{
-    camera::{Stream, kept, limits, meta, signer},
+    camera::{Stream, dirs, kept, limits, meta, signer},
     disk::{FaultyDisk, Unsynced},
     scratch,
 };
@@ -33,17 +33,30 @@ fn few_parts() -> CameraLimits {
 /// NAL units that were announced: those of frames that were sent well before the durable position.
 type Announced = BTreeMap<Vec<u8>, usize>;
 
-/// Three seconds of a camera over a roll, then the last retention of the hour before. Returns what was announced.
+/// Three seconds of a camera over a roll. Returns what was announced.
 fn small_day(archive: &CameraArchive, meta: &CameraMeta) -> (Announced, bool) {
+    day(archive, meta, (T0, T0 + 3000), None)
+}
+
+/// A stretch of a camera, which is another one from some moment on. Returns what was announced.
+fn day(
+    archive: &CameraArchive,
+    meta: &CameraMeta,
+    (from, to): (i64, i64),
+    moved: Option<(i64, &CameraMeta)>,
+) -> (Announced, bool) {
     let camera = meta.camera;
     let Ok(tap) = archive.record(meta.clone()) else { return (Announced::new(), false) };
-    archive.turn(UnixMillis(T0));
-    let mut main = Stream::new(camera, CameraStream::Main, 40, 12, T0);
+    archive.turn(UnixMillis(from));
+    let mut main = Stream::new(camera, CameraStream::Main, 40, 12, from);
     main.connect(&tap);
     let mut announced = Announced::new();
     let mut sent: Vec<(i64, Announced)> = Vec::new();
-    for now in (T0..T0 + 3000).step_by(250) {
+    for now in (from..to).step_by(250) {
         main.send(now, || true, || 2);
+        if let Some((_, meta)) = moved.filter(|(at, _)| *at == now) {
+            assert!(archive.describe(meta.clone()));
+        }
         archive.turn(UnixMillis(now));
         sent.push((now, main.arrived.clone()));
         let status = archive.status(camera).expect("it is recorded");
@@ -95,6 +108,51 @@ fn stopped_after_any_operation_nothing_announced_of_a_camera_is_lost() {
         fs::remove_dir_all(&root).unwrap();
         if done {
             assert!(stop > 60 && announced.len() > 40, "{stop} operations, {} announced", announced.len());
+            return;
+        }
+    }
+}
+
+/// Whatever the moment at which it stops while a moved camera's recording gives way, and wherever the camera hangs when it comes back.
+#[test]
+fn stopped_while_a_recording_gives_way_nothing_is_lost_and_its_header_is_right() {
+    let tmp = scratch();
+    let meta = meta();
+    let moved = CameraMeta { place: PlaceId::generate(), place_name: "第二中学".into(), ..meta.clone() };
+    // No roll of the hour comes in between.
+    let from = T0 - 8_000;
+    for stop in (1..).step_by(3) {
+        let (root, left) = (tmp.path().join(format!("run-{stop}")), tmp.path().join("left"));
+        let disk = FaultyDisk::failing_after(stop);
+        let (announced, done) = match open(&disk, &root) {
+            Ok(archive) => day(&archive, &meta, (from, from + 7_500), Some((from + 5_500, &moved))),
+            Err(_) => (Announced::new(), false),
+        };
+        for (unsynced, now) in [(Unsynced::Lost, &moved), (Unsynced::Half, &meta), (Unsynced::Kept, &moved)] {
+            let what = format!("stopped after {stop} operations, unsynced bytes {unsynced:?}");
+            disk.cut(&root, &left, unsynced);
+            let archive = open(&FaultyDisk::sound(), &left).unwrap();
+            archive.record(now.clone()).unwrap();
+            let back = UnixMillis(from + 9_000);
+            archive.turn(back);
+            archive.stop(meta.camera).unwrap();
+            let report = check(&left);
+            assert!(report.ok, "{what}: {report}");
+            let kept = kept(&left, meta.camera, meta.camera.track(CameraStream::Main));
+            let lost = announced.iter().filter(|(nal, n)| kept.get(*nal).is_none_or(|have| have < *n)).count();
+            assert_eq!(lost, 0, "{what}: of {} announced", announced.len());
+            let day = archive.timeline(meta.camera, UnixMillis(from), UnixMillis(from + 60_000)).unwrap();
+            assert!(day.gaps.iter().all(|g| g.to <= back || g.cause == GapCause::Operator), "{what}: {:?}", day.gaps);
+            // One may have been cut off before it had a header.
+            let headers =
+                dirs(&left, meta.camera).into_iter().rev().map(|d| fs::read_to_string(d.join("recording.json")));
+            let header = headers.flatten().next().unwrap();
+            assert!(header.contains(&now.place.to_string()), "{what}: {header}");
+            fs::remove_dir_all(&left).unwrap();
+        }
+        fs::remove_dir_all(&root).unwrap();
+        if done {
+            assert!(stop > 60 && announced.len() > 100, "{stop} operations, {} announced", announced.len());
             return;
         }
     }
