@@ -432,7 +432,7 @@ pub struct ExportDone {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct ExportFault {
-    /// `nothing_recorded`, `disk_full`, `cancelled`, `too_large`, `internal`.
+    /// `nothing_recorded`, `disk_full`, `cancelled`, `too_large`, `hung_elsewhere`, `internal`.
     pub code: &'static str,
     /// For the log.
     pub detail: String,

@@ -83,7 +83,7 @@ export const patrolEn = {
   exports: {
     title: "Exports", create: "Export evidence", start: "Export", started: "The export has begun.", reason: "What it is for (printed on the sheet)", lead: "The file holds the pictures as received, chain, signatures, gaps, clock offsets and who viewed them.", notAllowed: "You may not export these cameras.", fromTimeline: "Choose a range on the timeline", none: "No exports yet", noneLead: "Mark a range on the timeline and press Export.", askedBy: (name: string) => `Asked by ${name}`, gaps: (n: number) => `${n} gap${s(n)}`, expires: (time: string) => `kept until ${time}`, fetch: "Download", cancel: "Cancel", removeTitle: "Remove this export?", removeLead: "The file is deleted. The recording stays, and it can be exported again.", readyNotice: "An export is ready.",
     states: { waiting: "Waiting", running: "Writing", ready: "Ready", failed: "Could not be written", cancelled: "Cancelled" } as Record<ExportState, string>,
-    failures: { disk_full: "The disk is full: free space, then export again.", nothing_recorded: "Nothing is recorded in this range.", too_large: "The range is too large: export it in parts." } as Record<string, string>,
+    failures: { disk_full: "The disk is full: free space, then export again.", nothing_recorded: "Nothing is recorded in this range.", too_large: "The range is too large: export it in parts.", hung_elsewhere: "Part of this range was recorded where the camera hung elsewhere: choose a shorter one." } as Record<string, string>,
     verifyTitle: "Verifying an export", verifyLead: "Anyone can verify the file without this server, on any computer. It says AUTHENTIC, or which second of which camera is wrong and how.",
   },
   check: {

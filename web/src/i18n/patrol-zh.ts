@@ -72,7 +72,7 @@ export const patrolZh: PatrolWords = {
   exports: {
     title: "导出", create: "导出证据", start: "开始导出", started: "已开始导出。", reason: "用途（印在说明单上）", lead: "文件包含收到的原始画面、校验链、签名、缺失、时钟偏差和查看人名单。", notAllowed: "您无权导出这些摄像机的录像。", fromTimeline: "到时间轴选段", none: "还没有导出", noneLead: "在时间轴上选一段，然后按“导出证据”。", askedBy: (name) => `${name} 申请于`, gaps: (n) => `${n} 处缺失`, expires: (time) => `保留至 ${time}`, fetch: "下载", cancel: "取消", removeTitle: "删除这份导出吗？", removeLead: "文件将被删除。录像仍在，可以重新导出。", readyNotice: "一份导出已完成。",
     states: { waiting: "排队中", running: "正在写入", ready: "已完成", failed: "未能写入", cancelled: "已取消" },
-    failures: { disk_full: "磁盘已满：请清理后重新导出。", nothing_recorded: "这一段没有录像。", too_large: "这一段太长：请分段导出。" },
+    failures: { disk_full: "磁盘已满：请清理后重新导出。", nothing_recorded: "这一段没有录像。", too_large: "这一段太长：请分段导出。", hung_elsewhere: "这一段含摄像机在其他位置时的录像：请缩短后重新导出。" },
     verifyTitle: "如何核验导出的文件", verifyLead: "任何人在任何电脑上都能核验，无需本服务器。结果为 AUTHENTIC（真实），或指出哪台摄像机哪一秒有何问题。",
   },
   check: {
