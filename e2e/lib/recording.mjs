@@ -56,7 +56,8 @@ export async function archivedFrames(directory) {
 /**
  * Which frames the archive should hold and doesn't. Each layer of a simulcast has an encoder that leaves out frames of its
  * own choice, so only a frame seen on the layer that was recorded just then must be there: these are `lost`; the others,
- * while viewer and recorder were on different layers, are `otherLayer`.
+ * while viewer and recorder were on different layers, or the recorder changed to the viewer's (a layer that dies leaves the recording
+ * without pictures until another has a keyframe; the recording lists that), are `otherLayer`.
  * @param {Record<string, { height: number, numbers: number[] }>} files as archivedFrames gives them
  * @param {Iterable<[number, number, number, number]>} seen what a viewer decoded: frame number, age, height, time
  */
@@ -68,8 +69,9 @@ export function missingFrames(files, seen) {
   for (const [number, , height] of seen) {
     if (heightOf.has(number)) continue;
     const after = kept.findIndex((one) => one > number);
-    const around = [kept[after === -1 ? kept.length - 1 : after - 1], kept[after]].filter((one) => one !== undefined);
-    (around.some((one) => heightOf.get(one) === height) || around.length === 0 ? missing.lost : missing.otherLayer).push(number);
+    // The layer that the recorder was on when this frame came: that of the last one kept before it.
+    const before = kept[after === -1 ? kept.length - 1 : after - 1] ?? kept[after];
+    (before === undefined || heightOf.get(before) === height ? missing.lost : missing.otherLayer).push(number);
   }
   return missing;
 }

@@ -92,6 +92,8 @@ pub(crate) struct Track {
     usual: u64,
     /// Something is missing before the next unit.
     hole: Option<(GapCause, u64)>,
+    /// The next picture is of another layer.
+    other_layer: bool,
     muted: bool,
     /// Since when silence is written in place of a muted microphone without an entry for it yet, in milliseconds.
     silent_from: Option<u64>,
@@ -125,6 +127,7 @@ impl Track {
             end,
             usual: u64::from(rate.hz()) * USUAL_MS / 1000,
             hole: None,
+            other_layer: false,
             muted: false,
             silent_from: None,
             last_keyframe: None,
@@ -224,6 +227,7 @@ impl Track {
         self.flush_depacketizer(sender, out);
         self.clock.reset();
         self.newest = None;
+        self.other_layer = true;
         if let Some(camera) = &mut self.camera {
             camera.order.restart();
         }
@@ -501,5 +505,26 @@ mod tests {
         b.packet(2, 5000, &[0x10, 0x11, 1]);
         b.track.finish(&mut b.sender, &mut b.out);
         assert_eq!(b.told().0, [], "a still picture is no gap");
+    }
+
+    #[test]
+    fn what_a_layer_that_died_leaves_out_until_another_takes_its_place_is_a_gap() {
+        const KEY: &[u8] = &[0x10, 0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0, 1];
+        for (source, away_ms, gaps) in [
+            (TrackSource::Camera, 1080, vec![(GapCause::Loss, 120, 1160)]),
+            (TrackSource::Camera, 200, vec![]),
+            (TrackSource::Screen, 1080, vec![]),
+        ] {
+            let mut b = Bench::new(source, Codec::Vp8);
+            b.track.layer(&mut b.sender, &mut b.out);
+            b.packet(0, 0, KEY);
+            (1..3).for_each(|i| b.packet(i, i as i64 * 40, &[0x10, 0x11, 1]));
+            b.track.layer(&mut b.sender, &mut b.out);
+            (0..3).for_each(|i| {
+                b.packet(900 + i, 80 + away_ms + i as i64 * 40, if i == 0 { KEY } else { &[0x10, 0x11, 1] })
+            });
+            b.track.finish(&mut b.sender, &mut b.out);
+            assert_eq!(b.told().0, gaps, "{source:?}, {away_ms} ms");
+        }
     }
 }

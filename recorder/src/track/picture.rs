@@ -7,7 +7,7 @@ use lectern_fmp4::{
     depay::AccessUnit,
     init::init_segment,
 };
-use lectern_media::Codec;
+use lectern_media::{Codec, TrackSource};
 use lectern_protocol::api::GapCause;
 
 /// A camera's parameter sets that change more often than this open no part: a part costs a file and a sync, which other cameras wait
@@ -76,7 +76,10 @@ impl Track {
             camera.last_dts = Some(dts);
             even = !std::mem::replace(&mut camera.displaced, displaced) && !displaced;
         }
+        // Until a dead layer's place was taken. A screen may have stood still as long.
+        let other_layer = std::mem::take(&mut self.other_layer) && self.info.source == TrackSource::Camera;
         let hole = match self.hole.take() {
+            None if other_layer && distance > self.fragment_ticks => Some((GapCause::Loss, 0)),
             None if self.is_quiet(distance) => Some((GapCause::CameraSilent, 0)),
             // Muted for so short a time, or sending black pictures: nothing is missing.
             Some((GapCause::Muted, _)) if distance < self.fragment_ticks => None,
