@@ -152,8 +152,9 @@ pub(super) fn camera(
             continue;
         }
         let found = recording(&dir, camera, &header.meta, bytes, &clocks, (from, to), within)?;
-        // What a header from before tells is of what was before.
-        if found.is_some() || !began_before {
+        // What a header from before tells is of what was before; one of which nothing is shown may tell of what came after: a move just
+        // behind the hour is told in the header of the recording that begins at the hour.
+        if found.is_some() || (!told && !began_before) {
             (planned.meta, told) = (header.meta.camera.clone(), true);
         }
         planned.recordings.extend(found);

@@ -331,6 +331,12 @@ pub trait Footage: Send + Sync {
         None
     }
 
+    /// Whether a moment of now may be a wrong one. A machine that was off over a week-end does not make it so, though days are not
+    /// counted by its clock yet: it went on as clocks do.
+    fn misdates(&self) -> bool {
+        self.clock().is_some_and(|doubt| doubt.alarm || doubt.ahead_ms < 0)
+    }
+
     /// Says that the clock, standing at `now`, is right. Heeded at the next look at footage, a minute later at most.
     ///
     /// # Errors

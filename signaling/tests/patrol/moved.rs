@@ -490,7 +490,7 @@ async fn nothing_is_moved_or_opened_by_a_clock_that_is_doubted() {
         left_ms: None,
         alarm: true,
     };
-    *w.site.doubt.lock().unwrap() = Some(doubt);
+    *w.site.doubt.lock().unwrap() = Some(doubt.clone());
     let put = async |site: usize, group: &str, name: &str| {
         let body = json!({"place": w.sites[site], "name": name, "group": group, "code": null, "main_url": "rtsp://10.1.1.1/main",
             "sub_url": null, "transport": "tcp", "username": "operator", "password": null, "kbps_max": 6000, "record": true});
@@ -514,6 +514,26 @@ async fn nothing_is_moved_or_opened_by_a_clock_that_is_doubted() {
     }
     assert_eq!(put(0, "gate", "西门").await.status, StatusCode::OK, "another name is no move");
     assert_eq!(w.app.library.cameras().get(camera).unwrap().stays, []);
-    *w.site.doubt.lock().unwrap() = None;
+    // Off over a week-end: days are not counted by it yet, but it tells the time.
+    *w.site.doubt.lock().unwrap() = Some(ClockDoubt { alarm: false, left_ms: Some(86_400_000), ..doubt });
     assert_eq!(put(1, "gate", "西门").await.status, StatusCode::OK);
+    *w.site.doubt.lock().unwrap() = None;
+    assert_eq!(put(0, "gate", "西门").await.status, StatusCode::OK);
+}
+
+/// Nobody knows which of two clocks was right, the one of the last move or the one of now: what was recorded between stays whose it is.
+#[tokio::test]
+async fn a_clock_some_hours_behind_the_last_move_takes_nothing_from_anybody() {
+    for (ahead_ms, want) in [(4 * 3_600_000, StatusCode::CONFLICT), (300 * 86_400_000, StatusCode::OK)] {
+        let w = World::new().await;
+        let camera = w.camera(0, CameraGroup::Gate);
+        let at = UnixMillis(UnixMillis::steady().0 + ahead_ms);
+        w.moved(camera, w.sites[1], CameraGroup::Gate, at).await;
+        let body = json!({"place": w.sites[0], "name": "东门", "group": "gate", "code": null, "main_url": "rtsp://10.1.1.1/main",
+            "sub_url": null, "transport": "tcp", "username": "operator", "password": null, "kbps_max": 6000, "record": true});
+        let path = format!("/api/v1/patrol/cameras/{camera}");
+        assert_eq!(w.ask(Some(&w.admin), Method::PUT, &path, Some(body)).await.status, want, "{ahead_ms} ms");
+        let stays = w.app.library.cameras().get(camera).unwrap().stays.clone();
+        assert_eq!(stays.first().map(|s| s.until == at), Some(want == StatusCode::CONFLICT), "{stays:?}");
+    }
 }

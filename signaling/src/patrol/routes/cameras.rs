@@ -258,6 +258,10 @@ async fn replace(
     to_its_end(async move { replaced(&app, &caller, addr, id, form).await }).await
 }
 
+/// A move that lies no further ahead than this was made by a clock that was right as likely as the one of now: a move waits until that
+/// moment is over. One further ahead was made by a clock that was wrong, and is cut short by the next move.
+const BEHIND_MS_MAX: i64 = 24 * 3_600_000;
+
 async fn replaced(
     app: &App,
     caller: &Caller,
@@ -285,7 +289,11 @@ async fn replaced(
             return Err(ApiError::forbidden("say that this is no sealed-paper room").because("sealed_room").camera(id));
         }
     }
-    if (new.place, new.group) != (old.place, old.group) && p.0.footage.clock().is_some() {
+    // By the clock that dates what is recorded: it never turns back while the server runs.
+    let now = UnixMillis::steady();
+    // A clock that is some hours behind is believed for a while after a restart; the catalogue knows of a later move.
+    let behind = old.stays.last().is_some_and(|s| now < s.until && s.until.0 - now.0 <= BEHIND_MS_MAX);
+    if (new.place, new.group) != (old.place, old.group) && (behind || p.0.footage.misdates()) {
         // What is recorded from then on belongs there by the moment of the move: a wrong one gives it to others.
         let detail = "a camera is not moved, nor its group changed, while the server's clock is doubted";
         return Err(ApiError::new(Code::ClockDoubted, detail).because("clock_doubted").camera(id));
@@ -307,8 +315,7 @@ async fn replaced(
     }
     let password = password.map(|password| seal(p, id, &password)).transpose()?.map(Some);
     let change = CameraChange {
-        // By the clock that dates what is recorded: it never turns back.
-        hang: Some(Hang { place: new.place, group: new.group, by: By { at: UnixMillis::steady(), ..by(caller) } }),
+        hang: Some(Hang { place: new.place, group: new.group, by: By { at: now, ..by(caller) } }),
         name: Some(new.name),
         code: Some(new.code),
         main_url: Some(new.main_url),

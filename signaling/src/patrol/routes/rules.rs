@@ -123,7 +123,13 @@ async fn create(
     Id(id): Id<AccountId>,
     Body(body): Body<NewLookRule>,
 ) -> ApiResult<(StatusCode, Json<LookRule>)> {
-    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    let p = &app.patrol;
+    // Where the camera hangs stays so until the rule is kept: it opens the place of the moment at which it was made.
+    let _alone = match body.camera {
+        Some(_) => Some(p.0.changing.lock().await),
+        None => None,
+    };
+    let v = viewer(p, &caller);
     let about = account(&app, &caller, &v, id).await?;
     let scope = match (body.place, body.camera) {
         (Some(place), None) => RuleScope::Place(place),
@@ -152,7 +158,7 @@ async fn create(
         LookEffect::Limit => RuleEffect::Limit,
         LookEffect::Deny => RuleEffect::Deny,
     };
-    if let (RuleScope::Camera(camera), RuleEffect::Allow, Some(_)) = (scope, effect, p.0.footage.clock()) {
+    if let (RuleScope::Camera(camera), RuleEffect::Allow, true) = (scope, effect, p.0.footage.misdates()) {
         // It opens the place where the camera hangs when it is made: a wrong moment would open another, to which it may be moved.
         let detail = "no rule opens one camera while the server's clock is doubted; one about a place does";
         return Err(ApiError::new(Code::ClockDoubted, detail).because("clock_doubted").camera(camera));
