@@ -55,9 +55,9 @@ export async function archivedFrames(directory) {
 
 /**
  * Which frames the archive should hold and doesn't. Each layer of a simulcast has an encoder that leaves out frames of its
- * own choice, so only a frame seen on the layer that was recorded just then must be there: these are `lost`; the others,
- * while viewer and recorder were on different layers, or the recorder changed to the viewer's (a layer that dies leaves the recording
- * without pictures until another has a keyframe; the recording lists that), are `otherLayer`.
+ * own choice, so only a frame seen on the layer that was recorded just then must be there: these are `lost`. While the recorder
+ * changed to the viewer's layer (one that dies leaves a recording without pictures until another has a keyframe) they are `changing`,
+ * and such a hole must be listed ({@link unlisted}); while both were on different layers, `otherLayer`.
  * @param {Record<string, { height: number, numbers: number[] }>} files as archivedFrames gives them
  * @param {Iterable<[number, number, number, number]>} seen what a viewer decoded: frame number, age, height, time
  */
@@ -65,16 +65,24 @@ export function missingFrames(files, seen) {
   const heightOf = new Map();
   for (const { height, numbers } of Object.values(files)) for (const number of numbers) heightOf.set(number, height);
   const kept = [...heightOf.keys()].sort((a, b) => a - b);
-  const missing = { lost: [], otherLayer: [] };
+  const missing = { lost: [], changing: [], otherLayer: [] };
   for (const [number, , height] of seen) {
     if (heightOf.has(number)) continue;
     const after = kept.findIndex((one) => one > number);
-    // The layer that the recorder was on when this frame came: that of the last one kept before it.
+    // The layer that the recorder was on when this frame came is that of the last one kept before it.
     const before = kept[after === -1 ? kept.length - 1 : after - 1] ?? kept[after];
-    (before === undefined || heightOf.get(before) === height ? missing.lost : missing.otherLayer).push(number);
+    if (before === undefined || heightOf.get(before) === height) missing.lost.push(number);
+    else (after !== -1 && heightOf.get(kept[after]) === height ? missing.changing : missing.otherLayer).push(number);
   }
   return missing;
 }
+
+/** Frames of half a second: what a change of layer may cost without an entry. */
+const UNLISTED_FRAMES_MAX = 13;
+
+/** What of {@link missingFrames} a recording with these gaps does not account for. */
+export const unlisted = ({ lost, changing }, gaps) =>
+  [...lost, ...(changing.length > UNLISTED_FRAMES_MAX && !gaps.some(({ track, cause }) => track !== null && cause === "loss") ? changing : [])];
 
 /** How many pictures (or, in a file of sound, packets) ffmpeg decodes of a file. */
 export async function ffmpegDecodes(file) {

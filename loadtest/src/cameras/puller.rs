@@ -191,8 +191,7 @@ impl Puller {
             if let Some(kept) = &mut kept
                 && let Err(error) = kept.take(&buffer[..read])
             {
-                eprintln!("{}: {error}", self.url);
-                return;
+                give_up("written", &error);
             }
             if alive.elapsed() > ALIVE_EVERY {
                 alive = Instant::now();
@@ -237,6 +236,12 @@ fn start_syncing() -> Result<Sender<File>> {
     Ok(give)
 }
 
+/// A floor that leaves out the work of a stream would be too low: whoever measures it finds the process gone.
+fn give_up(what: &str, error: &std::io::Error) -> ! {
+    eprintln!("a file could not be {what}: {error}");
+    std::process::exit(1)
+}
+
 fn sync_rounds(given: &Receiver<File>) {
     let (mut files, mut next) = (Vec::new(), Instant::now() + SYNC_EVERY);
     loop {
@@ -252,8 +257,7 @@ fn sync_rounds(given: &Receiver<File>) {
                 }
                 for file in &files {
                     if let Err(error) = file.sync_data() {
-                        eprintln!("a file could not be synced: {error}");
-                        std::process::exit(1);
+                        give_up("synced", &error);
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::{
     params::{Id, Params},
-    words,
+    template, words,
 };
 use crate::{
     app::App,
@@ -14,7 +14,7 @@ use crate::{
 use axum::{
     Json,
     extract::{FromRequest as _, Request, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::IntoResponse,
     routing::{delete, get, post, put},
 };
@@ -23,7 +23,6 @@ use lectern_auth::{Action, PlaceTree};
 use lectern_library::{Class, ClassEntry, Imported, import};
 use lectern_media::{AccountId, ClassId, UnixMillis};
 use lectern_protocol::api;
-use serde::Deserialize;
 use std::collections::HashMap;
 
 /// The routes.
@@ -256,18 +255,6 @@ async fn import_csv(State(app): State<App>, caller: Caller, req: Request) -> Api
     Ok(Json(result))
 }
 
-#[derive(Debug, Deserialize)]
-struct TemplateQuery {
-    #[serde(default)]
-    lang: String,
-}
-
-async fn template(Params(query): Params<TemplateQuery>) -> impl IntoResponse {
-    let english = query.lang.starts_with("en");
-    let name = if english { "timetable.csv" } else { "%E8%AF%BE%E8%A1%A8.csv" };
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}")),
-    ];
-    (headers, import::template(english))
+async fn template(Params(language): Params<template::Language>) -> impl IntoResponse {
+    template::file(&language, ("timetable.csv", "%E8%AF%BE%E8%A1%A8.csv"), import::template)
 }

@@ -14,6 +14,7 @@ pub(crate) mod params;
 mod places;
 mod recordings;
 mod session;
+pub(crate) mod template;
 mod vod;
 mod web;
 pub(crate) mod words;

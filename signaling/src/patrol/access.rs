@@ -232,8 +232,8 @@ impl Viewer {
     #[must_use]
     pub fn alarm(&self, alarm: AlarmItem) -> Option<AlarmItem> {
         let camera = self.cameras.get(alarm.camera)?;
-        let over = alarm.until.unwrap_or(self.now).max(UnixMillis(alarm.since.0.saturating_add(1)));
-        let own = camera.hung_over(alarm.since, over).find(|h| self.sees_there(camera, h))?;
+        let over = alarm_span(alarm.since, alarm.until, self.now);
+        let own = camera.hung_over(over.from, over.to).find(|h| self.sees_there(camera, h))?;
         if own.from <= alarm.since {
             return Some(alarm);
         }
@@ -402,6 +402,11 @@ impl Viewer {
             may,
         }
     }
+}
+
+/// While an alarm went on, or goes on; never empty.
+pub(crate) fn alarm_span(since: UnixMillis, until: Option<UnixMillis>, now: UnixMillis) -> Span {
+    Span { from: since, to: until.unwrap_or(now).max(UnixMillis(since.0.saturating_add(1))) }
 }
 
 /// Adds a stretch to those before it; one that follows the last one at once makes it longer.

@@ -9,7 +9,12 @@ use crate::{
         params::{Id, Params},
         words,
     },
-    patrol::{Patrol, access::Viewer, ports::ChainCheck, ports::FootageDay},
+    patrol::{
+        Patrol,
+        access::{Viewer, alarm_span},
+        ports::ChainCheck,
+        ports::FootageDay,
+    },
     route::{Right, Route, Verb},
 };
 use axum::{
@@ -106,9 +111,9 @@ async fn list(State(app): State<App>, caller: Caller, Params(query): Params<List
     // Of one that was moved, those of the time when it hung there.
     let now = UnixMillis::now();
     let shown = |a: &Alarm| {
-        let (since, until) = (a.since, a.until.unwrap_or(now).max(UnixMillis(a.since.0.saturating_add(1))));
+        let Span { from, to } = alarm_span(a.since, a.until, now);
         let camera = v.cameras.get(a.camera);
-        camera.is_some_and(|c| c.hung_over(since, until).any(|h| sees_there(&v, c, &h, query.place)))
+        camera.is_some_and(|c| c.hung_over(from, to).any(|h| sees_there(&v, c, &h, query.place)))
     };
     let store = app.library.store();
     let open = AlarmQuery { cameras: Some(cameras.clone()), open: true, limit: OPEN_MAX, ..AlarmQuery::default() };
@@ -149,8 +154,7 @@ fn sees_there(v: &Viewer, camera: &Camera, hung: &Hung<'_>, place: Option<PlaceI
 async fn alarm(app: &App, caller: &Caller, id: Ulid) -> ApiResult<Alarm> {
     let nothing = || ApiError::not_found("alarm").because("unknown_alarm");
     let alarm = app.library.store().alarm(id).await?.ok_or_else(nothing)?;
-    let span =
-        Span { from: alarm.since, to: alarm.until.unwrap_or(UnixMillis::now()).max(UnixMillis(alarm.since.0 + 1)) };
+    let span = alarm_span(alarm.since, alarm.until, UnixMillis::now());
     // One that went on while the camera was moved is a matter of both places.
     match viewer(&app.patrol, caller).footage(alarm.camera, &[Action::HandleAlarm], &span) {
         Ok(_) => Ok(alarm),

@@ -11,14 +11,16 @@ use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
     extract::{Caller, ClientAddr, body_refusal, has_media_type},
-    http::params::{Id, Params},
+    http::{
+        params::{Id, Params},
+        template,
+    },
     patrol::{Patrol, access::Viewer},
     route::{Right, Route, Verb},
 };
 use axum::{
     Json,
     extract::{FromRequest as _, Request, State},
-    http::header,
     response::IntoResponse,
     routing::{get, post},
 };
@@ -205,18 +207,6 @@ fn find_place(v: &Viewer, root: PlaceId, name: &str) -> Result<PlaceId, FaultCod
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct TemplateQuery {
-    #[serde(default)]
-    lang: String,
-}
-
-async fn template(Params(query): Params<TemplateQuery>) -> impl IntoResponse {
-    let english = query.lang.starts_with("en");
-    let name = if english { "cameras.csv" } else { "%E6%91%84%E5%83%8F%E6%9C%BA.csv" };
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}")),
-    ];
-    (headers, csv::template(english))
+async fn template(Params(language): Params<template::Language>) -> impl IntoResponse {
+    template::file(&language, ("cameras.csv", "%E6%91%84%E5%83%8F%E6%9C%BA.csv"), csv::template)
 }
