@@ -33,6 +33,12 @@ const COUNTS = [
   [/^ℹ (?:fail|cancelled) (\d+)/, (found) => [0, found[1]]],
 ];
 
+/** How the runners name what failed. Node does so again at its end, each with the error in the lines below. */
+const FAILURES = [/^✖ (?!failing tests)(.+) \([\d.]+ms\)$/, /^test (\S+) \.\.\. FAILED$/, /^\s*FAIL\s+(.+)$/];
+/** How much of what is said below a failure is said again at the very end, without the stack. */
+const ERROR_LINES = 8;
+const ERROR_CHARS_MAX = 400;
+
 const plain = (line) => line.replace(/\x1b\[[0-9;]*m/g, "");
 
 /** Runs one step, shows what it prints, and returns what it counted. */
@@ -41,13 +47,19 @@ async function runStep(name, command) {
   const child = spawn("bash", ["-c", command], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, CARGO_TERM_COLOR: "never", NO_COLOR: "1" } });
   let passed = 0;
   let failed = 0;
+  /** What failed → the lines below the last time that it was named. */
+  const failures = new Map();
   for (const [stream, out] of [[child.stdout, process.stdout], [child.stderr, process.stderr]]) {
     let rest = "";
+    let below = [];
     stream.on("data", (data) => {
       out.write(data);
       const lines = (rest + data).split("\n");
       rest = lines.pop();
       for (const line of lines.map(plain)) {
+        const failure = FAILURES.map((pattern) => pattern.exec(line)?.[1]).find(Boolean);
+        if (failure) failures.set(failure, (below = []));
+        else if (below.length < ERROR_LINES && line.trim() && !/^\s*at /.test(line)) below.push(line.trim());
         for (const [pattern, numbers] of COUNTS) {
           const found = pattern.exec(line);
           if (found) {
@@ -62,7 +74,7 @@ async function runStep(name, command) {
   const code = await new Promise((ended) => child.on("close", ended));
   if (passed + failed === 0) [passed, failed] = code === 0 ? [1, 0] : [0, 1]; // a check without tests counts as one
   if (code !== 0 && failed === 0) failed = 1; // it broke outside of its tests
-  return { name, passed, failed, seconds: Math.round((Date.now() - started) / 1000) };
+  return { name, passed, failed, failures, seconds: Math.round((Date.now() - started) / 1000) };
 }
 
 const wanted = process.argv.slice(2);
@@ -78,7 +90,7 @@ for (const [name, command, needs = []] of STEPS) {
   const broken = needs.filter((need) => results.some((result) => result.name === need && result.failed > 0));
   if (broken.length > 0) {
     console.log(`\n=== ${name}: not run, it needs ${broken.join(", ")}`);
-    results.push({ name, passed: 0, failed: 1, seconds: 0 });
+    results.push({ name, passed: 0, failed: 1, failures: new Map(), seconds: 0 });
     continue;
   }
   console.log(`\n=== ${name}: ${command}`);
@@ -88,6 +100,9 @@ for (const [name, command, needs = []] of STEPS) {
 console.log("");
 for (const { name, passed, failed, seconds } of results) {
   console.log(`${failed > 0 ? "FAILED" : "ok    "}  ${name.padEnd(10)} ${String(passed).padStart(5)} passed ${String(failed).padStart(3)} failed ${String(seconds).padStart(5)} s`);
+}
+for (const { failures } of results) {
+  for (const [failure, below] of failures) console.log(`${failure}: ${below.join(" ").slice(0, ERROR_CHARS_MAX)}`);
 }
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
 const failed = results.reduce((sum, result) => sum + result.failed, 0);

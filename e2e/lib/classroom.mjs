@@ -35,7 +35,10 @@ export function seesCamera(person, index, { frames = 1, since = 0, within = 60_0
     const video = report.videos.find((one) => mine(one).length >= frames);
     return video && { ...video, frames: mine(video), sound: report.audios, report };
   }, within, {
-    detail: async () => (await person.report()).videos.map((video) => ({ mid: video.mid, decoded: video.decoded, ...pictureFigures(video), delayMs: undefined })),
+    detail: async () => ({
+      ...(await seen(person.page)),
+      videos: (await person.report()).videos.map((video) => ({ mid: video.mid, decoded: video.decoded, ...pictureFigures(video), delayMs: undefined })),
+    }),
   });
 }
 
@@ -45,7 +48,7 @@ export async function hears(person, { beeps = 2, since = 0, within = 60_000 } = 
     const { audios } = await person.report();
     const heard = audios.map((audio) => ({ ...audio, beeps: audio.beeps.filter((at) => at >= since) }));
     return heard.find((audio) => audio.beeps.length >= beeps);
-  }, within, { detail: async () => (await person.report()).audios.map(({ mid, chunks, beeps }) => ({ mid, chunks, beeps: beeps.length })) });
+  }, within, { detail: async () => ({ ...(await seen(person.page)), audios: (await person.report()).audios.map(({ mid, chunks, beeps }) => ({ mid, chunks, beeps: beeps.length })) }) });
 }
 
 /** The page says that the lesson is being recorded. */
@@ -74,9 +77,15 @@ export async function setUpScreen({ page }, server, code, name) {
   await page.getByRole("button", { name: "就用这个名字" }).click();
 }
 
+/** What stands on a page, and what its browser thinks of the network: for failures. */
+async function seen(page) {
+  const told = await page.evaluate(async () => ({ online: navigator.onLine, peers: await window.lecternProbe?.peers(), text: document.body.innerText }));
+  return { ...told, text: told.text.replace(/\s+/g, " ").slice(0, 300) };
+}
+
 /** Waits until the page shows all of these texts. */
 export async function says({ page, name }, ...texts) {
-  for (const text of texts) await until(`${name}'s page says “${text}”`, () => page.getByText(text).first().isVisible());
+  for (const text of texts) await until(`${name}'s page says “${text}”`, () => page.getByText(text).first().isVisible(), 30_000, { detail: () => seen(page) });
 }
 
 /** Teacher: ends the class for all, and says yes. */

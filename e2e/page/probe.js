@@ -1,7 +1,7 @@
 // Runs inside a page, before its own scripts: reads the marked strip of every decoded video frame that the page receives,
 // and finds the beeps in every received sound track. It only listens in; the page notices nothing.
 //
-// `window.lecternProbe` = { report(), reset(), stats(), watchConcealment(), clickedAt, connections }.
+// `window.lecternProbe` = { report(), reset(), peers(), stats(), watchConcealment(), clickedAt, connections }.
 
 (() => {
   const RECORDS_MAX = 30_000; // twenty minutes at 25 frames per second
@@ -143,6 +143,9 @@
     };
     await look();
   };
+
+  /** In what state each live peer connection is, and from where it looks for a path: for failures. */
+  probe.peers = async () => (await probe.stats()).map(({ state, rows }) => [state, ...rows.filter((row) => row.type === "local-candidate").map((row) => row.address)].join(" "));
 
   /** Plain figures of every live peer connection, from getStats. */
   probe.stats = async () => {

@@ -102,6 +102,20 @@ test("where UDP is blocked, the page says so and what to do; chat and hands work
   figures.unblockedMs = Math.round(frames[0][3] - opened);
   await until("the words are gone", async () => !(await student.page.getByText("网络拦截了 UDP").first().isVisible()));
   await student.context.close();
+});
+
+test("where the browser itself may not use UDP, the page says that, and not that the network is to blame", { skip }, async () => {
+  const forbidden = await Browser.launch({ executablePath: Lines.chromiumIn(NETWORK), flags: ["--webrtc-ip-handling-policy=disable_non_proxied_udp"] });
+  try {
+    const student = await forbidden.person("小刚", { source: sourceOf(3), ignoreHTTPSErrors: true });
+    await enter(student, server, world.lesson.code, { name: "小刚" });
+    await says(student, "画面和声音传不过来：这个浏览器没有网络可供 WebRTC 使用。", "请停用禁止 WebRTC 的扩展");
+    await student.page.getByRole("button", { name: "举手" }).click();
+    await until("the teacher's page shows the hand", () => teacher.page.getByRole("button", { name: "请 小刚 发言" }).first().isVisible());
+    assert.deepEqual(student.faults, []);
+  } finally {
+    await forbidden.close({ failed: failed(), suite: "network" });
+  }
   await endClass(teacher);
 });
 

@@ -1,5 +1,6 @@
 /** The sending and the receiving connection against a server that refuses, stays away, comes back. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { CONNECT_MS_MAX } from "../src/media/peer";
 import { Receiver, type ReceiverPort } from "../src/media/receiver";
 import { Sender } from "../src/media/sender";
 import type { PublishLine } from "../src/protocol/generated/index";
@@ -105,6 +106,27 @@ test("a new connection takes over only once it is agreed on", async () => {
   await receiver.connect();
   expect(receiver.pc).not.toBe(first);
   expect((first as unknown as FakePeer).connectionState).toBe("closed");
+});
+
+test("a browser that is given no network is told of, and asked again in case it has one by then", async () => {
+  vi.useFakeTimers();
+  try {
+    FakePeer.networks = false;
+    const { told, receiver } = receiving();
+    await receiver.connect();
+    expect(told).toEqual(["offered", "ready"]);
+    vi.advanceTimersByTime(CONNECT_MS_MAX);
+    expect(told.slice(2)).toEqual(["stuck"]);
+    vi.advanceTimersByTime(CONNECT_MS_MAX);
+    expect(told.slice(3)).toEqual(["lost"]);
+    FakePeer.networks = true;
+    await receiver.connect();
+    expect(told.at(-1)).toBe("connected");
+    vi.advanceTimersByTime(CONNECT_MS_MAX * 3);
+    expect(told.at(-1)).toBe("connected");
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("hung up, it carries nothing and can connect anew", async () => {

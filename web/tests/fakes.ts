@@ -53,6 +53,9 @@ export class FakePeer extends EventTarget {
   iceConnectionState = "new";
   signalingState = "stable";
   localDescription: { sdp: string } | null = null;
+  remoteDescription: { sdp: string } | null = null;
+  /** A browser that is given no network stays as it is. */
+  static networks = true;
   lines: FakeLine[] = [];
   /** When a packet came last, as the browser's own counters would say. */
   heardAt = 0;
@@ -83,8 +86,10 @@ export class FakePeer extends EventTarget {
   }
   async setRemoteDescription(): Promise<void> {
     this.signalingState = "stable";
+    this.remoteDescription = { sdp: "answer" };
+    this.dispatchEvent(new Event("signalingstatechange"));
     for (const line of this.lines) line.currentDirection = line.direction;
-    if (this.connectionState === "new") this.become("connected");
+    if (FakePeer.networks && this.connectionState === "new") this.become("connected");
   }
   become(state: RTCPeerConnectionState): void {
     this.connectionState = state;
@@ -180,6 +185,7 @@ export interface FakeBrowser {
 export function fakeBrowser(): FakeBrowser {
   FakePeer.all = [];
   FakePeer.offerFails = null;
+  FakePeer.networks = true;
   FakeSocket.all = [];
   const devices = new FakeDevices();
   Object.defineProperty(navigator, "mediaDevices", { value: devices, configurable: true });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DEAD_AFTER_MS, DIAL_MS_MAX, PAUSES_MS, PING_AFTER_MS, Redial } from "../src/protocol/redial";
+import { DEAD_AFTER_MS, DIAL_MS_MAX, OFFLINE_MS, PAUSES_MS, PING_AFTER_MS, Redial } from "../src/protocol/redial";
 
 const steady = () => 0; // no shortening: the longest pauses
 
@@ -88,6 +88,16 @@ test("a new network dials at once when waiting and asks at once when connected",
   const up = connected();
   expect(up.handle(9_000, { type: "online" })).toBe("ping");
   expect(up.tick(up.wakeAt ?? 0)).toBe("hang_up"); // nothing heard in 1.5 s
+});
+
+test("a browser that never says that the network is back is not believed for ever", () => {
+  const r = connected();
+  r.handle(0, { type: "failed" });
+  r.handle(10, { type: "offline" });
+  expect(r.wakeAt).toBe(10 + OFFLINE_MS);
+  expect(r.tick(10 + OFFLINE_MS)).toBe("dial");
+  r.handle(6_000, { type: "failed" });
+  expect(r.state).toBe("waiting");
 });
 
 test("after stop nothing happens any more", () => {

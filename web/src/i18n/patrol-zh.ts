@@ -40,7 +40,7 @@ export const patrolZh: PatrolWords = {
   wall: {
     title: "巡查墙", leave: "离开巡查墙", tree: "摄像机", sizes: "画面数", tilesOf: (n) => `${n} 画面`, tileNo: (n) => `第 ${n} 格`, layouts: "布局", noLayouts: "还没有保存过布局。", saveAs: "存为新布局", saveOver: (name) => `保存“${name}”`, rename: "改名", layoutName: "布局名称", layoutSaved: (name) => `已保存“${name}”`, layoutDeleted: (name) => `已删除“${name}”`, clearAll: "清空所有画面", cleared: "已清空所有画面",
     overview: "总览", overviewEnd: "回到巡查墙", previousPage: "上一页", nextPage: "下一页", full: "全屏", secondScreen: "打开另一块屏幕", tooMany: (n) => `共 ${n} 台摄像机，只显示前 64 台。用“总览”可分页查看全部。`, replaysMax: (n) => `同时回看最多 ${n} 路：请减少画面，或只选一路。`,
-    reconnecting: "正在重新连接", offline: "没有网络", blocked: "没有画面：UDP 被拦截", blockedLead: "网络不放行到本服务器的 UDP，请联系网络管理员放行。", playSound: "播放声音",
+    reconnecting: "正在重新连接", offline: "没有网络", blocked: "没有画面：UDP 被拦截", blockedLead: "网络不放行到本服务器的 UDP，请联系网络管理员放行。", forbidden: "没有画面：浏览器禁用了 WebRTC", forbiddenLead: "这个浏览器没有网络可供 WebRTC 使用，请停用禁止 WebRTC 的扩展，或换一个浏览器。", playSound: "播放声音",
     keysTitle: "巡查墙快捷键",
     keys: { "← ↑ → ↓": "移动选择", "1 … 7": "1、4、9、16、25、36、64 画面", "8 9": "第一、第二个布局", Enter: "放大 / 还原", Space: "轮巡暂停 / 继续；录像暂停 / 播放", PageUp: "上一页", PageDown: "下一页", S: "抓图", M: "听这个画面的声音", F: "全屏", B: "回看一分钟", "Shift B": "全部画面回看一分钟", L: "回到实时", A: "确认最新的告警", T: "摄像机列表", R: "告警栏", "/": "搜索摄像机", Delete: "清空这一格", "?": "显示这张表" },
   },

@@ -5,15 +5,22 @@ const CONFIGURATION: RTCConfiguration = { bundlePolicy: "max-bundle", rtcpMuxPol
 
 /** A path that is `disconnected` often comes back within a second (a Wi-Fi hand-over); after that a new one is quicker. */
 const DISCONNECTED_MS_MAX = 1_500;
-/** A path that has not come about by then is reported: probably no UDP. */
-const CONNECT_MS_MAX = 6_000;
+/**
+ * A path that has not come about by then is reported: probably no UDP. A browser that is given no network at all (a policy or an
+ * extension that forbids UDP; a list of networks that missed a change of address) has nothing to try: it stays `new`, fails
+ * never, and after as long again another connection looks for networks afresh.
+ */
+export const CONNECT_MS_MAX = 6_000;
+
+/** What keeps media away: the network lets no UDP through, or the browser was given none to use. */
+export type Obstacle = "udp" | "browser";
 
 export interface PeerEvents {
   connected(): void;
   /** The path is gone for good; a new connection is needed. Told once per loss. */
   lost(): void;
   /** No path came about in time; it may still come. */
-  stuck(): void;
+  stuck(obstacle: Obstacle): void;
 }
 
 export function makePeer(events: PeerEvents): RTCPeerConnection {
@@ -28,16 +35,24 @@ export function makePeer(events: PeerEvents): RTCPeerConnection {
     told = true;
     events.lost();
   };
+  const expectPath = (): void => {
+    stuckTimer ??= setTimeout(() => {
+      stuckTimer = undefined;
+      if (pc.connectionState !== "connecting" && pc.connectionState !== "new") return;
+      const idle = pc.connectionState === "new";
+      events.stuck(idle ? "browser" : "udp");
+      if (idle) stuckTimer = setTimeout(() => pc.connectionState === "new" && lost(), CONNECT_MS_MAX);
+    }, CONNECT_MS_MAX);
+  };
   const look = (): void => {
     clearTimeout(lostTimer);
     switch (pc.connectionState) {
       case "connecting":
-        stuckTimer ??= setTimeout(() => {
-          if (pc.connectionState === "connecting") events.stuck();
-        }, CONNECT_MS_MAX);
+        expectPath();
         break;
       case "connected":
         clearTimeout(stuckTimer);
+        stuckTimer = undefined;
         told = false; // it came back by itself before anyone replaced it
         events.connected();
         break;
@@ -53,6 +68,10 @@ export function makePeer(events: PeerEvents): RTCPeerConnection {
     }
   };
   pc.addEventListener("connectionstatechange", look);
+  pc.addEventListener("signalingstatechange", () => {
+    if (pc.signalingState === "stable" && pc.remoteDescription && pc.connectionState === "new") expectPath();
+    if (pc.signalingState === "closed") clearTimeout(stuckTimer);
+  });
   // Firefox reports a dead path on the ICE state first.
   pc.addEventListener("iceconnectionstatechange", () => {
     if (pc.iceConnectionState === "failed") lost();

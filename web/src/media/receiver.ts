@@ -5,7 +5,7 @@
  */
 import { setVideoPreferences } from "./codecs";
 import { pairStreams } from "./lines";
-import { makePeer } from "./peer";
+import { makePeer, type Obstacle } from "./peer";
 import { setSpeaker } from "./level";
 
 export interface ReceiverPort {
@@ -16,7 +16,7 @@ export interface ReceiverPort {
   ready(): void;
   connected(): void;
   lost(): void;
-  stuck(): void;
+  stuck(obstacle: Obstacle): void;
   refused(error: unknown): void;
   /** The browser wants a gesture before it plays sound; `false` once it plays. */
   soundBlocked(blocked: boolean): void;
@@ -119,7 +119,7 @@ export class Receiver {
     const pc: RTCPeerConnection = makePeer({
       connected: () => current() && this.port.connected(),
       lost: () => current() && this.port.lost(),
-      stuck: () => current() && this.port.stuck(),
+      stuck: (obstacle) => current() && this.port.stuck(obstacle),
     });
     try {
       for (let i = 0; i < this.counts.audio; i++) pc.addTransceiver("audio", { direction: "recvonly" });

@@ -4,7 +4,7 @@
  */
 import type { PublishLine, TrackSource } from "../protocol/generated/index";
 import { cameraLayers, MICROPHONE_BITRATE, SCREEN_AUDIO_BITRATE, SCREEN_LAYERS, setVideoPreferences, tuneOpusAnswer } from "./codecs";
-import { makePeer } from "./peer";
+import { makePeer, type Obstacle } from "./peer";
 
 export interface SenderPort {
   /** Hands the offer to the server; gives back its answer and the tracks in the order of the lines. */
@@ -13,7 +13,7 @@ export interface SenderPort {
   connected(): void;
   /** The path is gone; `restart` makes a new one. */
   lost(): void;
-  stuck(): void;
+  stuck(obstacle: Obstacle): void;
   /** The server would not have it. */
   refused(error: unknown): void;
 }
@@ -130,7 +130,7 @@ export class Sender {
       pc: makePeer({
         connected: () => current(connection) && this.port.connected(),
         lost: () => current(connection) && this.port.lost(),
-        stuck: () => current(connection) && this.port.stuck(),
+        stuck: (obstacle) => current(connection) && this.port.stuck(obstacle),
       }),
     };
     return connection;

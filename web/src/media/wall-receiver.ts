@@ -5,7 +5,7 @@
  */
 import { setVideoPreferences } from "./codecs";
 import { delayOf, inboundCounts, type Delay, type InboundCounts } from "./delay";
-import { makePeer } from "./peer";
+import { makePeer, type Obstacle } from "./peer";
 
 export interface WallReceiverPort {
   offer(sdp: string): Promise<string>;
@@ -13,7 +13,7 @@ export interface WallReceiverPort {
   ready(): void;
   connected(): void;
   lost(): void;
-  stuck(): void;
+  stuck(obstacle: Obstacle): void;
   refused(error: unknown): void;
   soundBlocked(blocked: boolean): void;
 }
@@ -62,7 +62,7 @@ export class WallReceiver {
     const pc = makePeer({
       connected: () => current() && this.port.connected(),
       lost: () => current() && this.port.lost(),
-      stuck: () => current() && this.port.stuck(),
+      stuck: (obstacle) => current() && this.port.stuck(obstacle),
     });
     try {
       const audio = pc.addTransceiver("audio", { direction: "recvonly" });

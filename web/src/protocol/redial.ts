@@ -25,6 +25,8 @@ export const DIAL_MS_MAX = 5_000;
 /** Silence after which the line is asked, and after which it is taken for dead. */
 export const PING_AFTER_MS = 2_000;
 export const DEAD_AFTER_MS = 7_000;
+/** A browser that says that there is no network may be wrong, or never say that it is back: so often it is tried all the same. */
+export const OFFLINE_MS = 5_000;
 
 export class Redial {
   state: RedialState = "idle";
@@ -63,7 +65,7 @@ export class Redial {
         // The browser says there is no network at all. A connection may survive a short one, so it is not hung up.
         if (this.state === "waiting") {
           this.state = "offline";
-          this.wakeAt = null;
+          this.wakeAt = now + OFFLINE_MS;
         }
         return null;
       case "online":
@@ -88,6 +90,7 @@ export class Redial {
     if (this.wakeAt === null || now < this.wakeAt) return null;
     switch (this.state) {
       case "waiting":
+      case "offline":
         return this.#dial(now);
       case "dialing":
         this.#pause(now);

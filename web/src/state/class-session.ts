@@ -481,9 +481,9 @@ export class ClassSession {
         return answer;
       },
       unpublish: (track) => void this.say({ type: "unpublish", track }),
-      connected: () => this.store.commit({ mediaBlocked: false }),
+      connected: () => this.store.commit({ mediaBlocked: null }),
       lost: () => this.store.get().link.state === "up" && void sender.restart().catch(() => undefined),
-      stuck: () => this.store.commit({ mediaBlocked: true }),
+      stuck: (mediaBlocked) => this.store.commit({ mediaBlocked }),
       refused: (error) => this.#mediaRefused(error, () => sender === this.#sender && void sender.restart().catch(() => undefined)),
     });
     return sender;
@@ -502,14 +502,14 @@ export class ClassSession {
       },
       ready: () => this.store.commit({ placement: this.store.get().placement + 1 }),
       connected: () => {
-        this.store.commit({ receiving: true, mediaBlocked: false });
+        this.store.commit({ receiving: true, mediaBlocked: null });
         this.#viewing.renew();
       },
       lost: () => {
         this.store.commit({ receiving: false });
         if (this.store.get().link.state === "up") void receiver.connect();
       },
-      stuck: () => this.store.commit({ mediaBlocked: true }),
+      stuck: (mediaBlocked) => this.store.commit({ mediaBlocked }),
       refused: (error) => this.#mediaRefused(error, () => void receiver.connect()),
       soundBlocked: (soundBlocked) => this.store.commit({ soundBlocked }),
     });

@@ -1,6 +1,7 @@
 /** Everything the class page shows, in one store: the room as the server told it, the devices as the browser told them. */
 import type { CloseReason, RefusalCode } from "../protocol/generated/index";
 import type { DeviceFault } from "../media/faults";
+import type { Obstacle } from "../media/peer";
 import type { LineQuality } from "../media/stats";
 import type { RoomState } from "./room";
 
@@ -50,7 +51,7 @@ export interface ClassState {
   /** Whether the receiving connection carries media. */
   receiving: boolean;
   /** Whether no UDP path came about although the socket is up. */
-  mediaBlocked: boolean;
+  mediaBlocked: Obstacle | null;
   /** The key of the picture that the viewer chose to see large. */
   pinned: string | null;
   /** Counts changes of which line shows which track. */
@@ -77,7 +78,7 @@ export const initialClassState = (): ClassState => ({
   soundBlocked: false,
   audioOnly: false,
   receiving: false,
-  mediaBlocked: false,
+  mediaBlocked: null,
   pinned: null,
   placement: 0,
   up: null,

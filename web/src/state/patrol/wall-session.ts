@@ -20,7 +20,7 @@ export interface WallLink {
   since: number | null;
   code: string | null;
   /** Whether pictures come through: the peer connection. */
-  media: "connecting" | "up" | "blocked";
+  media: "connecting" | "up" | "blocked" | "forbidden";
   watermark: string;
   soundBlocked: boolean;
 }
@@ -118,7 +118,7 @@ export class WallSession {
       },
       connected: () => this.#link({ media: "up" }),
       lost: () => this.#lostPeer(),
-      stuck: () => this.#link({ media: "blocked" }),
+      stuck: (obstacle) => this.#link({ media: obstacle === "browser" ? "forbidden" : "blocked" }),
       refused: () => this.#lostPeer(),
       soundBlocked: (soundBlocked) => this.#link({ soundBlocked }),
     });
@@ -315,7 +315,8 @@ export class WallSession {
   }
 
   #lostPeer(): void {
-    this.#link({ media: "connecting" });
+    // What keeps pictures away is said until they come: the next try meets the same.
+    if (this.store.get().link.media === "up") this.#link({ media: "connecting" });
     clearTimeout(this.#peerTimer);
     this.#peerTimer = setTimeout(() => {
       if (this.#welcomed && !this.#over) void this.#receiver.connect();

@@ -24,7 +24,7 @@ export function banners(session: ClassSession, state: ClassState): TemplateResul
     ${room?.recording === "failed" && room.role === "teacher" && !state.alarmSeen
       ? html`<div data-banner="recording">${wordsNote(t.room.recFailedLead, { tone: "bad", actions: html`<button class="btn small" @click=${() => session.seeAlarm()}>${t.common.dismiss}</button>` })}</div>`
       : nothing}
-    ${state.mediaBlocked && link.state === "up" ? wordsNote(t.room.mediaBlocked) : nothing}
+    ${state.mediaBlocked && link.state === "up" ? wordsNote(state.mediaBlocked === "browser" ? t.room.mediaForbidden : t.room.mediaBlocked) : nothing}
     ${refusal
       ? wordsNote(t.refusals[refusal.code] ?? t.refusals.unknown, { code: refusal.code, actions: html`${refusal.code === "bad_offer" ? html`<button class="btn small" @click=${() => location.reload()}>${t.common.reload}</button>` : nothing}<button class="btn small" @click=${() => session.dismissRefusal()}>${t.common.dismiss}</button>` })
       : nothing}

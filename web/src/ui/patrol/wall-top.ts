@@ -111,6 +111,7 @@ function pager(page: number, pages: number, a: TopActions): TemplateResult {
 function linkPart(s: TopState, a: TopActions): TemplateResult | typeof nothing {
   const { link } = s;
   if (link.phase === "lost" || link.phase === "offline") return html`<span class="badge live" role="status">${link.phase === "offline" ? p.wall.offline : p.wall.reconnecting} <span class="num">${link.since === null ? "" : lasting(Date.now() - link.since)}</span></span>`;
+  if (link.phase === "up" && link.media === "forbidden") return html`<span class="badge live" role="status" title=${p.wall.forbiddenLead}>${p.wall.forbidden}</span>`;
   if (link.phase === "up" && link.media === "blocked") return html`<span class="badge live" role="status" title=${p.wall.blockedLead}>${p.wall.blocked}</span>`;
   if (link.soundBlocked && s.wall.sound) return html`<button class="btn small" @click=${a.unblock}>${p.wall.playSound}</button>`;
   return nothing;
