@@ -27,6 +27,11 @@ impl Backoff {
         self.failures = 0;
     }
 
+    /// Whether it failed more than once since it worked.
+    pub(crate) fn is_long(&self) -> bool {
+        self.failures > 1
+    }
+
     /// How long to wait after this failure: the full wait or up to a quarter less.
     pub(crate) fn next(&mut self, fault: &Fault) -> Duration {
         let (first, max) = match fault {
@@ -50,8 +55,9 @@ mod tests {
         let waits: Vec<u64> = (0..12).map(|_| b.next(&Fault::Unreachable).as_millis() as u64).collect();
         let full = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000, 30_000];
         assert!(waits.iter().zip(full).all(|(w, f)| (f * 3 / 4..=f).contains(w)), "{waits:?}");
+        assert!(b.is_long());
         b.worked();
-        assert!(b.next(&Fault::Closed) <= FIRST);
+        assert!(b.next(&Fault::Closed) <= FIRST && !b.is_long());
     }
 
     proptest! {

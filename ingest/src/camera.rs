@@ -228,6 +228,11 @@ impl Camera {
         if stream == CameraStream::Sub { &mut self.sub } else { &mut self.main }
     }
 
+    /// The session that does not bring `stream`.
+    fn other(&mut self, stream: CameraStream) -> &mut Driver {
+        if stream == CameraStream::Sub { &mut self.main } else { &mut self.sub }
+    }
+
     fn event(&mut self, stream: CameraStream, event: Event, now: Stamp) {
         match event {
             Event::Connecting => {}
@@ -248,7 +253,9 @@ impl Camera {
                     driver.pause(until);
                 }
                 if !flowed && feed.flows() {
-                    driver.worked();
+                    if driver.worked() {
+                        self.other(stream).hurry(now.at);
+                    }
                     self.refresh(now);
                 }
             }

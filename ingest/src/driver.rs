@@ -109,6 +109,10 @@ pub(crate) struct Driver {
     pub(crate) fault: Option<Fault>,
     asked_at: Option<Instant>,
     pause: Option<Instant>,
+    /// Media of this session came.
+    brought: bool,
+    /// What is being tried began before the camera was known to be there: if it fails, it is tried once more at once.
+    again: bool,
 }
 
 impl Driver {
@@ -126,6 +130,8 @@ impl Driver {
             fault: None,
             asked_at: None,
             pause: None,
+            brought: false,
+            again: false,
         }
     }
 
@@ -168,6 +174,7 @@ impl Driver {
                     self.phase = Phase::Playing(Box::new(session));
                     self.up_since = Some(Instant::now());
                     self.asked_at = None;
+                    (self.brought, self.again) = (false, false);
                     metrics::counter!("lectern_ingest_sessions_total").increment(1);
                     Event::Up(Box::new(offer))
                 }
@@ -211,10 +218,26 @@ impl Driver {
         }
     }
 
-    /// Media came.
-    pub(crate) fn worked(&mut self) {
+    /// Media came. Whether it is the first of this session: the camera is there.
+    pub(crate) fn worked(&mut self) -> bool {
         self.backoff.worked();
         self.fault = None;
+        !std::mem::replace(&mut self.brought, true)
+    }
+
+    /// The camera's other session came up: what waits since connections failed time and again need not wait any longer. How long it
+    /// waits after the next failure stays as it was; a first wait is short, and left alone, so that two sessions of which the camera
+    /// has room for one don't drive each other on.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Waiting(until)
+                if self.backoff.is_long() && self.fault.as_ref().is_some_and(Fault::is_of_connection) =>
+            {
+                *until = now.min(*until);
+            }
+            Phase::Connecting(_) if self.backoff.is_long() => self.again = true,
+            _ => {}
+        }
     }
 
     /// Reads nothing until then: the camera floods.
@@ -256,6 +279,7 @@ impl Driver {
     pub(crate) async fn leave(&mut self) {
         self.up_since = None;
         self.fault = None;
+        self.again = false;
         if let Phase::Playing(session) = std::mem::replace(&mut self.phase, Phase::Resting) {
             session.leave().await;
         }
@@ -263,7 +287,10 @@ impl Driver {
 
     /// Ends the session for a fault; the next one is planned.
     fn down(&mut self, fault: Fault) -> Event {
-        let wait = self.backoff.next(&fault);
+        let mut wait = self.backoff.next(&fault);
+        if std::mem::take(&mut self.again) && fault.is_of_connection() {
+            wait = Duration::ZERO;
+        }
         let over = std::mem::replace(&mut self.phase, Phase::Waiting(Instant::now() + wait));
         // A camera that sends datagrams must be told; one that is gone is not waited for.
         if let Phase::Playing(session) = over

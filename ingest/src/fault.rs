@@ -104,6 +104,11 @@ impl Fault {
         }
     }
 
+    /// Whether the connection failed, and not what was asked over it: a camera that is there again may well answer.
+    pub(crate) const fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Timeout(_) | Self::Reset | Self::Closed)
+    }
+
     /// A short name for metrics: of these there are few.
     #[must_use]
     pub const fn label(&self) -> &'static str {

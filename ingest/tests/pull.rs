@@ -2,16 +2,18 @@
 
 mod support;
 
-use lectern_ingest::{CameraState, Transport};
+use lectern_ingest::{CameraState, CameraStatus, Transport};
 use lectern_media::{
     CameraStream,
     tap::{AbsenceCause, TapEvent},
 };
 use std::sync::atomic::Ordering::Relaxed;
 use support::{
-    camera::{FakeCamera, PPS, SPS},
+    PATIENCE,
+    camera::{FakeCamera, PPS, SPS, Step},
     listen::{Bench, config},
 };
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_camera_is_archived_shown_and_watched() {
@@ -143,6 +145,59 @@ async fn a_reconnect_ends_and_starts_the_same_track_behind_an_absence() {
     bench.status(id, "back", |s| s.reconnects == 1 && s.state == CameraState::Live).await;
     bench.flows(id, 10).await;
     assert_eq!(bench.course(id), "started parameters packets absent(CameraSilent) ended started parameters packets");
+}
+
+/// Its sound came seconds after its picture when a camera's port was closed for a while.
+#[tokio::test]
+async fn a_session_that_waits_after_failed_connections_tries_when_the_other_comes_up() {
+    let (bench, main, sub) = (Bench::start(), FakeCamera::start(1).await, FakeCamera::start(2).await);
+    *main.control.close_at.lock() = Some(Step::Accept);
+    let config = config(main.url("main"), Some(sub.url("sub")));
+    let id = config.id;
+    bench.ingest.put(config);
+    bench.until("a long wait", || main.control.connections.load(Relaxed) >= 3).await;
+    // Its own waits would take more than a minute for as many tries.
+    let tries = async {
+        for nth in 1..=7 {
+            bench.until("the substream plays", || sub.control.plays.load(Relaxed) >= nth).await;
+            let before = main.control.connections.load(Relaxed);
+            sub.control.cut.store(true, Relaxed);
+            bench.until("the main stream is tried", || main.control.connections.load(Relaxed) > before).await;
+        }
+    };
+    assert!(timeout(PATIENCE, tries).await.is_ok(), "{:?}", bench.ingest.status(id));
+    assert!(main.control.connections.load(Relaxed) < 20, "once for each time that it came up");
+    // Once the camera serves it, all of it is back, its sound too.
+    *main.control.close_at.lock() = None;
+    sub.control.cut.store(true, Relaxed);
+    bench.state(id, CameraState::Live).await;
+    bench.until("sound", || !bench.packets(id, CameraStream::Sound).is_empty()).await;
+}
+
+/// Cameras lock accounts.
+#[tokio::test]
+async fn a_refused_password_keeps_its_pause_when_the_other_session_comes_up() {
+    let (bench, main, sub) = (Bench::start(), FakeCamera::start(1).await, FakeCamera::start(2).await);
+    *main.control.close_at.lock() = Some(Step::Accept);
+    let mut config = config(main.url("main"), Some(sub.url("sub")));
+    (config.username, config.password) = ("admin".to_owned(), "wrong".into());
+    let id = config.id;
+    bench.ingest.put(config);
+    bench.until("a long wait", || main.control.connections.load(Relaxed) >= 3).await;
+    *main.control.login.lock() = Some(("admin".to_owned(), "right".to_owned()));
+    *main.control.close_at.lock() = None;
+    bench.until("refused", || main.control.wrong.load(Relaxed) >= 1).await;
+    let refused = |s: &CameraStatus| s.state == CameraState::WrongPassword;
+    bench.status(id, "refused", refused).await;
+    let asked = main.control.connections.load(Relaxed);
+    for _ in 0..3 {
+        let plays = sub.control.plays.load(Relaxed);
+        sub.control.cut.store(true, Relaxed);
+        bench.until("the substream plays", || sub.control.plays.load(Relaxed) > plays).await;
+        let live = |s: &CameraStatus| s.stream(CameraStream::Sub).is_some_and(|s| s.state == CameraState::Live);
+        bench.status(id, "the substream lives", live).await;
+    }
+    assert_eq!(main.control.connections.load(Relaxed), asked);
 }
 
 #[tokio::test]
