@@ -193,6 +193,10 @@ impl Patrol {
             self.0.leaving.lock().iter().filter(|(_, (until, _))| *until <= now).map(|(id, _)| *id).collect();
         for id in over {
             let _alone = self.0.changing.lock().await;
+            // It may have been taken back while we waited.
+            if self.0.leaving.lock().get(&id).is_none_or(|(until, _)| *until > now) {
+                continue;
+            }
             match self.0.library.remove_camera(id, now).await {
                 Ok(_) | Err(StoreError::NotFound) => {
                     self.0.leaving.lock().remove(&id);
@@ -204,9 +208,8 @@ impl Patrol {
         }
     }
 
-    /// Removes a camera; for some seconds that can be taken back.
+    /// Removes a camera; for some seconds that can be taken back. To be called by whoever holds `changing`.
     pub(crate) async fn begin_removal(&self, camera: &Camera, now: UnixMillis) -> Result<(), ApiError> {
-        let _alone = self.0.changing.lock().await;
         // Stopped first: if we die in between, it is there and does not run.
         let off = CameraChange { enabled: Some(false), ..CameraChange::default() };
         self.0.library.change_camera(camera.id, off).await?;
@@ -217,12 +220,13 @@ impl Patrol {
         Ok(())
     }
 
-    /// Takes a removal back.
+    /// Takes a removal back. To be called by whoever holds `changing`.
     pub(crate) async fn end_removal(&self, id: CameraId) -> Result<Camera, ApiError> {
-        let _alone = self.0.changing.lock().await;
-        let (_, enabled) = self.0.leaving.lock().remove(&id).ok_or_else(|| ApiError::not_found("removed camera"))?;
+        let known = self.0.leaving.lock().get(&id).map(|(_, enabled)| *enabled);
+        let enabled = known.ok_or_else(|| ApiError::not_found("removed camera"))?;
         let change = CameraChange { enabled: Some(enabled), ..CameraChange::default() };
         let camera = self.0.library.change_camera(id, change).await?;
+        self.0.leaving.lock().remove(&id);
         self.follow(&camera).await?;
         Ok(camera)
     }

@@ -63,6 +63,8 @@ pub struct Site {
     pub ordered: Mutex<Vec<ExportOrder>>,
     /// While a test holds it, exports are not written, and holds are not let go of.
     pub gate: tokio::sync::Mutex<()>,
+    /// While a test holds it, cameras are neither begun nor ended.
+    pub halt: tokio::sync::Mutex<()>,
 }
 
 impl Site {
@@ -75,10 +77,12 @@ impl Site {
 #[async_trait]
 impl Cameras for Site {
     async fn run(&self, feed: CameraFeed, facts: CameraFacts) -> Result<(), PortError> {
+        let _open = self.halt.lock().await;
         self.running.lock().unwrap().insert(feed.id, (feed, facts));
         Ok(())
     }
     async fn stop(&self, camera: CameraId) {
+        let _open = self.halt.lock().await;
         self.running.lock().unwrap().remove(&camera);
     }
     async fn remove(&self, camera: CameraId) {

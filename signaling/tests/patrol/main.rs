@@ -5,6 +5,7 @@
 mod common;
 mod flow;
 mod forbidden;
+mod gone;
 mod matrix;
 mod moved;
 mod wall;

@@ -234,18 +234,27 @@ async fn create(
     addr: ClientAddr,
     Body(form): Body<CameraForm>,
 ) -> ApiResult<(StatusCode, Json<api::Camera>)> {
-    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
+    to_its_end(async move { created(&app, &caller, addr, form).await }).await
+}
+
+async fn created(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    form: CameraForm,
+) -> ApiResult<(StatusCode, Json<api::Camera>)> {
+    let p = &app.patrol;
+    let alone = p.0.changing.lock().await;
+    let v = viewer(p, caller);
     let Typed { mut camera, password, .. } = typed(p, CameraId::generate(), form)?.complete(None)?;
     may_place(&v, &camera)?;
     camera.password = password.map(|password| seal(p, camera.id, &password)).transpose()?;
-    {
-        let _alone = p.0.changing.lock().await;
-        app.library.create_cameras(vec![camera.clone()]).await?;
-        note(p, &caller, addr, AuditAction::CameraChanged, p.what(camera.id), "added").await?;
-        p.follow(&camera).await?;
-    }
+    app.library.create_cameras(vec![camera.clone()]).await?;
+    note(p, caller, addr, AuditAction::CameraChanged, p.what(camera.id), "added").await?;
+    p.follow(&camera).await?;
+    drop(alone);
     tracing::info!(by = %caller.account, camera = %camera.id, "added a camera");
-    Ok((StatusCode::CREATED, Json(viewer(p, &caller).shown(p, &camera))))
+    Ok((StatusCode::CREATED, Json(viewer(p, caller).shown(p, &camera))))
 }
 
 async fn replace(
@@ -394,9 +403,19 @@ async fn switch(
     Id(id): Id<CameraId>,
     Body(body): Body<CameraSwitch>,
 ) -> ApiResult<Json<api::Camera>> {
+    to_its_end(async move { switched(&app, &caller, addr, id, body).await }).await
+}
+
+async fn switched(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    id: CameraId,
+    body: CameraSwitch,
+) -> ApiResult<Json<api::Camera>> {
     let p = &app.patrol;
     let alone = p.0.changing.lock().await;
-    viewer(p, &caller).living(id, Action::ManageCamera)?;
+    viewer(p, caller).living(id, Action::ManageCamera)?;
     let change = CameraChange { enabled: body.enabled, record: body.record, ..CameraChange::default() };
     let detail = match (body.enabled, body.record) {
         (Some(false), _) => "stopped",
@@ -405,9 +424,9 @@ async fn switch(
         (None, Some(true)) => "recording started",
         (None, None) => return Err(ApiError::new(Code::BadRequest, "say enabled or record")),
     };
-    let changed = change_camera(&app, &caller, addr, id, change, vec![(p.what(id), detail.to_owned())]).await?;
+    let changed = change_camera(app, caller, addr, id, change, vec![(p.what(id), detail.to_owned())]).await?;
     drop(alone);
-    Ok(Json(viewer(p, &caller).shown(p, &changed)))
+    Ok(Json(viewer(p, caller).shown(p, &changed)))
 }
 
 async fn remove(
@@ -416,10 +435,19 @@ async fn remove(
     addr: ClientAddr,
     Id(id): Id<CameraId>,
 ) -> ApiResult<StatusCode> {
+    to_its_end(async move { removed(&app, &caller, addr, id).await }).await
+}
+
+async fn removed(app: &App, caller: &Caller, addr: ClientAddr, id: CameraId) -> ApiResult<StatusCode> {
     let p = &app.patrol;
-    let camera = viewer(p, &caller).living(id, Action::ManageCamera)?;
-    note(p, &caller, addr, AuditAction::CameraChanged, p.what(id), "removed").await?;
-    p.begin_removal(&camera, UnixMillis::now()).await?;
+    // Where it hangs, and that nobody else removed it, stays so until all is done.
+    let _alone = p.0.changing.lock().await;
+    let camera = viewer(p, caller).living(id, Action::ManageCamera)?;
+    note(p, caller, addr, AuditAction::CameraChanged, p.what(id), "removed").await?;
+    if let Err(error) = p.begin_removal(&camera, UnixMillis::now()).await {
+        note(p, caller, addr, AuditAction::CameraChanged, p.what(id), "not done").await?;
+        return Err(error);
+    }
     tracing::info!(by = %caller.account, camera = %id, "removed a camera");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -430,12 +458,18 @@ async fn restore(
     addr: ClientAddr,
     Id(id): Id<CameraId>,
 ) -> ApiResult<Json<api::Camera>> {
+    to_its_end(async move { restored(&app, &caller, addr, id).await }).await
+}
+
+async fn restored(app: &App, caller: &Caller, addr: ClientAddr, id: CameraId) -> ApiResult<Json<api::Camera>> {
     let p = &app.patrol;
-    viewer(p, &caller).camera(id, Action::ManageCamera)?;
+    let alone = p.0.changing.lock().await;
+    viewer(p, caller).camera(id, Action::ManageCamera)?;
     let camera = p.end_removal(id).await?;
-    note(p, &caller, addr, AuditAction::CameraChanged, p.what(id), "restored").await?;
+    note(p, caller, addr, AuditAction::CameraChanged, p.what(id), "restored").await?;
     p.rights_changed();
-    Ok(Json(viewer(p, &caller).shown(p, &camera)))
+    drop(alone);
+    Ok(Json(viewer(p, caller).shown(p, &camera)))
 }
 
 #[derive(Debug, Deserialize)]

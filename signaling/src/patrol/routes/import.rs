@@ -5,7 +5,7 @@
 use super::{
     at_place,
     cameras::{Typed, may_place, seal, typed},
-    note, viewer,
+    note, to_its_end, viewer,
 };
 use crate::{
     app::App,
@@ -69,8 +69,7 @@ async fn import(
     Params(query): Params<ImportQuery>,
     req: Request,
 ) -> ApiResult<Json<ImportResult>> {
-    let (p, v) = (&app.patrol, viewer(&app.patrol, &caller));
-    let place = v.place(id, Action::ImportCameras)?;
+    viewer(&app.patrol, &caller).place(id, Action::ImportCameras)?;
     let csv_types = ["text/csv", "application/csv", "application/vnd.ms-excel"];
     if !csv_types.iter().any(|essence| has_media_type(req.headers(), essence)) {
         return Err(ApiError::new(Code::UnsupportedType, "send the file as text/csv"));
@@ -80,18 +79,33 @@ async fn import(
         Ok(sheet) => sheet,
         Err(faults) => return Ok(Json(refused_sheet(faults))),
     };
+    to_its_end(async move { imported(&app, &caller, addr, id, sheet, query.dry_run).await }).await
+}
+
+async fn imported(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    id: PlaceId,
+    sheet: csv::Sheet,
+    dry_run: bool,
+) -> ApiResult<Json<ImportResult>> {
+    let p = &app.patrol;
+    // The names and codes that are taken stay so until all is done.
     let _alone = p.0.changing.lock().await;
+    let v = viewer(p, caller);
+    let place = v.place(id, Action::ImportCameras)?;
     let (cameras, faults) = read_rows(p, &v, id, sheet);
     if !faults.is_empty() {
         return Ok(Json(refused_sheet(faults)));
     }
     let created = cameras.len() as u32;
-    if query.dry_run {
+    if dry_run {
         return Ok(Json(ImportResult { created, errors: vec![] }));
     }
     app.library.create_cameras(cameras.clone()).await?;
     let detail = format!("imported {created}");
-    note(p, &caller, addr, AuditAction::CameraChanged, at_place(&place), detail).await?;
+    note(p, caller, addr, AuditAction::CameraChanged, at_place(&place), detail).await?;
     for camera in &cameras {
         // They are in the catalogue; one that can't be started says so in its state.
         if let Err(error) = p.follow(camera).await {

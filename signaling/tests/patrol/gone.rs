@@ -1,0 +1,97 @@
+//! Whoever asked goes away in the middle: what was begun comes to its end, in the catalogue, beside it and in the audit log.
+
+use crate::{flow::until, world::World};
+use axum::http::{Method, StatusCode};
+use lectern_auth::CameraGroup;
+use lectern_media::CameraId;
+use lectern_protocol::api::AuditAction;
+use serde_json::{Value, json};
+use std::future::Future;
+
+/// Asks, and goes away when `begun` is so, which it is while the cameras can't be begun or ended.
+async fn ask_and_go<F: Future<Output = bool>>(
+    w: &World,
+    (method, path, body): (Method, &str, Option<Value>),
+    begun: impl FnMut() -> F,
+) {
+    let gate = w.site.halt.lock().await;
+    tokio::select! {
+        answer = w.ask(Some(&w.admin), method, path, body) => panic!("{}", answer.text()),
+        () = until("begun", begun) => {}
+    }
+    // The request is gone; the camera is begun or ended only now.
+    drop(gate);
+}
+
+fn present(w: &World) -> Vec<CameraId> {
+    w.app.library.cameras().present().map(|c| c.id).collect()
+}
+
+async fn running(w: &World, camera: CameraId, want: bool) {
+    until("the camera follows", || async { w.site.running.lock().unwrap().contains_key(&camera) == want }).await;
+}
+
+async fn told(w: &World, camera: CameraId, detail: &str) -> usize {
+    let log = w.log().await;
+    log.iter()
+        .filter(|a| a.action == AuditAction::CameraChanged && a.detail == detail && a.what.camera == Some(camera))
+        .count()
+}
+
+#[tokio::test]
+async fn cameras_that_are_added_run_when_whoever_added_them_goes_away() {
+    let w = World::new().await;
+    let before = present(&w);
+    let new = |w: &World| present(w).into_iter().filter(|id| !before.contains(id)).collect::<Vec<_>>();
+    let form = json!({
+        "place": w.sites[0], "name": "一号", "group": "gate", "code": null, "main_url": "rtsp://10.2.2.2/main",
+        "sub_url": null, "transport": "tcp", "username": "", "password": null, "kbps_max": 4000, "record": true
+    });
+    ask_and_go(&w, (Method::POST, "/api/v1/patrol/cameras", Some(form)), || async { new(&w).len() == 1 }).await;
+    running(&w, new(&w)[0], true).await;
+    assert_eq!(told(&w, new(&w)[0], "added").await, 1);
+    let sheet = Value::String("名称,主码流\n甲,rtsp://10.3.3.1/a\n乙,rtsp://10.3.3.2/a\n".into());
+    let path = format!("/api/v1/patrol/places/{}/cameras/import?dry_run=false", w.sites[0]);
+    ask_and_go(&w, (Method::POST, &path, Some(sheet)), || async { new(&w).len() == 3 }).await;
+    for camera in new(&w) {
+        running(&w, camera, true).await;
+    }
+    until("it is written down", || async { w.log().await.iter().any(|a| a.detail == "imported 2") }).await;
+}
+
+#[tokio::test]
+async fn a_camera_stops_starts_leaves_and_returns_when_whoever_asked_goes_away() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::Gate);
+    let path = format!("/api/v1/patrol/cameras/{camera}");
+    let enabled = || w.app.library.cameras().get(camera).unwrap().enabled;
+    for on in [false, true] {
+        let body = json!({"enabled": on, "record": null});
+        ask_and_go(&w, (Method::PATCH, &path, Some(body)), || async { enabled() == on }).await;
+        running(&w, camera, on).await;
+    }
+    assert_eq!((told(&w, camera, "stopped").await, told(&w, camera, "started").await), (1, 1));
+    ask_and_go(&w, (Method::DELETE, &path, None), || async { !enabled() }).await;
+    running(&w, camera, false).await;
+    assert_eq!(told(&w, camera, "removed").await, 1);
+    let back = format!("{path}/restore");
+    ask_and_go(&w, (Method::POST, &back, None), || async { enabled() }).await;
+    running(&w, camera, true).await;
+    until("it is written down", || async { told(&w, camera, "restored").await == 1 }).await;
+}
+
+#[tokio::test]
+async fn of_two_who_remove_a_camera_one_does_and_it_can_be_taken_back() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::Gate);
+    let path = format!("/api/v1/patrol/cameras/{camera}");
+    let remove = || w.ask(Some(&w.admin), Method::DELETE, &path, None);
+    let (one, two) = tokio::join!(remove(), remove());
+    let mut answers = [one.status, two.status];
+    answers.sort();
+    assert_eq!(answers, [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND]);
+    assert_eq!(told(&w, camera, "removed").await, 1);
+    let back = w.post(&w.admin, &format!("{path}/restore"), json!({})).await;
+    assert_eq!((back.status, &back.json()["enabled"]), (StatusCode::OK, &json!(true)));
+    running(&w, camera, true).await;
+}
