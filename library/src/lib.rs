@@ -30,7 +30,7 @@ pub use model::{
 };
 pub use patrol::{
     Alarm, AlarmChange, AlarmQuery, Authority, Bookmark, By, Camera, CameraChange, Hang, Hold, Hung, Layout,
-    ReleaseFailure, RetentionRule, Separation, Stay, ThresholdsAt, Webhook,
+    ReleaseFailure, RetentionRule, Said, Separation, Stay, ThresholdsAt, Webhook,
 };
 pub use sled_store::SledStore;
 pub use store::Store;

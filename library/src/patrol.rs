@@ -262,10 +262,30 @@ pub struct Alarm {
     /// Who acknowledged it.
     #[serde(default)]
     pub acknowledged: Option<By>,
+    /// Note, of the place where it began.
+    #[serde(default)]
+    pub note: String,
+    /// To whom it was handed over there, by name.
+    #[serde(default)]
+    pub handed_to: Option<Redacted<String>>,
+    /// What was said of it where the camera was moved to while it went on: once for each place and group, so at most
+    /// [`Camera::STAYS_MAX`] times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Said>,
+}
+
+/// What was said of an alarm at another place than that where it began. Each place has words of its own, because the people of one can't
+/// see, and must not change, what those of another wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// Where the camera hung, for those who said it …
+    pub place: PlaceId,
+    /// … and as what.
+    pub group: CameraGroup,
     /// Note.
     #[serde(default)]
     pub note: String,
-    /// To whom it was handed over, by name.
+    /// To whom it was handed over there, by name.
     #[serde(default)]
     pub handed_to: Option<Redacted<String>>,
 }
@@ -273,6 +293,8 @@ pub struct Alarm {
 /// What to change of an alarm; `None` leaves it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AlarmChange {
+    /// Where note and hand-over are said, if that is not where it began: the place, and what the camera was there.
+    pub elsewhere: Option<(PlaceId, CameraGroup)>,
     /// Acknowledged by.
     pub acknowledged: Option<By>,
     /// Note.

@@ -107,7 +107,7 @@ describe("tour", () => {
   });
 });
 
-const alarm = (id: string, camera: string, part: Partial<AlarmItem> = {}): AlarmItem => ({ id, camera, camera_name: camera, place: "p", place_name: "P", group: "exam_room", fault: "frozen", since: 1, until: null, acknowledged_by: null, acknowledged_at: null, note: "", handed_to: null, ...part });
+const alarm = (id: string, camera: string, part: Partial<AlarmItem> = {}): AlarmItem => ({ id, camera, camera_name: camera, place: "p", place_name: "P", group: "exam_room", fault: "frozen", since: 1, until: null, acknowledged_by: null, acknowledged_at: null, note: "", handed_to: null, elsewhere: [], ...part });
 const run = (events: WallEvent[], from: WallState = EMPTY_WALL): WallState => events.reduce(reduce, from);
 
 describe("wall", () => {

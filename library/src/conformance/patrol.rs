@@ -370,13 +370,28 @@ pub(super) async fn alarms(bench: &dyn Bench) {
     assert!(new && second.id != frozen.id, "it begins again");
 
     let (li, zhang) = (by(at(50)), by(at(51)));
-    let change = AlarmChange { acknowledged: Some(li.clone()), note: Some("去看".into()), handed_to: None };
+    let change = AlarmChange { acknowledged: Some(li.clone()), note: Some("去看".into()), ..AlarmChange::default() };
     store.change_alarm(black.id, change).await.unwrap();
     let handed = Some(Redacted("李".into()));
-    let change = AlarmChange { acknowledged: Some(zhang), note: None, handed_to: handed.clone() };
+    let change = AlarmChange { acknowledged: Some(zhang), handed_to: handed.clone(), ..AlarmChange::default() };
     let changed = store.change_alarm(black.id, change).await.unwrap();
     let want = (Some(li), "去看", handed);
     assert_eq!((changed.acknowledged.clone(), changed.note.as_str(), changed.handed_to.clone()), want);
+    // What is said of it at each place to which the camera was moved stands beside that.
+    let there = (PlaceId::generate(), CameraGroup::Gate);
+    let say = |there, note: Option<&str>, to: Option<&str>| {
+        let (note, handed_to) = (note.map(str::to_owned), to.map(|name| Redacted(name.into())));
+        store.change_alarm(black.id, AlarmChange { elsewhere: Some(there), note, handed_to, acknowledged: None })
+    };
+    assert_eq!(say(there, None, None).await.unwrap(), changed, "nothing was said");
+    say(there, Some("换线"), None).await.unwrap();
+    say((there.0, CameraGroup::SealedRoom), Some("已封"), None).await.unwrap();
+    let both = say(there, None, Some("王")).await.unwrap();
+    let said: Vec<_> =
+        both.elsewhere.iter().map(|s| (s.place, s.group, s.note.as_str(), s.handed_to.is_some())).collect();
+    assert_eq!(said, [(there.0, there.1, "换线", true), (there.0, CameraGroup::SealedRoom, "已封", false)]);
+    assert_eq!((&both.note, &both.handed_to), (&changed.note, &changed.handed_to));
+    let changed = both;
     assert!(matches!(store.change_alarm(Ulid::new(), AlarmChange::default()).await, Err(StoreError::NotFound)));
 
     let store = bench.reopened(store).await;

@@ -6,10 +6,11 @@
 use super::{cameras::camera_exists, index::Index, patrol::word, timetable::time, writer::Tx};
 use crate::{
     error::{Result, StoreError},
-    patrol::{Alarm, AlarmChange, AlarmQuery},
+    patrol::{Alarm, AlarmChange, AlarmQuery, Said},
     store::ALARMS_MAX,
 };
-use lectern_media::{CameraId, UnixMillis};
+use lectern_auth::CameraGroup;
+use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::api::HealthFault;
 use ulid::Ulid;
 
@@ -71,8 +72,17 @@ pub(super) fn raise(tx: &mut Tx<'_>, camera: CameraId, fault: HealthFault, since
     }
     let count = prune(tx, ALARMS_MAX)?;
     let id = Ulid::new();
-    let alarm =
-        Alarm { id, camera, fault, since, until: None, acknowledged: None, note: String::new(), handed_to: None };
+    let alarm = Alarm {
+        id,
+        camera,
+        fault,
+        since,
+        until: None,
+        acknowledged: None,
+        note: String::new(),
+        handed_to: None,
+        elsewhere: vec![],
+    };
     tx.put("count/alarm".into(), &(count + 1))?;
     tx.put(open, &id)?;
     tx.put(new_key(since, id), &id)?;
@@ -94,12 +104,33 @@ pub(super) fn clear(tx: &mut Tx<'_>, camera: CameraId, fault: HealthFault, until
 pub(super) fn change(tx: &mut Tx<'_>, id: Ulid, change: AlarmChange) -> Result<Alarm> {
     let mut alarm: Alarm = tx.get(&key(id))?.ok_or(StoreError::NotFound)?;
     alarm.acknowledged = alarm.acknowledged.or(change.acknowledged);
-    if let Some(note) = change.note {
-        alarm.note = note;
+    let (note, handed_to) = match change.elsewhere {
+        None => (&mut alarm.note, &mut alarm.handed_to),
+        Some(there) => {
+            let said = said_at(&mut alarm.elsewhere, there);
+            (&mut said.note, &mut said.handed_to)
+        }
+    };
+    if let Some(new) = change.note {
+        *note = new;
     }
-    alarm.handed_to = change.handed_to.or(alarm.handed_to);
+    if change.handed_to.is_some() {
+        *handed_to = change.handed_to;
+    }
+    // Who only acknowledged it has said nothing.
+    alarm.elsewhere.retain(|said| !said.note.is_empty() || said.handed_to.is_some());
     tx.put(key(id), &alarm)?;
     Ok(alarm)
+}
+
+/// What was said there; nothing so far, if nothing was.
+fn said_at(all: &mut Vec<Said>, (place, group): (PlaceId, CameraGroup)) -> &mut Said {
+    let known = all.iter().position(|said| (said.place, said.group) == (place, group));
+    let at = known.unwrap_or_else(|| {
+        all.push(Said { place, group, note: String::new(), handed_to: None });
+        all.len() - 1
+    });
+    &mut all[at]
 }
 
 pub(super) fn query(index: &Index, query: &AlarmQuery) -> Result<Vec<Alarm>> {

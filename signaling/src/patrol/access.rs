@@ -12,10 +12,14 @@ use crate::{
 };
 use axum::{http::StatusCode, response::Response};
 use lectern_auth::{Action, CameraObject, Decision, Denial, Looker, PlaceNode, PlaceTree, Rights, may_look};
-use lectern_library::{Camera, Hung, library::CameraSet, patrol::group_to_api};
+use lectern_library::{
+    Camera, Hung,
+    library::CameraSet,
+    patrol::{group_from_api, group_to_api},
+};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::{
-    api::{self, AlarmItem, AuditAction, CameraMay, CameraSource, Span},
+    api::{self, AlarmItem, AlarmSaid, AuditAction, CameraMay, CameraSource, Span},
     wall::TileRefusal,
 };
 use std::sync::Arc;
@@ -227,26 +231,38 @@ impl Viewer {
         self.decide_there(camera, &hung.object, Action::ViewCamera).is_allowed()
     }
 
-    /// An alarm as they may know of it: it is a matter of each place where the camera hung while it went on. Who may not see the one where
-    /// it began is told their own place, and neither what was said of it nor who said so, unless that was there.
+    /// Where the camera hung, of those places that they may see, when it first had an alarm that went on from `since` to `until`. None if
+    /// they may see none of them.
     #[must_use]
-    pub fn alarm(&self, alarm: AlarmItem) -> Option<AlarmItem> {
+    pub fn alarm_side<'a>(&self, camera: &'a Camera, since: UnixMillis, until: Option<UnixMillis>) -> Option<Hung<'a>> {
+        let over = alarm_span(since, until, self.now);
+        camera.hung_over(over.from, over.to).find(|h| self.sees_there(camera, h))
+    }
+
+    /// An alarm as they may know of it: it is a matter of each place where the camera hung while it went on. Who may not see the one where
+    /// it began is told their own place and what was said there, and neither what was said where it began nor who said so, unless that
+    /// was there.
+    #[must_use]
+    pub fn alarm(&self, mut alarm: AlarmItem) -> Option<AlarmItem> {
         let camera = self.cameras.get(alarm.camera)?;
-        let over = alarm_span(alarm.since, alarm.until, self.now);
-        let own = camera.hung_over(over.from, over.to).find(|h| self.sees_there(camera, h))?;
+        let own = self.alarm_side(camera, alarm.since, alarm.until)?;
+        let object = |s: &AlarmSaid| CameraObject { id: camera.id, place: s.place, group: group_from_api(s.group) };
+        alarm.elsewhere.retain(|s| self.decide_there(camera, &object(s), Action::ViewCamera).is_allowed());
         if own.from <= alarm.since {
             return Some(alarm);
         }
         let here = |at: &UnixMillis| self.sees_there(camera, &camera.hung_at(*at));
         let acknowledged_by = alarm.acknowledged_by.filter(|_| alarm.acknowledged_at.as_ref().is_some_and(here));
+        let said = alarm.elsewhere.iter().position(|s| object(s) == own.object).map(|at| alarm.elsewhere.remove(at));
+        let (note, handed_to) = said.map_or_else(Default::default, |s| (s.note, s.handed_to));
         Some(AlarmItem {
             place: own.object.place,
             place_name: self.place_name(own.object.place),
             camera_name: own.name.to_owned(),
             group: group_to_api(own.object.group),
             acknowledged_by,
-            note: String::new(),
-            handed_to: None,
+            note,
+            handed_to,
             ..alarm
         })
     }

@@ -15,7 +15,7 @@ use lectern_auth::SealedFor;
 use lectern_library::{Alarm, Camera, CameraChange, Library, StoreError, patrol::group_to_api};
 use lectern_media::{CameraId, UnixMillis};
 use lectern_protocol::{
-    api::{AlarmItem, AuditAction, HealthFault, Span},
+    api::{AlarmItem, AlarmSaid, AuditAction, HealthFault, Span},
     wall::WallMessage,
 };
 use serde_json::json;
@@ -296,12 +296,20 @@ impl Patrol {
         let (cameras, tree) = (self.0.library.cameras(), self.0.library.tree());
         let camera = cameras.get(alarm.camera)?;
         let hung = camera.hung_at(alarm.since);
+        let name = |place| tree.get(place).map(|p| p.name.clone()).unwrap_or_default();
+        let elsewhere = alarm.elsewhere.iter().map(|said| AlarmSaid {
+            place: said.place,
+            place_name: name(said.place),
+            group: group_to_api(said.group),
+            note: said.note.clone(),
+            handed_to: said.handed_to.as_ref().map(|name| name.0.clone()),
+        });
         Some(AlarmItem {
             id: alarm.id,
             camera: alarm.camera,
             camera_name: hung.name.to_owned(),
             place: hung.object.place,
-            place_name: tree.get(hung.object.place).map(|p| p.name.clone()).unwrap_or_default(),
+            place_name: name(hung.object.place),
             group: group_to_api(hung.object.group),
             fault: alarm.fault,
             since: alarm.since,
@@ -310,6 +318,7 @@ impl Patrol {
             acknowledged_at: alarm.acknowledged.as_ref().map(|by| by.at),
             note: alarm.note.clone(),
             handed_to: alarm.handed_to.as_ref().map(|name| name.0.clone()),
+            elsewhere: elsewhere.collect(),
         })
     }
 
@@ -328,6 +337,8 @@ impl Patrol {
                 if !hook.events.is_empty() && !hook.events.contains(&item.fault) {
                     continue;
                 }
+                let mut item = item.clone();
+                item.elsewhere.retain(|said| tree.within(said.place, hook.place));
                 let body = json!({ "event": what, "alarm": item }).to_string().into_bytes();
                 this.0.hooks.lock().push(hook.id, Call { id: Ulid::new(), at: UnixMillis::now(), body });
             }

@@ -281,6 +281,21 @@ async fn an_alarm_is_found_where_the_camera_hung_while_it_went_on() {
     }
     let shown = list(&before).await;
     assert!(shown.iter().any(|a| a["note"] == "王老师换了电源" && a["handed_to"] == "李明"), "{shown:?}");
+    // Who goes on with it there overwrites nothing of that: each place has its own words, and whoever may see both sees both.
+    let own = json!({"acknowledge": null, "note": "镜头已擦", "hand_to": "赵强"});
+    assert_eq!(w.ask(Some(&after), Method::PATCH, &path, Some(own)).await.json()["note"], "镜头已擦");
+    let words = async |who: &Person| {
+        let shown = list(who).await.into_iter().find(|a| a["fault"] == "frozen").unwrap();
+        let beside: Vec<_> = shown["elsewhere"].as_array().unwrap().iter().map(|s| s["note"].clone()).collect();
+        (shown["note"].clone(), shown["handed_to"].clone(), beside)
+    };
+    assert_eq!(words(&before).await, (json!("王老师换了电源"), json!("李明"), vec![]));
+    assert_eq!(words(&after).await, (json!("镜头已擦"), json!("赵强"), vec![]));
+    assert_eq!(words(&w.admin).await, (json!("王老师换了电源"), json!("李明"), vec![json!("镜头已擦")]));
+    let log = w.log().await;
+    let handled = log.iter().filter(|a| a.action == AuditAction::AlarmHandled && a.detail == "handed over");
+    let told: Vec<_> = handled.map(|a| (a.who.login.as_str(), a.what.place)).collect();
+    assert_eq!(told, [("before", Some(w.sites[0])), ("after", Some(w.sites[1]))]);
 }
 
 #[tokio::test]

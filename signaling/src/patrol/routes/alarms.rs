@@ -174,7 +174,13 @@ async fn change(
     let old = alarm(&app, &caller, id).await?;
     let note_text = body.note.map(|text| words::text("note", &text, 0, 500)).transpose()?;
     let handed_to = body.hand_to.map(|name| words::text("hand_to", &name, 1, 60)).transpose()?;
+    // Who may not see where it began says what they say for their own place, and changes nothing of what was said there.
+    let v = viewer(p, &caller);
+    let own = v.cameras.get(old.camera).and_then(|c| v.alarm_side(c, old.since, old.until));
+    let own = own.filter(|h| h.from > old.since);
+    let told_at = own.map_or(old.since, |h| h.from);
     let change = lectern_library::AlarmChange {
+        elsewhere: own.map(|h| (h.object.place, h.object.group)),
         acknowledged: (body.acknowledge == Some(true)).then(|| by(&caller)),
         note: note_text,
         handed_to: handed_to.map(Redacted),
@@ -185,7 +191,7 @@ async fn change(
         (None, None) => "noted",
     };
     let changed = app.library.store().change_alarm(id, change).await?;
-    note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, old.since), detail).await?;
+    note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, told_at), detail).await?;
     p.alarm_news(&changed, "changed");
     let item = p.alarm_item(&changed).and_then(|item| viewer(p, &caller).alarm(item));
     item.map(Json).ok_or_else(|| ApiError::not_found("alarm"))

@@ -63,7 +63,7 @@ export type AlarmChange = {
  */
 acknowledge: boolean | null, 
 /**
- * Note, 0 to 500 characters.
+ * Note, 0 to 500 characters; of the caller's place, if the alarm began at another that they may not see.
  */
 note: string | null, 
 /**
@@ -120,13 +120,17 @@ acknowledged_by: string | null,
  */
 acknowledged_at: UnixMillis | null, 
 /**
- * Note.
+ * Note, of the place that is told here.
  */
 note: string, 
 /**
- * To whom it was handed over, by name.
+ * To whom it was handed over there, by name.
  */
-handed_to: string | null, };
+handed_to: string | null, 
+/**
+ * What was said of it at other places where the camera hung while it went on, as far as the caller may know.
+ */
+elsewhere: Array<AlarmSaid>, };
 
 /**
  * A page of alarms.
@@ -144,6 +148,31 @@ next: string | null,
  * How many are open and not acknowledged.
  */
 open: number, };
+
+/**
+ * What was said of an alarm at another place where the camera hung while it went on. Each place has words of its own.
+ */
+export type AlarmSaid = { 
+/**
+ * Where it hung.
+ */
+place: PlaceId, 
+/**
+ * Name of the place.
+ */
+place_name: string, 
+/**
+ * As what.
+ */
+group: CameraGroup, 
+/**
+ * Note.
+ */
+note: string, 
+/**
+ * To whom it was handed over, by name.
+ */
+handed_to: string | null, };
 
 /**
  * One presence of one person: who, from when to when.

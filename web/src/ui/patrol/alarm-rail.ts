@@ -72,12 +72,17 @@ export function alarmRail(alarms: readonly AlarmItem[], port: RailPort): Templat
   </aside>`;
 }
 
+/** What was said of it at other places where the camera hung meanwhile, one line each. */
+export function saidElsewhere(a: AlarmItem): string[] {
+  return a.elsewhere.map((said) => [said.place_name, said.note, said.handed_to ? p.alarms.handedTo(said.handed_to) : ""].filter(Boolean).join(" · "));
+}
+
 function row(a: AlarmItem, port: RailPort): TemplateResult {
   return html`<li class="alarm-row ${isUrgent(a) ? "urgent" : ""}" data-alarm=${a.id}>
     <button class="what" @click=${() => port.bring(a)} title=${p.alarms.bring}><strong>${alarmWords(a)}</strong><span class="clip">${a.camera_name} <span class="muted">${a.place_name}</span></span>
       <span class="num muted tiny">${clockS(a.since)} · ${lasting(port.now - a.since)}</span></button>
     ${a.acknowledged_by ? html`<p class="tiny muted">${a.handed_to ? p.alarms.handedTo(a.handed_to) : p.alarms.takenBy(a.acknowledged_by)}</p>` : nothing}
-    ${a.note ? html`<p class="tiny">${a.note}</p>` : nothing}
+    ${a.note ? html`<p class="tiny">${a.note}</p>` : nothing}${saidElsewhere(a).map((said) => html`<p class="tiny">${said}</p>`)}
     <div class="row-acts">
       ${isUrgent(a) ? html`<button class="btn small primary" @click=${() => void acknowledge(a, port.changed)}>${icon(Check)}${p.alarms.acknowledge}</button>` : nothing}
       <button class="btn quiet small icon-only" aria-label=${p.alarms.note} title=${p.alarms.note} @click=${() => void handle(a, "note", port.changed)}>${icon(MessageSquare)}</button>

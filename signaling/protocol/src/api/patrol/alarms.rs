@@ -66,6 +66,24 @@ body! {
         pub acknowledged_by: Option<String>,
         /// When.
         pub acknowledged_at: Option<UnixMillis>,
+        /// Note, of the place that is told here.
+        pub note: String,
+        /// To whom it was handed over there, by name.
+        pub handed_to: Option<String>,
+        /// What was said of it at other places where the camera hung while it went on, as far as the caller may know.
+        pub elsewhere: Vec<AlarmSaid>,
+    }
+}
+
+body! {
+    /// What was said of an alarm at another place where the camera hung while it went on. Each place has words of its own.
+    pub struct AlarmSaid {
+        /// Where it hung.
+        pub place: PlaceId,
+        /// Name of the place.
+        pub place_name: String,
+        /// As what.
+        pub group: CameraGroup,
         /// Note.
         pub note: String,
         /// To whom it was handed over, by name.
@@ -90,7 +108,7 @@ body! {
     pub struct AlarmChange {
         /// Acknowledge it.
         pub acknowledge: Option<bool>,
-        /// Note, 0 to 500 characters.
+        /// Note, 0 to 500 characters; of the caller's place, if the alarm began at another that they may not see.
         pub note: Option<String>,
         /// Hand it over to this person (a name, 1 to 60 characters).
         pub hand_to: Option<String>,
@@ -234,6 +252,7 @@ body! {
 pub(super) fn visit_types(v: &mut impl ts_rs::TypeVisitor) {
     v.visit::<HealthFault>();
     v.visit::<AlarmItem>();
+    v.visit::<AlarmSaid>();
     v.visit::<AlarmPage>();
     v.visit::<AlarmChange>();
     v.visit::<Thresholds>();
