@@ -158,6 +158,70 @@ fn stopped_while_a_recording_gives_way_nothing_is_lost_and_its_header_is_right()
     }
 }
 
+/// Cut while one stream had rolled to the next recording and the other still waited for its keyframe; meanwhile the camera was moved, or
+/// the next recording's time went by, too: what comes back begins anew, and every second of both streams is recorded or listed.
+#[test]
+fn cut_in_the_middle_of_a_roll_the_downtime_of_a_stream_that_had_not_rolled_is_listed() {
+    let tmp = scratch();
+    let meta = meta();
+    let moved = CameraMeta { place: PlaceId::generate(), place_name: "第二中学".into(), ..meta.clone() };
+    let from = T0 - 8_000;
+    let streams = [CameraStream::Main, CameraStream::Sub];
+    for (now, off, again) in [(&moved, 3_000, 9_000), (&meta, 15_000, 21_000), (&meta, 3_000, 9_000)] {
+        for (unsynced, n) in [(Unsynced::Lost, 0), (Unsynced::Kept, 1)] {
+            let what = format!("off for {off} ms, {}, {n}", now.place_name);
+            let (root, left) = (tmp.path().join("a"), tmp.path().join("b"));
+            let disk = FaultyDisk::sound();
+            // The substream's next keyframe comes two seconds behind the roll.
+            let mut cameras = [(40, 12), (67, 60)].into_iter().zip(streams);
+            let mut both = [(); 2].map(|()| {
+                let ((step, gop), stream) = cameras.next().unwrap();
+                Stream::new(meta.camera, stream, step, gop, from)
+            });
+            let cut = from + 11_000;
+            let run = |archive: &CameraArchive, both: &mut [Stream; 2], meta: &CameraMeta, from: i64, to: i64| {
+                let tap = archive.record(meta.clone()).unwrap();
+                archive.turn(UnixMillis(from));
+                both.iter_mut().for_each(|s| s.skip(from));
+                both.iter_mut().for_each(|s| s.connect(&tap));
+                for now in (from + 250..=to).step_by(250) {
+                    both.iter_mut().for_each(|s| s.send(now, || true, || 2));
+                    archive.turn(UnixMillis(now));
+                }
+            };
+            run(&open(&disk, &root).unwrap(), &mut both, &meta, from, cut);
+            disk.cut(&root, &left, unsynced);
+            assert_eq!(dirs(&left, meta.camera).len(), 2, "{what}: it was rolling");
+            let archive = open(&FaultyDisk::sound(), &left).unwrap();
+            let end = cut + again;
+            run(&archive, &mut both, now, cut + off, end);
+            archive.stop(meta.camera).unwrap();
+            let report = check(&left);
+            assert!(report.ok, "{what}: {report}");
+            let day = archive.timeline(meta.camera, UnixMillis(from), UnixMillis(end)).unwrap();
+            for stream in streams {
+                let spans = day.streams.iter().filter(|s| s.stream == stream).flat_map(|s| &s.spans);
+                let gaps = day.gaps.iter().filter(|g| g.stream.is_none_or(|s| s == stream));
+                let mut known: Vec<(i64, i64)> = spans.map(|s| (s.from.0, s.to.0)).collect();
+                known.extend(gaps.map(|g| (g.from.0, g.to.0)));
+                known.sort_unstable();
+                let mut at = from;
+                for (begin, over) in known.iter().copied().chain([(end, end)]) {
+                    assert!(begin - at <= 600, "{what}: {stream:?} {} to {} is nowhere", at - from, begin - from);
+                    at = at.max(over);
+                }
+                let downtime = day.gaps.iter().any(|g| {
+                    g.cause == GapCause::Restart && g.stream.is_none_or(|s| s == stream) && g.to.0 >= cut + off
+                });
+                assert!(downtime, "{what}: {stream:?} {:?}", day.gaps);
+            }
+            for dir in [root, left] {
+                fs::remove_dir_all(dir).unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_writer_that_does_not_sync_is_seen() {
     let tmp = scratch();

@@ -130,6 +130,25 @@ fn streams(at: &Standing<CameraRecording>) -> BTreeMap<TrackId, Stream> {
     out
 }
 
+/// Streams of a recording that one before it, left open as well, had: when that began, and what they had there.
+type Older = Option<(UnixMillis, BTreeMap<TrackId, Stream>)>;
+
+/// The streams of a recording, and those that had not rolled into it from the one before when that stopped: nothing after is theirs.
+fn streams_with(at: &Standing<CameraRecording>, older: Older) -> BTreeMap<TrackId, Stream> {
+    let mut out = streams(at);
+    let Some((began, older)) = older else { return out };
+    for (id, s) in older.into_iter().filter(|(id, _)| !tells_track(&at.lines, *id)) {
+        // It went on beyond the border while it waited for a keyframe.
+        let covered_ms = began.0.saturating_add_unsigned(s.covered_ms).saturating_sub(at.meta.started.0).max(0) as u64;
+        out.insert(id, Stream { covered_ms, end: None, ..s });
+    }
+    out
+}
+
+fn tells_track(lines: &[Line], id: TrackId) -> bool {
+    lines.iter().any(|l| matches!(&l.entry, Entry::Track { info, .. } if info.id == id))
+}
+
 /// Up to where a recording holds or lists something.
 fn recorded_to(at: &Standing<CameraRecording>) -> UnixMillis {
     let entered = streams(at).values().map(|s| s.covered_ms).max().unwrap_or(0);
@@ -166,7 +185,7 @@ impl Session {
         }
         left.sort_by_key(|s| s.meta.id);
         let newest = left.pop();
-        let mut older = BTreeMap::new();
+        let mut older: Older = None;
         let mut starts: Vec<UnixMillis> = left.iter().chain(&newest).map(|s| s.meta.started).collect();
         if !starts.is_empty() {
             starts.remove(0);
@@ -175,8 +194,9 @@ impl Session {
             // One that gave way ends where the next one begins.
             let until = standing.meta.until;
             let to = if next > standing.meta.started { until.min(next) } else { until };
-            older.extend(streams(&standing));
-            self.close(standing, to, now, cause)?;
+            let (began, streams) = (standing.meta.started, streams_with(&standing, older));
+            self.close(standing, &streams, to, now, cause)?;
+            older = Some((began, streams));
         }
         let hour = match newest {
             Some(standing)
@@ -187,8 +207,8 @@ impl Session {
                 self.go_on(standing, older, now, cause)?
             }
             Some(over) => {
-                let (streams, to) = (streams(&over), now.max(recorded_to(&over)));
-                let previous = self.close(over, to, now, cause)?;
+                let (streams, to) = (streams_with(&over, older), now.max(recorded_to(&over)));
+                let previous = self.close(over, &streams, to, now, cause)?;
                 self.begin(streams, Some(previous), now, cause)?
             }
             None => {
@@ -212,19 +232,24 @@ impl Session {
     fn close(
         &mut self,
         at: Standing<CameraRecording>,
+        streams: &BTreeMap<TrackId, Stream>,
         to: UnixMillis,
         now: UnixMillis,
         cause: GapCause,
     ) -> io::Result<Previous> {
-        let (streams, epoch, recording) = (streams(&at), at.meta.started, at.meta.id);
+        let (epoch, recording) = (at.meta.started, at.meta.id);
         let previous = at.meta.previous.clone();
         let told = tells_previous(&at.lines);
+        let unknown: Vec<TrackId> = streams.keys().filter(|id| !tells_track(&at.lines, **id)).copied().collect();
         let mut hour = Hour::resume(&self.storage, at, epoch, &self.limits, &self.signer)?;
         self.tell_previous(&mut hour, previous, told, 0)?;
         let to_ms = to.since(epoch).as_millis() as u64;
         for (track, s) in streams {
             if s.covered_ms + END_MS < to_ms {
-                let gap = Entry::Gap { track: Some(track), from_ms: s.covered_ms, to_ms, cause, packets: None };
+                if unknown.contains(track) {
+                    hour.announce(&s.info, s.hz, s.covered_ms)?;
+                }
+                let gap = Entry::Gap { track: Some(*track), from_ms: s.covered_ms, to_ms, cause, packets: None };
                 hour.line(to_ms, gap)?;
             }
         }
@@ -237,15 +262,11 @@ impl Session {
     fn go_on(
         &mut self,
         at: Standing<CameraRecording>,
-        older: BTreeMap<TrackId, Stream>,
+        older: Older,
         now: UnixMillis,
         cause: GapCause,
     ) -> io::Result<Hour> {
-        let mut streams = streams(&at);
-        for (id, s) in older {
-            // It had not moved here: all of it is missing up to now.
-            streams.entry(id).or_insert(Stream { covered_ms: 0, end: None, ..s });
-        }
+        let streams = streams_with(&at, older);
         let (previous, told) = (at.meta.previous.clone(), tells_previous(&at.lines));
         self.epoch = at.meta.started;
         let mut hour = Hour::resume(&self.storage, at, self.epoch, &self.limits, &self.signer)?;
@@ -256,8 +277,9 @@ impl Session {
             lane.coverage = Coverage::new(now_ms, cause);
         }
         for (id, s) in streams {
-            // The announcement is repeated, for the recorder's key may be another one; the file is a new part in any case.
-            hour.announce(&s.info, s.hz, now_ms)?;
+            // The announcement is repeated, for the recorder's key may be another one; the file is a new part in any case. It stands where
+            // the stream is missing from: if it stops again before that is entered, nothing else tells.
+            hour.announce(&s.info, s.hz, s.covered_ms.min(now_ms))?;
             self.stand(id, s.info, s.end.map(|e| (e, s.hz)), s.covered_ms, cause);
         }
         Ok(hour)
