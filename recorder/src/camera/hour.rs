@@ -20,6 +20,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 pub(crate) struct Hour {
@@ -88,6 +89,12 @@ impl Hour {
 
     pub(crate) fn started(&self) -> UnixMillis {
         self.writer.meta().started
+    }
+
+    /// Whether it began at the hour, as the one before it ended.
+    pub(crate) fn began_in_turn(&self, roll_every: Duration) -> bool {
+        let started = self.started();
+        next_roll(UnixMillis(started.0 - 1), roll_every) == started
     }
 
     /// Whether its header is right of a camera that is `meta` now.

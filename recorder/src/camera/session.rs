@@ -34,7 +34,8 @@ use std::{
 const EARLY_MS: i64 = 60_000;
 /// A stream that ended and did not come back for so long, while another one did, is no stream of the camera any more.
 const GONE_MS: i64 = 60_000;
-/// A recording of which the camera's place, name or group is not true any more gives way after so long at the earliest.
+/// A recording of which the camera's place, name or group is not true any more gives way after so long at the earliest, if it did not begin
+/// at the hour: what it has of the new place is of no use to those there, so a move just behind the hour must not wait.
 const APART_MS: i64 = 5_000;
 /// The offset of a camera's clock is entered when it moved by so much,
 const OFFSET_STEP_MS: i64 = 20;
@@ -113,10 +114,11 @@ impl Session {
     }
 
     /// Lets the recording give way to one whose header is right, if its own is not. While one rolls into another nothing gives way, and none
-    /// that has just begun: asked again at each tick, so that the last of several changes counts.
+    /// that has just begun, unless that was at the hour: asked again at each tick, so that the last of several changes counts.
     fn give_way(&mut self, now: UnixMillis) {
         let [hour] = self.hours.make_contiguous() else { return };
-        if hour.tells_of(&self.meta) || now.0 - hour.started().0 < APART_MS {
+        let young = now.0 - hour.started().0 < APART_MS && !hour.began_in_turn(self.limits.roll_every);
+        if young || hour.tells_of(&self.meta) {
             return;
         }
         self.disk(now, |hours| hours.front_mut().map_or(Ok(()), |hour| hour.give_way(now)));

@@ -133,6 +133,40 @@ fn evidence_begins_and_ends_within_what_may_be_shown_however_far_apart_keyframes
     assert!(!out.exists());
 }
 
+/// Behind the hour the recording has just begun; one that gave way only seconds later kept the next group of pictures from the new place.
+#[test]
+fn a_move_just_behind_the_hour_begins_a_recording_at_once_and_evidence_at_the_next_keyframe() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut site = Site::new(&tmp.path().join("cameras"), 1, 13);
+    let root = site.archive.root().to_owned();
+    let one = site.cameras[0].meta.clone();
+    // Keyframes come each two seconds; recordings roll at twenty, and had all rolled two seconds later.
+    site.run(22_600);
+    let moved = site.now;
+    let two = elsewhere(&one, "第二中学");
+    site.archive.describe(two.clone());
+    site.run(1_000);
+    // In the new one's first seconds nothing gives way.
+    let three = elsewhere(&one, "第三中学");
+    site.archive.describe(three);
+    site.run(1_000);
+    site.archive.describe(two);
+    site.run(12_000);
+    assert_sound(&root);
+    let told = headers(&root, &one);
+    let places: Vec<&str> = told.iter().map(|h| h["place_name"].as_str().unwrap()).collect();
+    assert_eq!(places, ["第一中学", "第一中学", "第二中学"]);
+    let border = told[2]["started"].as_i64().unwrap();
+    assert!((moved..moved + 100).contains(&border), "at once: {border} after {moved}");
+    let out = tmp.path().join("after.zip");
+    let (summary, after) = exported_within(&site, 0, (T0 + 15_000, T0 + 32_000), within(Some(moved), None), &out);
+    assert_eq!((summary.recordings, summary.gaps), (1, 0));
+    let first = moments(&after).into_iter().filter(|(kind, ..)| kind == "frag").map(|(_, from, _)| from).min();
+    assert!(first.is_some_and(|at| (moved..=T0 + 24_000).contains(&at)), "{first:?} after {moved}");
+    let day = site.archive.timeline(one.camera, UnixMillis(T0), UnixMillis(site.now - 3_000)).unwrap();
+    assert!(day.gaps.is_empty() && day.streams.iter().all(|s| s.spans.len() == 1), "{:?}", day.gaps);
+}
+
 #[test]
 fn a_camera_that_is_moved_goes_on_in_a_recording_that_says_so_and_nothing_is_missing() {
     let tmp = tempfile::tempdir().unwrap();
