@@ -130,23 +130,16 @@ fn streams(at: &Standing<CameraRecording>) -> BTreeMap<TrackId, Stream> {
     out
 }
 
-/// Streams of a recording that one before it, left open as well, had: when that began, and what they had there.
-type Older = Option<(UnixMillis, BTreeMap<TrackId, Stream>)>;
-
-/// The streams of a recording, and those that had not rolled into it from the one before when that stopped: nothing after is theirs.
-fn streams_with(at: &Standing<CameraRecording>, older: Older) -> BTreeMap<TrackId, Stream> {
-    let mut out = streams(at);
-    let Some((began, older)) = older else { return out };
-    for (id, s) in older.into_iter().filter(|(id, _)| !tells_track(&at.lines, *id)) {
+/// The streams of a recording that had not rolled into the one after it when that stopped, as they stand there: nothing after is theirs.
+fn unrolled(before: &Standing<CameraRecording>, at: &Standing<CameraRecording>) -> Vec<Stream> {
+    let told = |id: TrackId| at.lines.iter().any(|l| matches!(&l.entry, Entry::Track { info, .. } if info.id == id));
+    let began = before.meta.started.0;
+    let stands = |s: Stream| {
         // It went on beyond the border while it waited for a keyframe.
-        let covered_ms = began.0.saturating_add_unsigned(s.covered_ms).saturating_sub(at.meta.started.0).max(0) as u64;
-        out.insert(id, Stream { covered_ms, end: None, ..s });
-    }
-    out
-}
-
-fn tells_track(lines: &[Line], id: TrackId) -> bool {
-    lines.iter().any(|l| matches!(&l.entry, Entry::Track { info, .. } if info.id == id))
+        let covered_ms = began.saturating_add_unsigned(s.covered_ms).saturating_sub(at.meta.started.0).max(0) as u64;
+        Stream { covered_ms, end: None, ..s }
+    };
+    streams(before).into_iter().filter(|(id, _)| !told(*id)).map(|(_, s)| stands(s)).collect()
 }
 
 /// Up to where a recording holds or lists something.
@@ -184,8 +177,8 @@ impl Session {
             left.push(standing);
         }
         left.sort_by_key(|s| s.meta.id);
+        self.tell_unrolled(&mut left, now)?;
         let newest = left.pop();
-        let mut older: Older = None;
         let mut starts: Vec<UnixMillis> = left.iter().chain(&newest).map(|s| s.meta.started).collect();
         if !starts.is_empty() {
             starts.remove(0);
@@ -194,9 +187,7 @@ impl Session {
             // One that gave way ends where the next one begins.
             let until = standing.meta.until;
             let to = if next > standing.meta.started { until.min(next) } else { until };
-            let (began, streams) = (standing.meta.started, streams_with(&standing, older));
-            self.close(standing, &streams, to, now, cause)?;
-            older = Some((began, streams));
+            self.close(standing, to, now, cause)?;
         }
         let hour = match newest {
             Some(standing)
@@ -204,11 +195,11 @@ impl Session {
                     && !lies_ahead(&standing, now)
                     && standing.meta.camera.tells_of(&self.meta) =>
             {
-                self.go_on(standing, older, now, cause)?
+                self.go_on(standing, now, cause)?
             }
             Some(over) => {
-                let (streams, to) = (streams_with(&over, older), now.max(recorded_to(&over)));
-                let previous = self.close(over, &streams, to, now, cause)?;
+                let (streams, to) = (streams(&over), now.max(recorded_to(&over)));
+                let previous = self.close(over, to, now, cause)?;
                 self.begin(streams, Some(previous), now, cause)?
             }
             None => {
@@ -227,29 +218,50 @@ impl Session {
         Ok(())
     }
 
+    /// Announces streams in each recording that was left into which they had not rolled, before the one that they are in is sealed: if
+    /// coming back is stopped in between, nobody looks into that one again.
+    fn tell_unrolled(&self, left: &mut Vec<Standing<CameraRecording>>, now: UnixMillis) -> io::Result<()> {
+        for n in 1..left.len() {
+            let unrolled = unrolled(&left[n - 1], &left[n]);
+            if unrolled.is_empty() {
+                continue;
+            }
+            let at = left.remove(n);
+            let epoch = at.meta.started;
+            let mut hour = Hour::resume(&self.storage, at, epoch, &self.limits, &self.signer)?;
+            for s in unrolled {
+                hour.announce(&s.info, s.hz, s.covered_ms)?;
+            }
+            let dir = hour_dir(&hour);
+            let writer = hour.writer();
+            writer.sync_media()?;
+            writer.append_chain(Some((&self.signer, now)))?;
+            writer.sync_chain()?;
+            drop(hour);
+            let again = recover::recover(&*self.storage, &dir).map_err(|e| io::Error::other(e.to_string()))?;
+            left.insert(n, again.0);
+        }
+        Ok(())
+    }
+
     /// Closes a recording that was interrupted: what is missing up to `to` is entered, then it is sealed. Returns what the one after it
     /// names.
     fn close(
         &mut self,
         at: Standing<CameraRecording>,
-        streams: &BTreeMap<TrackId, Stream>,
         to: UnixMillis,
         now: UnixMillis,
         cause: GapCause,
     ) -> io::Result<Previous> {
-        let (epoch, recording) = (at.meta.started, at.meta.id);
+        let (streams, epoch, recording) = (streams(&at), at.meta.started, at.meta.id);
         let previous = at.meta.previous.clone();
         let told = tells_previous(&at.lines);
-        let unknown: Vec<TrackId> = streams.keys().filter(|id| !tells_track(&at.lines, **id)).copied().collect();
         let mut hour = Hour::resume(&self.storage, at, epoch, &self.limits, &self.signer)?;
         self.tell_previous(&mut hour, previous, told, 0)?;
         let to_ms = to.since(epoch).as_millis() as u64;
         for (track, s) in streams {
             if s.covered_ms + END_MS < to_ms {
-                if unknown.contains(track) {
-                    hour.announce(&s.info, s.hz, s.covered_ms)?;
-                }
-                let gap = Entry::Gap { track: Some(*track), from_ms: s.covered_ms, to_ms, cause, packets: None };
+                let gap = Entry::Gap { track: Some(track), from_ms: s.covered_ms, to_ms, cause, packets: None };
                 hour.line(to_ms, gap)?;
             }
         }
@@ -259,14 +271,8 @@ impl Session {
     }
 
     /// *Resumes* the recording of this hour.
-    fn go_on(
-        &mut self,
-        at: Standing<CameraRecording>,
-        older: Older,
-        now: UnixMillis,
-        cause: GapCause,
-    ) -> io::Result<Hour> {
-        let streams = streams_with(&at, older);
+    fn go_on(&mut self, at: Standing<CameraRecording>, now: UnixMillis, cause: GapCause) -> io::Result<Hour> {
+        let streams = streams(&at);
         let (previous, told) = (at.meta.previous.clone(), tells_previous(&at.lines));
         self.epoch = at.meta.started;
         let mut hour = Hour::resume(&self.storage, at, self.epoch, &self.limits, &self.signer)?;
