@@ -20,6 +20,31 @@ pub fn raise_open_files() {
     }
 }
 
+/// Blocks from here on are the system's as soon as they are freed.
+#[cfg(target_env = "gnu")]
+const MAPPED_BYTES_MIN: libc::c_int = 1 << 20;
+/// So much free memory on top is kept for what comes next: media comes and goes in megabytes.
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: libc::c_int = 16 << 20;
+
+/// Keeps glibc from hoarding. By itself it raises both bounds to the largest block that was ever freed (mallopt(3)), so that what the
+/// start needs for a moment, opening the catalogue above all, stayed ours for good. Call before anything large is allocated.
+#[cfg(target_env = "gnu")]
+pub fn return_memory() {
+    // SAFETY: sets two numbers of the allocator; nothing else runs yet.
+    let set = unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN) == 1
+            && libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES) == 1
+    };
+    if !set {
+        eprintln!("lectern: the allocator keeps more memory than it needs");
+    }
+}
+
+/// Other allocators give back by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub fn return_memory() {}
+
 /// The addresses of this machine's interfaces that others can type: no link-local ones, which need a scope.
 pub fn addresses() -> Vec<IpAddr> {
     let mut list: *mut libc::ifaddrs = ptr::null_mut();

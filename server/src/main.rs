@@ -165,6 +165,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("the configuration is good");
                 return Ok(ExitCode::SUCCESS);
             }
+            machine::return_memory();
             runtime()?.block_on(serve::serve(config))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -22,6 +22,7 @@ function sending() {
     },
     unpublish: (id) => unpublished.push(id),
     connected: () => undefined,
+    wavering: () => undefined,
     lost: () => undefined,
     stuck: () => undefined,
     refused,
@@ -71,7 +72,7 @@ function receiving(subscribe: () => Promise<string> = async () => "answer") {
   const told: string[] = [];
   const tell = (what: string) => (): void => void told.push(what);
   const port: ReceiverPort = {
-    subscribe, offered: tell("offered"), ready: tell("ready"), connected: tell("connected"), lost: tell("lost"), stuck: tell("stuck"),
+    subscribe, offered: tell("offered"), ready: tell("ready"), connected: tell("connected"), wavering: tell("wavering"), lost: tell("lost"), stuck: tell("stuck"),
     refused: tell("refused"), soundBlocked: () => undefined,
   };
   return { told, receiver: new Receiver({ video: 1, audio: 2 }, port) };

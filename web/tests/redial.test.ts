@@ -90,6 +90,19 @@ test("a new network dials at once when waiting and asks at once when connected",
   expect(up.tick(up.wakeAt ?? 0)).toBe("hang_up"); // nothing heard in 1.5 s
 });
 
+test("where media stopped, the line is asked at once and given up soon, but kept if it answers", () => {
+  const dead = connected();
+  expect(dead.handle(2_000, { type: "doubted" })).toBe("ping");
+  expect(dead.wakeAt).toBe(3_500);
+  expect(dead.tick(3_500)).toBe("hang_up");
+  const alive = connected();
+  alive.handle(2_000, { type: "doubted" });
+  alive.handle(2_100, { type: "heard" });
+  expect(alive.tick(alive.wakeAt ?? 0)).toBe("ping");
+  expect(alive.state).toBe("connected");
+  expect(dead.handle(3_600, { type: "doubted" })).toBeNull();
+});
+
 test("a browser that never says that the network is back is not believed for ever", () => {
   const r = connected();
   r.handle(0, { type: "failed" });

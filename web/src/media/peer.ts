@@ -17,6 +17,8 @@ export type Obstacle = "udp" | "browser";
 
 export interface PeerEvents {
   connected(): void;
+  /** Nothing has come for some seconds: the path may be gone, and whatever else goes over the same network. */
+  wavering(): void;
   /** The path is gone for good; a new connection is needed. Told once per loss. */
   lost(): void;
   /** No path came about in time; it may still come. */
@@ -58,6 +60,7 @@ export function makePeer(events: PeerEvents): RTCPeerConnection {
         break;
       case "disconnected":
         lostTimer = setTimeout(lost, DISCONNECTED_MS_MAX);
+        events.wavering();
         break;
       case "failed":
         lost();

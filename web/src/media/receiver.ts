@@ -15,6 +15,8 @@ export interface ReceiverPort {
   /** The streams are there (again). */
   ready(): void;
   connected(): void;
+  /** The path may be gone. */
+  wavering(): void;
   lost(): void;
   stuck(obstacle: Obstacle): void;
   refused(error: unknown): void;
@@ -118,6 +120,7 @@ export class Receiver {
     const current = (): boolean => this.#pc === pc && !this.#over;
     const pc: RTCPeerConnection = makePeer({
       connected: () => current() && this.port.connected(),
+      wavering: () => current() && this.port.wavering(),
       lost: () => current() && this.port.lost(),
       stuck: (obstacle) => current() && this.port.stuck(obstacle),
     });

@@ -11,6 +11,8 @@ export interface SenderPort {
   publish(sdp: string, lines: PublishLine[]): Promise<{ sdp: string; tracks: string[] }>;
   unpublish(track: string): void;
   connected(): void;
+  /** The path may be gone. */
+  wavering(): void;
   /** The path is gone; `restart` makes a new one. */
   lost(): void;
   stuck(obstacle: Obstacle): void;
@@ -129,6 +131,7 @@ export class Sender {
       lines: new Map(),
       pc: makePeer({
         connected: () => current(connection) && this.port.connected(),
+        wavering: () => current(connection) && this.port.wavering(),
         lost: () => current(connection) && this.port.lost(),
         stuck: (obstacle) => current(connection) && this.port.stuck(obstacle),
       }),

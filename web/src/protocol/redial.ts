@@ -12,6 +12,8 @@ export type RedialEvent =
   | { type: "opened" }
   | { type: "failed" }
   | { type: "heard" }
+  /** What else goes over the same network stopped. */
+  | { type: "doubted" }
   | { type: "online" }
   | { type: "offline" }
   | { type: "stop" };
@@ -25,6 +27,8 @@ export const DIAL_MS_MAX = 5_000;
 /** Silence after which the line is asked, and after which it is taken for dead. */
 export const PING_AFTER_MS = 2_000;
 export const DEAD_AFTER_MS = 7_000;
+/** How long an answer may take where there is reason to think that the line is dead. */
+const ANSWER_MS_MAX = 1_500;
 /** A browser that says that there is no network may be wrong, or never say that it is back: so often it is tried all the same. */
 export const OFFLINE_MS = 5_000;
 
@@ -70,14 +74,9 @@ export class Redial {
         return null;
       case "online":
         if (this.state === "waiting" || this.state === "offline") return this.#dial(now);
-        if (this.state === "connected") {
-          // Another network: the old socket is likely dead without knowing. Ask at once, decide soon.
-          this.#heardAt = Math.min(this.#heardAt, now - DEAD_AFTER_MS + 1_500);
-          this.#pingedAt = now;
-          this.wakeAt = now + 1_500;
-          return "ping";
-        }
-        return null;
+        return this.#ask(now);
+      case "doubted":
+        return this.#ask(now);
       case "stop":
         this.state = "stopped";
         this.wakeAt = null;
@@ -109,6 +108,15 @@ export class Redial {
       default:
         return null;
     }
+  }
+
+  /** The old socket may be dead without knowing: asks at once, to decide soon. */
+  #ask(now: number): "ping" | null {
+    if (this.state !== "connected") return null;
+    this.#heardAt = Math.min(this.#heardAt, now - DEAD_AFTER_MS + ANSWER_MS_MAX);
+    this.#pingedAt = now;
+    this.wakeAt = now + ANSWER_MS_MAX;
+    return "ping";
   }
 
   #dial(now: number): "dial" {

@@ -25,6 +25,12 @@ export const UNDO_MS = 10_000;
 const STATS_MS = 2_000;
 const REFUSAL_MS = 8_000;
 const SILENCE_MS = 8_000;
+/** Media that pauses for so long may have lost its network: pictures and sound come many times a second. In a class where nobody says or
+ *  shows anything it costs a ping now and then. */
+const QUIET_MS = 1_500;
+const QUIET_LOOK_MS = 1_000;
+/** How long the server's answer to the last such doubt counts. */
+const DOUBT_AGAIN_MS = 5_000;
 
 export interface JoinOptions {
   code: string;
@@ -57,6 +63,7 @@ export class ClassSession {
   #statsUp = new StatsWatch();
   #statsDown = new StatsWatch();
   #renewedAt = Date.now();
+  #doubtedAt = 0;
   #removeTimer: ReturnType<typeof setTimeout> | null = null;
   /** Whose time to be let stay is over, but the server has not heard of it yet. */
   #toRemove = new Set<string>();
@@ -101,6 +108,7 @@ export class ClassSession {
     };
     network?.addEventListener?.("change", changed);
     const stats = setInterval(() => void this.#lookAtStats(), STATS_MS);
+    const quiet = setInterval(() => void this.#lookForQuiet(), QUIET_LOOK_MS);
     this.#release.push(
       keepAwake(),
       () => removeEventListener("online", online),
@@ -108,6 +116,7 @@ export class ClassSession {
       () => removeEventListener("pagehide", leaving),
       () => network?.removeEventListener?.("change", changed),
       () => clearInterval(stats),
+      () => clearInterval(quiet),
     );
     this.#carryOut(this.#redial.handle(Date.now(), { type: "start" }));
   }
@@ -257,6 +266,12 @@ export class ClassSession {
     if (wakeAt !== null) {
       this.#timer = setTimeout(() => this.#carryOut(this.#redial.tick(Date.now())), Math.max(0, wakeAt - Date.now()));
     }
+  }
+
+  /** Media stopped: if the network changed, the socket is dead, too, and does not know. */
+  #doubt(): void {
+    this.#doubtedAt = Date.now();
+    this.#carryOut(this.#redial.handle(Date.now(), { type: "doubted" }));
   }
 
   #failed(): void {
@@ -482,6 +497,7 @@ export class ClassSession {
       },
       unpublish: (track) => void this.say({ type: "unpublish", track }),
       connected: () => this.store.commit({ mediaBlocked: null }),
+      wavering: () => this.#doubt(),
       lost: () => this.store.get().link.state === "up" && void sender.restart().catch(() => undefined),
       stuck: (mediaBlocked) => this.store.commit({ mediaBlocked }),
       refused: (error) => this.#mediaRefused(error, () => sender === this.#sender && void sender.restart().catch(() => undefined)),
@@ -505,6 +521,7 @@ export class ClassSession {
         this.store.commit({ receiving: true, mediaBlocked: null });
         this.#viewing.renew();
       },
+      wavering: () => this.#doubt(),
       lost: () => {
         this.store.commit({ receiving: false });
         if (this.store.get().link.state === "up") void receiver.connect();
@@ -551,6 +568,19 @@ export class ClassSession {
     await this.#lookForSilence();
   }
 
+  /** A browser tells of a lost path after five seconds and more. Asking the server costs one small message, so it is asked long before. */
+  async #lookForQuiet(): Promise<void> {
+    const { room, link } = this.store.get();
+    const [now, pc] = [Date.now(), this.#receiver?.pc];
+    if (!room || !pc || link.state !== "up" || pc.connectionState !== "connected" || now - this.#doubtedAt < DOUBT_AGAIN_MS) return;
+    if (this.#expectsMedia(room) && (await heardSince(pc, now - QUIET_MS)) === false) this.#doubt();
+  }
+
+  /** Whether somebody else who is here sends something. */
+  #expectsMedia(room: RoomState): boolean {
+    return [...room.tracks.values()].some((track) => track.participant !== room.you && room.participants.get(track.participant)?.online === true);
+  }
+
   /**
    * The last resort: a connection that counts as up but carries nothing, not even reports, although the server has
    * something to say on it, is made anew. A peer that died at the server without a word looks like this.
@@ -560,8 +590,7 @@ export class ClassSession {
     const now = Date.now();
     if (!room || link.state !== "up" || now - this.#renewedAt < SILENCE_MS * 2) return;
     const silent = async (pc: RTCPeerConnection | null | undefined): Promise<boolean> => pc?.connectionState === "connected" && (await heardSince(pc, now - SILENCE_MS)) === false;
-    const expects = [...room.tracks.values()].some((track) => track.participant !== room.you && room.participants.get(track.participant)?.online === true);
-    if (expects && (await silent(this.#receiver?.pc))) {
+    if (this.#expectsMedia(room) && (await silent(this.#receiver?.pc))) {
       this.#renewedAt = now;
       void this.#receiver?.connect();
     }
