@@ -231,12 +231,17 @@ impl Viewer {
         self.decide_there(camera, &hung.object, Action::ViewCamera).is_allowed()
     }
 
-    /// Where the camera hung, of those places that they may see, when it first had an alarm that went on from `since` to `until`. None if
-    /// they may see none of them.
+    /// Where the camera hung, of those places that they may see and where `action` is allowed to them, when it first had an alarm that went
+    /// on from `since` to `until`. None if it is so at none of them.
     #[must_use]
-    pub fn alarm_side<'a>(&self, camera: &'a Camera, since: UnixMillis, until: Option<UnixMillis>) -> Option<Hung<'a>> {
+    pub fn alarm_side<'a>(
+        &self,
+        camera: &'a Camera,
+        (since, until): (UnixMillis, Option<UnixMillis>),
+        action: Action,
+    ) -> Option<Hung<'a>> {
         let over = alarm_span(since, until, self.now);
-        camera.hung_over(over.from, over.to).find(|h| self.sees_there(camera, h))
+        camera.hung_over(over.from, over.to).find(|h| self.there(camera, &h.object, &[action]).is_ok())
     }
 
     /// An alarm as they may know of it: it is a matter of each place where the camera hung while it went on. Who may not see the one where
@@ -245,7 +250,7 @@ impl Viewer {
     #[must_use]
     pub fn alarm(&self, mut alarm: AlarmItem) -> Option<AlarmItem> {
         let camera = self.cameras.get(alarm.camera)?;
-        let own = self.alarm_side(camera, alarm.since, alarm.until)?;
+        let own = self.alarm_side(camera, (alarm.since, alarm.until), Action::ViewCamera)?;
         let object = |s: &AlarmSaid| CameraObject { id: camera.id, place: s.place, group: group_from_api(s.group) };
         alarm.elsewhere.retain(|s| self.decide_there(camera, &object(s), Action::ViewCamera).is_allowed());
         if own.from <= alarm.since {

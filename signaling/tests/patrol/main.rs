@@ -1,6 +1,7 @@
 //! Exam patrol from outside: who may do what over the real routes, what is forbidden however it is asked, walls, and what
 //! people do, against parts that take notes.
 
+mod alarms;
 #[path = "../common/patrol.rs"]
 mod common;
 mod flow;

@@ -151,14 +151,17 @@ fn sees_there(v: &Viewer, camera: &Camera, hung: &Hung<'_>, place: Option<PlaceI
     place.is_none_or(|place| v.tree.within(hung.object.place, place)) && v.sees_there(camera, hung)
 }
 
+fn unknown() -> ApiError {
+    ApiError::not_found("alarm").because("unknown_alarm")
+}
+
 async fn alarm(app: &App, caller: &Caller, id: Ulid) -> ApiResult<Alarm> {
-    let nothing = || ApiError::not_found("alarm").because("unknown_alarm");
-    let alarm = app.library.store().alarm(id).await?.ok_or_else(nothing)?;
+    let alarm = app.library.store().alarm(id).await?.ok_or_else(unknown)?;
     let span = alarm_span(alarm.since, alarm.until, UnixMillis::now());
     // One that went on while the camera was moved is a matter of both places.
     match viewer(&app.patrol, caller).footage(alarm.camera, &[Action::HandleAlarm], &span) {
         Ok(_) => Ok(alarm),
-        Err(e) if e.code == Code::NotFound => Err(nothing().camera(alarm.camera)),
+        Err(e) if e.code == Code::NotFound => Err(unknown().camera(alarm.camera)),
         Err(e) => Err(e),
     }
 }
@@ -174,11 +177,11 @@ async fn change(
     let old = alarm(&app, &caller, id).await?;
     let note_text = body.note.map(|text| words::text("note", &text, 0, 500)).transpose()?;
     let handed_to = body.hand_to.map(|name| words::text("hand_to", &name, 1, 60)).transpose()?;
-    // Who may not see where it began says what they say for their own place, and changes nothing of what was said there.
+    // Who handles no alarms where it began says what they say for their own place, and changes nothing of what was said there.
     let v = viewer(p, &caller);
-    let own = v.cameras.get(old.camera).and_then(|c| v.alarm_side(c, old.since, old.until));
-    let own = own.filter(|h| h.from > old.since);
-    let told_at = own.map_or(old.since, |h| h.from);
+    let side = v.cameras.get(old.camera).and_then(|c| v.alarm_side(c, (old.since, old.until), Action::HandleAlarm));
+    let side = side.ok_or_else(|| unknown().camera(old.camera))?;
+    let own = Some(side).filter(|h| h.from > old.since);
     let change = lectern_library::AlarmChange {
         elsewhere: own.map(|h| (h.object.place, h.object.group)),
         acknowledged: (body.acknowledge == Some(true)).then(|| by(&caller)),
@@ -191,7 +194,7 @@ async fn change(
         (None, None) => "noted",
     };
     let changed = app.library.store().change_alarm(id, change).await?;
-    note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, told_at), detail).await?;
+    note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, side.from), detail).await?;
     p.alarm_news(&changed, "changed");
     let item = p.alarm_item(&changed).and_then(|item| viewer(p, &caller).alarm(item));
     item.map(Json).ok_or_else(|| ApiError::not_found("alarm"))
