@@ -63,6 +63,8 @@ pub struct Site {
     pub ordered: Mutex<Vec<ExportOrder>>,
     /// While a test holds it, exports are not written, and holds are not let go of.
     pub gate: tokio::sync::Mutex<()>,
+    /// While a test holds it, the audit log takes nothing.
+    pub page: tokio::sync::Mutex<()>,
     /// While a test holds it, cameras are neither begun nor ended.
     pub halt: tokio::sync::Mutex<()>,
 }
@@ -257,6 +259,7 @@ fn entry(n: usize, act: &Act) -> AuditEntry {
 #[async_trait]
 impl Audit for Site {
     async fn append(&self, acts: &[Act]) -> Result<(), PortError> {
+        let _open = self.page.lock().await;
         self.book.lock().unwrap().extend_from_slice(acts);
         Ok(())
     }

@@ -3,10 +3,18 @@
 use crate::{flow::until, world::World};
 use axum::http::{Method, StatusCode};
 use lectern_auth::CameraGroup;
-use lectern_media::CameraId;
-use lectern_protocol::api::AuditAction;
+use lectern_media::{CameraId, UnixMillis};
+use lectern_protocol::api::{AuditAction, HealthFault};
+use lectern_signaling::patrol::trail::{Act, What, Who};
 use serde_json::{Value, json};
-use std::future::Future;
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Wake, Waker},
+};
+use tokio::sync::Notify;
+use ulid::Ulid;
 
 /// Asks, and goes away when `begun` is so, which it is while the cameras can't be begun or ended.
 async fn ask_and_go<F: Future<Output = bool>>(
@@ -21,6 +29,25 @@ async fn ask_and_go<F: Future<Output = bool>>(
     }
     // The request is gone; the camera is begun or ended only now.
     drop(gate);
+}
+
+struct Woken(Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// Carries a request on step by step, and leaves it before the first step at which `begun` is so.
+async fn step_and_go<F: Future<Output = bool>>(asked: impl Future, mut begun: impl FnMut() -> F) {
+    let woken = Arc::new(Woken(Notify::new()));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut asked = pin!(asked);
+    while !begun().await {
+        assert!(asked.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "it was answered");
+        woken.0.notified().await;
+    }
 }
 
 fn present(w: &World) -> Vec<CameraId> {
@@ -94,4 +121,51 @@ async fn of_two_who_remove_a_camera_one_does_and_it_can_be_taken_back() {
     let back = w.post(&w.admin, &format!("{path}/restore"), json!({})).await;
     assert_eq!((back.status, &back.json()["enabled"]), (StatusCode::OK, &json!(true)));
     running(&w, camera, true).await;
+}
+
+/// An alarm, and the way to handle it.
+async fn alarm(w: &World) -> (Ulid, String) {
+    let (camera, fault) = (w.camera(0, CameraGroup::Gate), HealthFault::Black);
+    let (alarm, _) = w.app.library.store().raise_alarm(camera, fault, UnixMillis(1_000)).await.unwrap();
+    (alarm.id, format!("/api/v1/patrol/alarms/{}", alarm.id))
+}
+
+fn words(note: &str) -> Option<Value> {
+    Some(json!({"acknowledge": true, "note": note, "hand_to": null}))
+}
+
+#[tokio::test]
+async fn an_alarm_that_is_handled_is_written_down_and_told_when_whoever_handled_it_goes_away() {
+    let w = World::new().await;
+    let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let patrol = w.app.patrol.clone();
+    tokio::spawn(async move { patrol.keep(async move { drop(stopped.await) }).await });
+    let hook = json!({"url": "https://alarm.example/x", "place": w.city});
+    assert_eq!(w.post(&w.admin, "/api/v1/patrol/webhooks", hook).await.status, StatusCode::CREATED);
+    let (id, path) = alarm(&w).await;
+    let store = w.app.library.store();
+    let noted = || async { store.alarm(id).await.unwrap().unwrap().note == "已处理" };
+    step_and_go(w.ask(Some(&w.admin), Method::PATCH, &path, words("已处理")), noted).await;
+    let handled = || async { w.log().await.iter().any(|a| a.action == AuditAction::AlarmHandled) };
+    until("it is written down", handled).await;
+    until("it is told", || async { !w.site.calls.lock().unwrap().is_empty() }).await;
+}
+
+#[tokio::test]
+async fn an_alarm_is_not_handled_when_that_can_not_be_written_down() {
+    let w = World::new().await;
+    let (id, path) = alarm(&w).await;
+    let closed = w.site.page.lock().await;
+    let act = || Act::new(UnixMillis(1), Who::default(), AuditAction::Started, What::default(), "");
+    while w.app.patrol.trail().note_now(act()) {
+        // The writer takes some of them with it.
+        tokio::task::yield_now().await;
+    }
+    // Else it would be waited for.
+    tokio::time::pause();
+    let refused = w.ask(Some(&w.admin), Method::PATCH, &path, words("已处理")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
+    drop(closed);
+    let kept = w.app.library.store().alarm(id).await.unwrap().unwrap();
+    assert_eq!((kept.note.as_str(), kept.acknowledged), ("", None));
 }

@@ -1,6 +1,6 @@
 //! Alarms, and the check of a site before an exam.
 
-use super::{at_place, by, note, viewer};
+use super::{at_place, by, note, to_its_end, viewer};
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code},
@@ -173,18 +173,28 @@ async fn change(
     Id(id): Id<Ulid>,
     Body(body): Body<AlarmChange>,
 ) -> ApiResult<Json<AlarmItem>> {
+    to_its_end(async move { changed(&app, &caller, addr, id, body).await }).await
+}
+
+async fn changed(
+    app: &App,
+    caller: &Caller,
+    addr: ClientAddr,
+    id: Ulid,
+    body: AlarmChange,
+) -> ApiResult<Json<AlarmItem>> {
     let p = &app.patrol;
-    let old = alarm(&app, &caller, id).await?;
+    let old = alarm(app, caller, id).await?;
     let note_text = body.note.map(|text| words::text("note", &text, 0, 500)).transpose()?;
     let handed_to = body.hand_to.map(|name| words::text("hand_to", &name, 1, 60)).transpose()?;
     // Who handles no alarms where it began says what they say for their own place, and changes nothing of what was said there.
-    let v = viewer(p, &caller);
+    let v = viewer(p, caller);
     let side = v.cameras.get(old.camera).and_then(|c| v.alarm_side(c, (old.since, old.until), Action::HandleAlarm));
     let side = side.ok_or_else(|| unknown().camera(old.camera))?;
     let own = Some(side).filter(|h| h.from > old.since);
     let change = lectern_library::AlarmChange {
         elsewhere: own.map(|h| (h.object.place, h.object.group)),
-        acknowledged: (body.acknowledge == Some(true)).then(|| by(&caller)),
+        acknowledged: (body.acknowledge == Some(true)).then(|| by(caller)),
         note: note_text,
         handed_to: handed_to.map(Redacted),
     };
@@ -193,11 +203,18 @@ async fn change(
         (Some(_), None) => "acknowledged",
         (None, None) => "noted",
     };
-    let changed = app.library.store().change_alarm(id, change).await?;
-    note(p, &caller, addr, AuditAction::AlarmHandled, p.what_at(old.camera, side.from), detail).await?;
+    let what = p.what_at(old.camera, side.from);
+    note(p, caller, addr, AuditAction::AlarmHandled, what.clone(), detail).await?;
+    let changed = match app.library.store().change_alarm(id, change).await {
+        Ok(changed) => changed,
+        Err(error) => {
+            note(p, caller, addr, AuditAction::AlarmHandled, what, "not done").await?;
+            return Err(error.into());
+        }
+    };
     p.alarm_news(&changed, "changed");
-    let item = p.alarm_item(&changed).and_then(|item| viewer(p, &caller).alarm(item));
-    item.map(Json).ok_or_else(|| ApiError::not_found("alarm"))
+    let item = p.alarm_item(&changed).and_then(|item| viewer(p, caller).alarm(item));
+    item.map(Json).ok_or_else(unknown)
 }
 
 // ------------------------------------------------------------------------------------------------------------ check
