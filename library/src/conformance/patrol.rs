@@ -371,10 +371,12 @@ pub(super) async fn alarms(bench: &dyn Bench) {
 
     let (li, zhang) = (by(at(50)), by(at(51)));
     let change = AlarmChange { acknowledged: Some(li.clone()), note: Some("去看".into()), ..AlarmChange::default() };
-    store.change_alarm(black.id, change).await.unwrap();
+    let (was, noted) = store.change_alarm(black.id, change).await.unwrap();
+    assert_eq!((was, noted.note.as_str()), (black.clone(), "去看"));
     let handed = Some(Redacted("李".into()));
     let change = AlarmChange { acknowledged: Some(zhang), handed_to: handed.clone(), ..AlarmChange::default() };
-    let changed = store.change_alarm(black.id, change).await.unwrap();
+    let (was, changed) = store.change_alarm(black.id, change).await.unwrap();
+    assert_eq!(was, noted);
     let want = (Some(li), "去看", handed);
     assert_eq!((changed.acknowledged.clone(), changed.note.as_str(), changed.handed_to.clone()), want);
     // What is said of it at each place to which the camera was moved stands beside that.
@@ -383,10 +385,10 @@ pub(super) async fn alarms(bench: &dyn Bench) {
         let (note, handed_to) = (note.map(str::to_owned), to.map(|name| Redacted(name.into())));
         store.change_alarm(black.id, AlarmChange { elsewhere: Some(there), note, handed_to, acknowledged: None })
     };
-    assert_eq!(say(there, None, None).await.unwrap(), changed, "nothing was said");
+    assert_eq!(say(there, None, None).await.unwrap().1, changed, "nothing was said");
     say(there, Some("换线"), None).await.unwrap();
     say((there.0, CameraGroup::SealedRoom), Some("已封"), None).await.unwrap();
-    let both = say(there, None, Some("王")).await.unwrap();
+    let (_, both) = say(there, None, Some("王")).await.unwrap();
     let said: Vec<_> =
         both.elsewhere.iter().map(|s| (s.place, s.group, s.note.as_str(), s.handed_to.is_some())).collect();
     assert_eq!(said, [(there.0, there.1, "换线", true), (there.0, CameraGroup::SealedRoom, "已封", false)]);

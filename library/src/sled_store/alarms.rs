@@ -101,8 +101,9 @@ pub(super) fn clear(tx: &mut Tx<'_>, camera: CameraId, fault: HealthFault, until
     Ok(Some(alarm))
 }
 
-pub(super) fn change(tx: &mut Tx<'_>, id: Ulid, change: AlarmChange) -> Result<Alarm> {
-    let mut alarm: Alarm = tx.get(&key(id))?.ok_or(StoreError::NotFound)?;
+pub(super) fn change(tx: &mut Tx<'_>, id: Ulid, change: AlarmChange) -> Result<(Alarm, Alarm)> {
+    let was: Alarm = tx.get(&key(id))?.ok_or(StoreError::NotFound)?;
+    let mut alarm = was.clone();
     alarm.acknowledged = alarm.acknowledged.or(change.acknowledged);
     let (note, handed_to) = match change.elsewhere {
         None => (&mut alarm.note, &mut alarm.handed_to),
@@ -120,7 +121,7 @@ pub(super) fn change(tx: &mut Tx<'_>, id: Ulid, change: AlarmChange) -> Result<A
     // Who only acknowledged it has said nothing.
     alarm.elsewhere.retain(|said| !said.note.is_empty() || said.handed_to.is_some());
     tx.put(key(id), &alarm)?;
-    Ok(alarm)
+    Ok((was, alarm))
 }
 
 /// What was said there; nothing so far, if nothing was.

@@ -274,7 +274,7 @@ impl Patrol for SledStore {
         self.one(alarms::key(id)).await
     }
 
-    async fn change_alarm(&self, id: Ulid, change: AlarmChange) -> Result<Alarm> {
+    async fn change_alarm(&self, id: Ulid, change: AlarmChange) -> Result<(Alarm, Alarm)> {
         self.transact(move |tx| alarms::change(tx, id, change.clone())).await
     }
 

@@ -125,11 +125,11 @@ pub trait Patrol {
     /// An alarm.
     async fn alarm(&self, id: Ulid) -> Result<Option<Alarm>>;
 
-    /// Acknowledges, notes, hands over. Who acknowledged first stays.
+    /// Acknowledges, notes, hands over. Who acknowledged first stays. Gives the alarm as it was, and as it is.
     ///
     /// # Errors
     /// [`crate::StoreError::NotFound`].
-    async fn change_alarm(&self, id: Ulid, change: AlarmChange) -> Result<Alarm>;
+    async fn change_alarm(&self, id: Ulid, change: AlarmChange) -> Result<(Alarm, Alarm)>;
 
     /// Alarms, newest first.
     async fn alarms(&self, query: AlarmQuery) -> Result<Vec<Alarm>>;

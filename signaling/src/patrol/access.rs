@@ -3,7 +3,11 @@
 //!
 //! Does not belong here: how it is decided (`lectern_auth::may_look`).
 
-use super::{Patrol, routes, trail::Who};
+use super::{
+    Patrol, routes,
+    told::{alarm_span, told},
+    trail::Who,
+};
 use crate::{
     app::App,
     error::{ApiError, ApiResult, Code, Refused},
@@ -12,14 +16,10 @@ use crate::{
 };
 use axum::{http::StatusCode, response::Response};
 use lectern_auth::{Action, CameraObject, Decision, Denial, Looker, PlaceNode, PlaceTree, Rights, may_look};
-use lectern_library::{
-    Camera, Hung,
-    library::CameraSet,
-    patrol::{group_from_api, group_to_api},
-};
+use lectern_library::{Camera, Hung, library::CameraSet, patrol::group_to_api};
 use lectern_media::{CameraId, PlaceId, UnixMillis};
 use lectern_protocol::{
-    api::{self, AlarmItem, AlarmSaid, AuditAction, CameraMay, CameraSource, Span},
+    api::{self, AlarmItem, AuditAction, CameraMay, CameraSource, Span},
     wall::TileRefusal,
 };
 use std::sync::Arc;
@@ -248,28 +248,10 @@ impl Viewer {
     /// it began is told their own place and what was said there, and neither what was said where it began nor who said so, unless that
     /// was there.
     #[must_use]
-    pub fn alarm(&self, mut alarm: AlarmItem) -> Option<AlarmItem> {
+    pub fn alarm(&self, alarm: AlarmItem) -> Option<AlarmItem> {
         let camera = self.cameras.get(alarm.camera)?;
-        let own = self.alarm_side(camera, (alarm.since, alarm.until), Action::ViewCamera)?;
-        let object = |s: &AlarmSaid| CameraObject { id: camera.id, place: s.place, group: group_from_api(s.group) };
-        alarm.elsewhere.retain(|s| self.decide_there(camera, &object(s), Action::ViewCamera).is_allowed());
-        if own.from <= alarm.since {
-            return Some(alarm);
-        }
-        let here = |at: &UnixMillis| self.sees_there(camera, &camera.hung_at(*at));
-        let acknowledged_by = alarm.acknowledged_by.filter(|_| alarm.acknowledged_at.as_ref().is_some_and(here));
-        let said = alarm.elsewhere.iter().position(|s| object(s) == own.object).map(|at| alarm.elsewhere.remove(at));
-        let (note, handed_to) = said.map_or_else(Default::default, |s| (s.note, s.handed_to));
-        Some(AlarmItem {
-            place: own.object.place,
-            place_name: self.place_name(own.object.place),
-            camera_name: own.name.to_owned(),
-            group: group_to_api(own.object.group),
-            acknowledged_by,
-            note,
-            handed_to,
-            ..alarm
-        })
+        let sees = |object: &CameraObject| self.decide_there(camera, object, Action::ViewCamera).is_allowed();
+        told(alarm, camera, &self.tree, self.now, sees)
     }
 
     /// A place where `action` (one that is not about one camera) is allowed.
@@ -423,11 +405,6 @@ impl Viewer {
             may,
         }
     }
-}
-
-/// While an alarm went on, or goes on; never empty.
-pub(crate) fn alarm_span(since: UnixMillis, until: Option<UnixMillis>, now: UnixMillis) -> Span {
-    Span { from: since, to: until.unwrap_or(now).max(UnixMillis(since.0.saturating_add(1))) }
 }
 
 /// Adds a stretch to those before it; one that follows the last one at once makes it longer.

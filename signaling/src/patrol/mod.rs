@@ -4,7 +4,7 @@
 //! - [`wall`]: the socket of a wall around its pure core.
 //! - [`access`]: who may do what with which camera at this moment; every refusal leaves by it.
 //! - [`trail`]: the way into the audit log. [`exports`], [`hooks`]: queues that outlive a request.
-//! - `holds`: how a hold ends, in catalogue and recorder both. `routes`: the HTTP API.
+//! - `holds`: how a hold ends, in catalogue and recorder both. `told`: what each place is told of an alarm. `routes`: the HTTP API.
 //!
 //! Does not belong here: RTSP, packets, files of footage, the chain of the log.
 
@@ -17,6 +17,7 @@ pub(crate) mod routes;
 mod run;
 mod status;
 pub mod target;
+mod told;
 pub mod trail;
 pub mod wall;
 

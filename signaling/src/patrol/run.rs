@@ -12,13 +12,12 @@ use super::{
 };
 use crate::{error::ApiError, http::UNDO_FOR, ports::PortError};
 use lectern_auth::SealedFor;
-use lectern_library::{Alarm, Camera, CameraChange, Library, StoreError, patrol::group_to_api};
+use lectern_library::{Camera, CameraChange, Library, StoreError, patrol::group_to_api};
 use lectern_media::{CameraId, UnixMillis};
 use lectern_protocol::{
-    api::{AlarmItem, AlarmSaid, AuditAction, HealthFault, Span},
+    api::{AuditAction, HealthFault, Span},
     wall::WallMessage,
 };
-use serde_json::json;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use ulid::Ulid;
@@ -252,7 +251,7 @@ impl Patrol {
 
     async fn raise(&self, camera: CameraId, fault: HealthFault, since: UnixMillis) -> bool {
         match self.0.library.store().raise_alarm(camera, fault, since).await {
-            Ok((alarm, true)) => self.alarm_news(&alarm, "raised"),
+            Ok((alarm, true)) => self.alarm_news(&alarm, None, "raised"),
             // A camera that is gone has no alarms.
             Ok((_, false)) | Err(StoreError::NotFound) => {}
             Err(error) => {
@@ -266,7 +265,7 @@ impl Patrol {
 
     async fn clear(&self, camera: CameraId, fault: HealthFault, until: UnixMillis) -> bool {
         match self.0.library.store().clear_alarm(camera, fault, until).await {
-            Ok(Some(alarm)) => self.alarm_news(&alarm, "over"),
+            Ok(Some(alarm)) => self.alarm_news(&alarm, None, "over"),
             Ok(None) => {}
             Err(error) => {
                 metrics::counter!("lectern_patrol_alarms_refused_total", "reason" => "store_end").increment(1);
@@ -283,68 +282,7 @@ impl Patrol {
         }
     }
 
-    /// Tells walls and webhooks of an alarm.
-    pub(crate) fn alarm_news(&self, alarm: &Alarm, what: &'static str) {
-        let Some(item) = self.alarm_item(alarm) else { return };
-        self.tell_walls(&WallMessage::Alarm { alarm: item.clone() }, About::Recorded);
-        self.queue_calls(&item, what);
-    }
-
-    /// An alarm as the place where it began knows it; none if its camera is gone. What of it a client is told: `Viewer::alarm`.
-    #[must_use]
-    pub fn alarm_item(&self, alarm: &Alarm) -> Option<AlarmItem> {
-        let (cameras, tree) = (self.0.library.cameras(), self.0.library.tree());
-        let camera = cameras.get(alarm.camera)?;
-        let hung = camera.hung_at(alarm.since);
-        let name = |place| tree.get(place).map(|p| p.name.clone()).unwrap_or_default();
-        let elsewhere = alarm.elsewhere.iter().map(|said| AlarmSaid {
-            place: said.place,
-            place_name: name(said.place),
-            group: group_to_api(said.group),
-            note: said.note.clone(),
-            handed_to: said.handed_to.as_ref().map(|name| name.0.clone()),
-        });
-        Some(AlarmItem {
-            id: alarm.id,
-            camera: alarm.camera,
-            camera_name: hung.name.to_owned(),
-            place: hung.object.place,
-            place_name: name(hung.object.place),
-            group: group_to_api(hung.object.group),
-            fault: alarm.fault,
-            since: alarm.since,
-            until: alarm.until,
-            acknowledged_by: alarm.acknowledged.as_ref().map(|by| by.name.0.clone()),
-            acknowledged_at: alarm.acknowledged.as_ref().map(|by| by.at),
-            note: alarm.note.clone(),
-            handed_to: alarm.handed_to.as_ref().map(|name| name.0.clone()),
-            elsewhere: elsewhere.collect(),
-        })
-    }
-
     // ----------------------------------------------------------------------------------------------------- webhooks
-
-    fn queue_calls(&self, item: &AlarmItem, what: &'static str) {
-        let this = self.clone();
-        let item = item.clone();
-        tokio::spawn(async move {
-            let hooks = match this.0.library.store().webhooks().await {
-                Ok(hooks) => hooks,
-                Err(error) => return tracing::error!(%error, "webhooks could not be read"),
-            };
-            let tree = this.0.library.tree();
-            for hook in hooks.iter().filter(|h| tree.within(item.place, h.place)) {
-                if !hook.events.is_empty() && !hook.events.contains(&item.fault) {
-                    continue;
-                }
-                let mut item = item.clone();
-                item.elsewhere.retain(|said| tree.within(said.place, hook.place));
-                let body = json!({ "event": what, "alarm": item }).to_string().into_bytes();
-                this.0.hooks.lock().push(hook.id, Call { id: Ulid::new(), at: UnixMillis::now(), body });
-            }
-            this.0.hook_wake.notify_one();
-        });
-    }
 
     fn call_hooks(&self) {
         let due = self.0.hooks.lock().due(UnixMillis::now());
@@ -470,7 +408,7 @@ impl Patrol {
         }
     }
 
-    fn tell_walls(&self, message: &WallMessage, about: About) {
+    pub(super) fn tell_walls(&self, message: &WallMessage, about: About) {
         wall::tell(self, message, about);
     }
 }

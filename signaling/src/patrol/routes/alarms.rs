@@ -11,9 +11,9 @@ use crate::{
     },
     patrol::{
         Patrol,
-        access::{Viewer, alarm_span},
-        ports::ChainCheck,
-        ports::FootageDay,
+        access::Viewer,
+        ports::{ChainCheck, FootageDay},
+        told::alarm_span,
     },
     route::{Right, Route, Verb},
 };
@@ -205,14 +205,14 @@ async fn changed(
     };
     let what = p.what_at(old.camera, side.from);
     note(p, caller, addr, AuditAction::AlarmHandled, what.clone(), detail).await?;
-    let changed = match app.library.store().change_alarm(id, change).await {
+    let (was, changed) = match app.library.store().change_alarm(id, change).await {
         Ok(changed) => changed,
         Err(error) => {
             note(p, caller, addr, AuditAction::AlarmHandled, what, "not done").await?;
             return Err(error.into());
         }
     };
-    p.alarm_news(&changed, "changed");
+    p.alarm_news(&changed, Some(&was), "changed");
     let item = p.alarm_item(&changed).and_then(|item| viewer(p, caller).alarm(item));
     item.map(Json).ok_or_else(unknown)
 }

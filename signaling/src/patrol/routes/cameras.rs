@@ -378,6 +378,7 @@ async fn change_camera(
     for (what, detail) in &told {
         note(p, caller, addr, AuditAction::CameraChanged, what.clone(), detail.clone()).await?;
     }
+    let old = app.library.cameras().get(id).cloned();
     let changed = match app.library.change_camera(id, change).await {
         Ok(changed) => changed,
         Err(error) => {
@@ -391,6 +392,9 @@ async fn change_camera(
     };
     // Another place or group: other people may look.
     p.rights_changed();
+    if let Some(old) = old.filter(|old| old.place != changed.place) {
+        p.alarms_moved(&old, &changed).await;
+    }
     p.follow(&changed).await?;
     tracing::info!(by = %caller.account, camera = %id, ?told, "changed a camera");
     Ok(changed)
