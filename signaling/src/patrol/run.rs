@@ -219,14 +219,14 @@ impl Patrol {
         Ok(())
     }
 
-    /// Takes a removal back. To be called by whoever holds `changing`.
+    /// Takes a removal back; ingest is to [`follow`](Self::follow) then. To be called by whoever holds `changing`.
     pub(crate) async fn end_removal(&self, id: CameraId) -> Result<Camera, ApiError> {
         let known = self.0.leaving.lock().get(&id).map(|(_, enabled)| *enabled);
         let enabled = known.ok_or_else(|| ApiError::not_found("removed camera"))?;
         let change = CameraChange { enabled: Some(enabled), ..CameraChange::default() };
         let camera = self.0.library.change_camera(id, change).await?;
         self.0.leaving.lock().remove(&id);
-        self.follow(&camera).await?;
+        self.rights_changed();
         Ok(camera)
     }
 

@@ -65,6 +65,8 @@ pub struct Site {
     pub gate: tokio::sync::Mutex<()>,
     /// While a test holds it, the audit log takes nothing.
     pub page: tokio::sync::Mutex<()>,
+    /// Whether cameras can't be begun.
+    pub broken: Mutex<bool>,
     /// While a test holds it, cameras are neither begun nor ended.
     pub halt: tokio::sync::Mutex<()>,
 }
@@ -80,6 +82,9 @@ impl Site {
 impl Cameras for Site {
     async fn run(&self, feed: CameraFeed, facts: CameraFacts) -> Result<(), PortError> {
         let _open = self.halt.lock().await;
+        if *self.broken.lock().unwrap() {
+            return Err(PortError { part: "ingest", what: "run", cause: "no recording can be begun".into() });
+        }
         self.running.lock().unwrap().insert(feed.id, (feed, facts));
         Ok(())
     }

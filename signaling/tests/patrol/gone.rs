@@ -1,4 +1,5 @@
-//! Whoever asked goes away in the middle: what was begun comes to its end, in the catalogue, beside it and in the audit log.
+//! Whoever asked goes away in the middle, or something fails there: what was begun comes to its end, in the catalogue, beside it and in the audit
+//! log.
 
 use crate::{flow::until, world::World};
 use axum::http::{Method, StatusCode};
@@ -121,6 +122,23 @@ async fn of_two_who_remove_a_camera_one_does_and_it_can_be_taken_back() {
     let back = w.post(&w.admin, &format!("{path}/restore"), json!({})).await;
     assert_eq!((back.status, &back.json()["enabled"]), (StatusCode::OK, &json!(true)));
     running(&w, camera, true).await;
+}
+
+#[tokio::test]
+async fn a_removal_that_is_taken_back_is_written_down_also_when_the_camera_can_not_be_begun() {
+    let w = World::new().await;
+    let camera = w.camera(0, CameraGroup::Gate);
+    let path = format!("/api/v1/patrol/cameras/{camera}");
+    let back = format!("{path}/restore");
+    let restore = || w.ask(Some(&w.admin), Method::POST, &back, None);
+    assert_eq!(restore().await.status, StatusCode::NOT_FOUND);
+    assert_eq!(told(&w, camera, "restored").await, 0, "it was not removed");
+    assert_eq!(w.ask(Some(&w.admin), Method::DELETE, &path, None).await.status, StatusCode::NO_CONTENT);
+    *w.site.broken.lock().unwrap() = true;
+    let failed = restore().await;
+    assert!(failed.status.is_server_error(), "{}", failed.text());
+    assert!(w.app.library.cameras().get(camera).unwrap().enabled, "it is there again");
+    assert_eq!((told(&w, camera, "restored").await, told(&w, camera, "not done").await), (1, 0));
 }
 
 /// An alarm, and the way to handle it.

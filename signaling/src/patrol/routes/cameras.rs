@@ -469,9 +469,18 @@ async fn restored(app: &App, caller: &Caller, addr: ClientAddr, id: CameraId) ->
     let p = &app.patrol;
     let alone = p.0.changing.lock().await;
     viewer(p, caller).camera(id, Action::ManageCamera)?;
-    let camera = p.end_removal(id).await?;
+    if !p.leaving().contains(&id) {
+        return Err(ApiError::not_found("removed camera").camera(id));
+    }
     note(p, caller, addr, AuditAction::CameraChanged, p.what(id), "restored").await?;
-    p.rights_changed();
+    let camera = match p.end_removal(id).await {
+        Ok(camera) => camera,
+        Err(error) => {
+            note(p, caller, addr, AuditAction::CameraChanged, p.what(id), "not done").await?;
+            return Err(error);
+        }
+    };
+    p.follow(&camera).await?;
     drop(alone);
     Ok(Json(viewer(p, caller).shown(p, &camera)))
 }
