@@ -33,8 +33,8 @@ const COUNTS = [
   [/^ℹ (?:fail|cancelled) (\d+)/, (found) => [0, found[1]]],
 ];
 
-/** How the runners name what failed. Node does so again at its end, each with the error in the lines below. */
-const FAILURES = [/^✖ (?!failing tests)(.+) \([\d.]+ms\)$/, /^test (\S+) \.\.\. FAILED$/, /^\s*FAIL\s+(.+)$/];
+/** How the runners name what failed. Node and cargo do so again at their end, each with the error in the lines below. */
+const FAILURES = [/^✖ (?!failing tests)(.+) \([\d.]+ms\)$/, /^---- (\S+) stdout ----$/, /^\s*FAIL\s+(.+)$/];
 /** How much of what is said below a failure is said again at the very end, without the stack. */
 const ERROR_LINES = 8;
 const ERROR_CHARS_MAX = 400;

@@ -79,10 +79,16 @@ export function missingFrames(files, seen) {
 
 /** Frames of half a second: what a change of layer may cost without an entry. */
 const UNLISTED_FRAMES_MAX = 13;
+/** The marked clip has 25 frames a second. */
+const FRAME_MS = 40;
 
-/** What of {@link missingFrames} a recording with these gaps does not account for. */
-export const unlisted = ({ lost, changing }, gaps) =>
-  [...lost, ...(changing.length > UNLISTED_FRAMES_MAX && !gaps.some(({ track, cause }) => track !== null && cause === "loss") ? changing : [])];
+/** What of {@link missingFrames} a recording does not account for: its gaps excuse as many frames as they are long. */
+export function unlisted({ lost, changing }, gaps) {
+  const losses = gaps.filter(({ track, cause }) => track !== null && cause !== "muted");
+  const listed = Math.ceil(losses.reduce((sum, { from_ms, to_ms }) => sum + to_ms - from_ms, 0) / FRAME_MS);
+  const left = Math.max(0, listed - lost.length);
+  return [...(lost.length > listed ? lost : []), ...(changing.length > UNLISTED_FRAMES_MAX + left ? changing : [])];
+}
 
 /** How many pictures (or, in a file of sound, packets) ffmpeg decodes of a file. */
 export async function ffmpegDecodes(file) {

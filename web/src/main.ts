@@ -7,6 +7,7 @@ import { onFactorNeeded } from "./protocol/http";
 import { settings } from "./state/settings";
 import { installAnnouncer } from "./ui/announce";
 import { proveFactor } from "./ui/factor/ask";
+import { cannotLoad, loaded } from "./ui/load";
 import { installMenus } from "./ui/menu";
 import { installRouter, show } from "./ui/router";
 import { installTheme } from "./ui/theme";
@@ -22,11 +23,11 @@ settings.subscribe((s) => {
   if (s.language === language) return;
   language = s.language;
   // The words must be there before anything renders with them; then the page is built anew.
-  void useLanguage(language).then(() => settings.commit({ name: settings.get().name })).then(() => show());
+  void loaded(useLanguage(language)).then(() => settings.commit({ name: settings.get().name })).then(() => show());
 });
 
 const main = document.createElement("div");
 main.id = "page";
 document.body.append(main);
 installRouter(main);
-void useLanguage(language).then(() => show());
+loaded(useLanguage(language)).then(() => show(), () => cannotLoad(main));

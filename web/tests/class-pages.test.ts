@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { en } from "../src/i18n/en";
 import { setDictionary } from "../src/i18n/index";
+import { request, type ApiError } from "../src/protocol/http";
 import type { ClassPreview, CloseReason, Participant, RoomSnapshot } from "../src/protocol/generated/index";
 import { changeSettings } from "../src/state/settings";
 import "../src/ui/pages/class";
@@ -126,6 +127,45 @@ test("the notice of a mute opens no microphone once the stage is left", async ()
   unmute?.click();
   await settle();
   expect(browser.devices.opened).toHaveLength(before);
+});
+
+test("a teacher whose session could not be asked for is not taken for a guest, and is in the lobby as soon as it can", async () => {
+  const preview: ClassPreview = { title: "Lotus", teacher: "Li", school: "", starts: Date.now(), state: "scheduled", mine: true, waiting_room: false };
+  const me = { account: { id: "1", name: "Li Na", login: "li", roles: [], created: 0, disabled: false }, csrf: "c" };
+  let broken = true;
+  let tries = 0;
+  vi.stubGlobal("fetch", async (path: string) => {
+    if (!path.endsWith("/me")) return new Response(JSON.stringify(preview));
+    tries += 1;
+    if (broken) throw new TypeError("network changed");
+    return new Response(JSON.stringify(me));
+  });
+  const page = put("page-class", "/c/abc");
+  await settle(1_000);
+  expect(tries).toBe(3);
+  expect(page.querySelector("lec-lobby")).toBeNull();
+  expect(page.textContent).toContain(en.problems["offline"]?.what);
+  broken = false;
+  await settle(5_000);
+  expect(page.querySelector("lec-lobby")).not.toBeNull();
+  expect(page.querySelector("#name")).toBeNull();
+  expect(page.textContent).toContain("Li Na");
+});
+
+test("a request that never reached the server is asked again before anybody notices, unless it changes something", async () => {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
+    asked.push(`${init.method} ${path}`);
+    if (asked.length === 1 || init.method !== "GET") throw new TypeError("network changed");
+    return new Response("{}");
+  });
+  const read = request("GET", "/a");
+  await settle(200);
+  await read;
+  const changed = request("POST", "/b").catch((error: ApiError) => error.code);
+  await settle(2_000);
+  expect(await changed).toBe("offline");
+  expect(asked).toEqual(["GET /a", "GET /a", "POST /b"]);
 });
 
 async function screenOf(preview: Partial<ClassPreview> = {}): Promise<{ page: View; preview: ClassPreview }> {

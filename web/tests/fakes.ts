@@ -109,6 +109,8 @@ export class FakePeer extends EventTarget {
 export class FakeSocket {
   static all: FakeSocket[] = [];
   readyState = 0;
+  /** The network is gone, and nobody was told. */
+  mute = false;
   said: ClientMessage[] = [];
   onopen: (() => void) | null = null;
   onmessage: ((e: { data: string }) => void) | null = null;
@@ -123,7 +125,7 @@ export class FakeSocket {
     // A server that agrees to every offer.
     if (message.type === "publish") this.say({ type: "answer", req: message.req, sdp: "answer", tracks: message.lines.map((l) => `own-${l.source}`) });
     if (message.type === "subscribe") this.say({ type: "answer", req: message.req, sdp: "answer", tracks: [] });
-    if (message.type === "ping") this.say({ type: "pong", req: message.req, now: Date.now() });
+    if (message.type === "ping" && !this.mute) this.say({ type: "pong", req: message.req, now: Date.now() });
   }
   accept(): void {
     this.readyState = 1;

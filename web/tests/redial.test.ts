@@ -90,17 +90,17 @@ test("a new network dials at once when waiting and asks at once when connected",
   expect(up.tick(up.wakeAt ?? 0)).toBe("hang_up"); // nothing heard in 1.5 s
 });
 
-test("where media stopped, the line is asked at once and given up soon, but kept if it answers", () => {
+test("where media stopped, the line is asked at once, and given up if nothing comes on any way", () => {
   const dead = connected();
   expect(dead.handle(2_000, { type: "doubted" })).toBe("ping");
-  expect(dead.wakeAt).toBe(3_500);
-  expect(dead.tick(3_500)).toBe("hang_up");
+  expect(dead.state).toBe("connected");
+  expect(dead.handle(3_500, { type: "silent", since: 2_000 })).toBe("hang_up");
+  expect(dead.handle(3_600, { type: "doubted" })).toBeNull();
   const alive = connected();
   alive.handle(2_000, { type: "doubted" });
   alive.handle(2_100, { type: "heard" });
-  expect(alive.tick(alive.wakeAt ?? 0)).toBe("ping");
+  expect(alive.handle(3_500, { type: "silent", since: 2_000 })).toBeNull();
   expect(alive.state).toBe("connected");
-  expect(dead.handle(3_600, { type: "doubted" })).toBeNull();
 });
 
 test("a browser that never says that the network is back is not believed for ever", () => {
@@ -110,7 +110,11 @@ test("a browser that never says that the network is back is not believed for eve
   expect(r.wakeAt).toBe(10 + OFFLINE_MS);
   expect(r.tick(10 + OFFLINE_MS)).toBe("dial");
   r.handle(6_000, { type: "failed" });
-  expect(r.state).toBe("waiting");
+  expect([r.state, r.wakeAt]).toEqual(["offline", 6_000 + OFFLINE_MS]);
+  expect(r.tick(6_000 + OFFLINE_MS)).toBe("dial");
+  r.handle(12_000, { type: "opened" });
+  r.handle(13_000, { type: "failed" });
+  expect(r.state, "it was wrong").toBe("waiting");
 });
 
 test("after stop nothing happens any more", () => {

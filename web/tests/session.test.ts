@@ -55,6 +55,20 @@ const call = async (on: boolean): Promise<void> => {
   await settle();
 };
 
+test("a class that was to be opened is opened though the line broke when it was said, and never twice", async () => {
+  session.join({ code: "abc", name: "me", classroom: false, open: true, lines: { video: 1, audio: 1 } });
+  await arrive(teacher, { state: "scheduled" });
+  expect(socket().of("open")).toHaveLength(1);
+  socket().drop();
+  await arrive(teacher, { state: "scheduled" });
+  expect(socket().of("open")).toHaveLength(1);
+  socket().say({ type: "room_changed", state: "live", live_since: Date.now(), recording: "off", waiting_room: false });
+  await settle();
+  socket().drop();
+  await arrive(teacher, { state: "scheduled" });
+  expect(socket().of("open")).toHaveLength(0);
+});
+
 test("on stage one is heard; off stage the devices are let go", async () => {
   await join(student());
   expect(browser.devices.opened).toHaveLength(0);
@@ -128,6 +142,32 @@ test("what is first turned on while the line is down is published when it is bac
   await arrive(student({ on_stage: true }));
   expect(socket().of("publish").at(-1)?.lines.map((l) => l.source)).toEqual(["microphone", "camera"]);
   expect(sending?.connectionState, "on the connection that lived").toBe("connected");
+});
+
+test("a line that is dead without knowing is given up when media stops, and one that answers is kept", async () => {
+  const voice = { id: "v1", participant: "t", source: "microphone", codec: "opus", layers: 1, muted: false } as const;
+  await join(student(), { tracks: [voice] });
+  const hear = (ms: number): void => FakePeer.all.forEach((pc) => (pc.heardAt = Date.now() + ms));
+  hear(0);
+  await settle(4_500);
+  expect(socket().of("ping").length, "asked at once").toBeGreaterThan(0);
+  await settle(10_000);
+  expect([state().link.state, FakeSocket.all.length], "it answers").toEqual(["up", 1]);
+  hear(20_000);
+  await settle(20_000);
+  socket().mute = true;
+  await settle(4_500);
+  expect(state().link.state).toBe("down");
+});
+
+test("silence where all are muted is no reason to doubt the line", async () => {
+  const voice = { id: "v1", participant: "t", source: "microphone", codec: "opus", layers: 1, muted: true } as const;
+  await join(student(), { tracks: [voice] });
+  FakePeer.all.forEach((pc) => (pc.heardAt = Date.now()));
+  await settle(1_000);
+  socket().say({ type: "pong", req: 0, now: Date.now() }); // heard, so that the usual question is two seconds away
+  await settle(1_500);
+  expect(socket().of("ping")).toHaveLength(0);
 });
 
 test("a share that ended while the line was down ends at the server", async () => {

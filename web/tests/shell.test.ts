@@ -12,6 +12,7 @@ import { openDialog } from "../src/ui/dialog";
 import { deviceAccess } from "../src/ui/device-access";
 import { showAttendance } from "../src/ui/attendance";
 import { editPassword } from "../src/ui/password";
+import { cannotLoad, loaded } from "../src/ui/load";
 import { installRouter, go } from "../src/ui/router";
 import { appended, refreshed } from "../src/ui/pages/library-pages";
 import type { View } from "../src/ui/view";
@@ -25,6 +26,32 @@ import "../src/ui/pages/today";
 setDictionary(en, "en");
 const outlet = document.createElement("div");
 installRouter(outlet);
+
+test("what could not be loaded starts the page anew, a few times, and then says so in both languages", async () => {
+  vi.useFakeTimers();
+  const reload = vi.spyOn(location, "reload").mockImplementation(() => undefined);
+  try {
+    for (const starts of [1, 2, 3]) {
+      void loaded(Promise.reject(new TypeError("network changed")));
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(reload).toHaveBeenCalledTimes(starts);
+    }
+    await expect(loaded(Promise.reject(new TypeError("network changed")))).rejects.toThrow();
+    cannotLoad(outlet);
+    expect(outlet.textContent).toMatch(/重新加载.*Reload/);
+    outlet.querySelector("button")?.click();
+    expect(reload).toHaveBeenCalledTimes(4);
+    // Started by hand it is tried as often again.
+    void loaded(Promise.reject(new TypeError("network changed")));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(reload).toHaveBeenCalledTimes(5);
+    expect(await loaded(Promise.resolve(7))).toBe(7);
+  } finally {
+    sessionStorage.clear();
+    reload.mockRestore();
+    vi.useRealTimers();
+  }
+});
 
 const account: Account = { id: "a", login: "li", name: "Li", roles: [{ role: "administrator", place: "p" }], disabled: false, invited: false } as Account;
 const problem = (code: string, status: number) => new Response(JSON.stringify({ type: "about:blank", title: "", status, code, detail: "", request_id: "r", field: null }), { status });

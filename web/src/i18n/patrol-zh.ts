@@ -40,13 +40,13 @@ export const patrolZh: PatrolWords = {
   wall: {
     title: "巡查墙", leave: "离开巡查墙", tree: "摄像机", sizes: "画面数", tilesOf: (n) => `${n} 画面`, tileNo: (n) => `第 ${n} 格`, layouts: "布局", noLayouts: "还没有保存过布局。", saveAs: "存为新布局", saveOver: (name) => `保存“${name}”`, rename: "改名", layoutName: "布局名称", layoutSaved: (name) => `已保存“${name}”`, layoutDeleted: (name) => `已删除“${name}”`, clearAll: "清空所有画面", cleared: "已清空所有画面",
     overview: "总览", overviewEnd: "回到巡查墙", previousPage: "上一页", nextPage: "下一页", full: "全屏", secondScreen: "打开另一块屏幕", tooMany: (n) => `共 ${n} 台摄像机，只显示前 64 台。用“总览”可分页查看全部。`, replaysMax: (n) => `同时回看最多 ${n} 路：请减少画面，或只选一路。`,
-    reconnecting: "正在重新连接", offline: "没有网络", blocked: "没有画面：UDP 被拦截", blockedLead: "网络不放行到本服务器的 UDP，请联系网络管理员放行。", forbidden: "没有画面：浏览器禁用了 WebRTC", forbiddenLead: "这个浏览器没有网络可供 WebRTC 使用，请停用禁止 WebRTC 的扩展，或换一个浏览器。", playSound: "播放声音",
+    reconnecting: "正在重新连接", offline: "没有网络", blocked: "没有画面：UDP 被拦截", blockedLead: "网络不放行到本服务器的 UDP，请联系网络管理员放行。", forbidden: "没有画面：浏览器禁用了 WebRTC", forbiddenLead: "这个浏览器不让网页接收画面。请停用禁止 WebRTC 的扩展等，或换一个浏览器。", playSound: "播放声音",
     keysTitle: "巡查墙快捷键",
     keys: { "← ↑ → ↓": "移动选择", "1 … 7": "1、4、9、16、25、36、64 画面", "8 9": "第一、第二个布局", Enter: "放大 / 还原", Space: "轮巡暂停 / 继续；录像暂停 / 播放", PageUp: "上一页", PageDown: "下一页", S: "抓图", M: "听这个画面的声音", F: "全屏", B: "回看一分钟", "Shift B": "全部画面回看一分钟", L: "回到实时", A: "确认最新的告警", T: "摄像机列表", R: "告警栏", "/": "搜索摄像机", Delete: "清空这一格", "?": "显示这张表" },
   },
   tour: { title: "轮巡", place: "轮巡范围", groups: "类别", allGroups: "不选即为全部类别。", dwell: "每页停留（秒）", sum: (cameras, pages) => `${cameras} 台摄像机，共 ${pages} 页`, start: "开始轮巡", hold: "暂停", goOn: "继续", end: "结束轮巡", held: "已暂停", alarm: "告警", waiting: (n) => `${n} 个等待`, space: "空格" },
   alarms: {
-    title: "告警", unknown: "连接中断，暂时不知道有无告警", calm: "没有未恢复的告警", none: "没有告警", noneLead: "系统一直在检测每台摄像机，出现异常会显示在这里。", openCount: (n) => `${n} 个未恢复`, mute: "静音 10 分钟", unmute: "打开告警声", acknowledge: "确认", note: "备注", noteText: "情况与处理", handOver: "转交", handTo: "转交给（姓名）", handedTo: (name) => `已转交 ${name}`, takenBy: (name) => `${name} 已确认`, nobody: "无人处理", bring: "在墙上显示", watch: "查看录像",
+    title: "告警", unknown: "连接中断，暂时不知道有无告警", calm: "没有未恢复的告警", none: "没有告警", noneLead: "系统一直在检测每台摄像机，出现异常会显示在这里。", openCount: (n) => `${n} 个未恢复`, mute: "静音 10 分钟", unmute: "打开告警声", acknowledge: "确认", note: "备注", noteText: "情况与处理", handOver: "转交", handTo: "转交给（姓名）", handedTo: (name) => `已转交 ${name}`, takenBy: (name) => `${name} 已确认`, nobody: "无人处理", takenElsewhere: "其他地点已确认", bring: "在墙上显示", watch: "查看录像",
     fault: "异常", since: "开始时间", handled: "处理", still: (time) => `已 ${time}`, over: (time, lasted) => `至 ${time}，共 ${lasted}`, onlyOpen: "未恢复", all: "全部", allFaults: "全部异常",
   },
   thresholds: {

@@ -6,9 +6,9 @@ const CONFIGURATION: RTCConfiguration = { bundlePolicy: "max-bundle", rtcpMuxPol
 /** A path that is `disconnected` often comes back within a second (a Wi-Fi hand-over); after that a new one is quicker. */
 const DISCONNECTED_MS_MAX = 1_500;
 /**
- * A path that has not come about by then is reported: probably no UDP. A browser that is given no network at all (a policy or an
- * extension that forbids UDP; a list of networks that missed a change of address) has nothing to try: it stays `new`, fails
- * never, and after as long again another connection looks for networks afresh.
+ * A path that has not come about by then is reported: probably no UDP. A browser that is given no network (a policy or an extension
+ * forbids it) has nothing to try: it stays `new` and never fails. After twice this time that is reported, and another connection looks
+ * for networks afresh.
  */
 export const CONNECT_MS_MAX = 6_000;
 
@@ -18,7 +18,7 @@ export type Obstacle = "udp" | "browser";
 export interface PeerEvents {
   connected(): void;
   /** Nothing has come for some seconds: the path may be gone, and whatever else goes over the same network. */
-  wavering(): void;
+  wavering?(): void;
   /** The path is gone for good; a new connection is needed. Told once per loss. */
   lost(): void;
   /** No path came about in time; it may still come. */
@@ -37,13 +37,15 @@ export function makePeer(events: PeerEvents): RTCPeerConnection {
     told = true;
     events.lost();
   };
-  const expectPath = (): void => {
+  /** Looks whether a path came about in time: twice where the browser has nothing to try, for its list of networks may be late. */
+  const expectPath = (looks = 2): void => {
     stuckTimer ??= setTimeout(() => {
       stuckTimer = undefined;
-      if (pc.connectionState !== "connecting" && pc.connectionState !== "new") return;
-      const idle = pc.connectionState === "new";
-      events.stuck(idle ? "browser" : "udp");
-      if (idle) stuckTimer = setTimeout(() => pc.connectionState === "new" && lost(), CONNECT_MS_MAX);
+      if (pc.connectionState === "connecting") return events.stuck("udp");
+      if (pc.connectionState !== "new") return;
+      if (looks > 1) return expectPath(looks - 1);
+      events.stuck("browser");
+      lost();
     }, CONNECT_MS_MAX);
   };
   const look = (): void => {
@@ -60,7 +62,7 @@ export function makePeer(events: PeerEvents): RTCPeerConnection {
         break;
       case "disconnected":
         lostTimer = setTimeout(lost, DISCONNECTED_MS_MAX);
-        events.wavering();
+        events.wavering?.();
         break;
       case "failed":
         lost();

@@ -12,8 +12,6 @@ export interface WallReceiverPort {
   /** The lines have streams (again). */
   ready(): void;
   connected(): void;
-  /** The path may be gone. */
-  wavering(): void;
   lost(): void;
   stuck(obstacle: Obstacle): void;
   refused(error: unknown): void;
@@ -63,7 +61,6 @@ export class WallReceiver {
     const current = (): boolean => this.#pc === pc && !this.#over;
     const pc = makePeer({
       connected: () => current() && this.port.connected(),
-      wavering: () => current() && this.port.wavering(),
       lost: () => current() && this.port.lost(),
       stuck: (obstacle) => current() && this.port.stuck(obstacle),
     });

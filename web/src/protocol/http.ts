@@ -18,6 +18,12 @@ export class ApiError extends Error {
 /** How long a request may take before it is given up. A village line answers within two seconds; ten is a dead line. */
 const TIMEOUT_MS = 10_000;
 
+/**
+ * What only reads and never reached the server is asked again after these pauses, in milliseconds: a browser breaks off all that is under
+ * way when an interface of its machine gets or loses an address.
+ */
+const AGAIN_MS = [150, 600] as const;
+
 let csrf: string | null = null;
 
 /** The token of `Me`; goes back with every request that changes something. */
@@ -69,20 +75,25 @@ export async function request<T>(method: Method, path: string, options: RequestO
     body = JSON.stringify(options.body);
   }
   const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers,
-      credentials: "same-origin",
-      keepalive: options.keepalive ?? false,
-      signal: options.signal ? anySignal(options.signal, timeout) : timeout,
-      ...(body === undefined ? {} : { body }),
-    });
-  } catch (cause) {
-    if (options.signal?.aborted) throw cause;
-    if (timeout.aborted) throw new ApiError("timeout", 0, "no answer in time");
-    throw new ApiError("offline", 0, String(cause));
+  const pauses = method === "GET" ? [...AGAIN_MS] : [];
+  let response: Response | undefined;
+  while (!response) {
+    try {
+      response = await fetch(path, {
+        method,
+        headers,
+        credentials: "same-origin",
+        keepalive: options.keepalive ?? false,
+        signal: options.signal ? anySignal(options.signal, timeout) : timeout,
+        ...(body === undefined ? {} : { body }),
+      });
+    } catch (cause) {
+      if (options.signal?.aborted) throw cause;
+      if (timeout.aborted) throw new ApiError("timeout", 0, "no answer in time");
+      const pause = pauses.shift();
+      if (pause === undefined) throw new ApiError("offline", 0, String(cause));
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
   }
   if (!response.ok) {
     const error = await problem(response);

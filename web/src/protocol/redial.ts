@@ -12,8 +12,10 @@ export type RedialEvent =
   | { type: "opened" }
   | { type: "failed" }
   | { type: "heard" }
-  /** What else goes over the same network stopped. */
+  /** What else goes over the same network stopped: the line is asked, and nothing decided. */
   | { type: "doubted" }
+  /** Nothing came on any way since then: the line is dead, too, unless something was heard on it. */
+  | { type: "silent"; since: number }
   | { type: "online" }
   | { type: "offline" }
   | { type: "stop" };
@@ -27,8 +29,6 @@ export const DIAL_MS_MAX = 5_000;
 /** Silence after which the line is asked, and after which it is taken for dead. */
 export const PING_AFTER_MS = 2_000;
 export const DEAD_AFTER_MS = 7_000;
-/** How long an answer may take where there is reason to think that the line is dead. */
-const ANSWER_MS_MAX = 1_500;
 /** A browser that says that there is no network may be wrong, or never say that it is back: so often it is tried all the same. */
 export const OFFLINE_MS = 5_000;
 
@@ -38,6 +38,7 @@ export class Redial {
   wakeAt: number | null = null;
   /** Tries since the last connection. */
   tries = 0;
+  #offline = false;
   #heardAt = 0;
   #pingedAt = 0;
 
@@ -51,6 +52,7 @@ export class Redial {
       case "opened":
         if (this.state !== "dialing") return null;
         this.state = "connected";
+        this.#offline = false;
         this.tries = 0;
         this.#heardAt = now;
         this.#pingedAt = now;
@@ -67,16 +69,28 @@ export class Redial {
         return null;
       case "offline":
         // The browser says there is no network at all. A connection may survive a short one, so it is not hung up.
-        if (this.state === "waiting") {
-          this.state = "offline";
-          this.wakeAt = now + OFFLINE_MS;
-        }
+        this.#offline = true;
+        if (this.state === "waiting") this.#pause(now);
         return null;
       case "online":
+        this.#offline = false;
         if (this.state === "waiting" || this.state === "offline") return this.#dial(now);
-        return this.#ask(now);
+        if (this.state === "connected") {
+          // Another network: the old socket is likely dead without knowing. Ask at once, decide soon.
+          this.#heardAt = Math.min(this.#heardAt, now - DEAD_AFTER_MS + 1_500);
+          this.#pingedAt = now;
+          this.wakeAt = now + 1_500;
+          return "ping";
+        }
+        return null;
       case "doubted":
-        return this.#ask(now);
+        if (this.state !== "connected") return null;
+        this.#pingedAt = now;
+        return "ping";
+      case "silent":
+        if (this.state !== "connected" || this.#heardAt >= event.since) return null;
+        this.#pause(now);
+        return "hang_up";
       case "stop":
         this.state = "stopped";
         this.wakeAt = null;
@@ -110,15 +124,6 @@ export class Redial {
     }
   }
 
-  /** The old socket may be dead without knowing: asks at once, to decide soon. */
-  #ask(now: number): "ping" | null {
-    if (this.state !== "connected") return null;
-    this.#heardAt = Math.min(this.#heardAt, now - DEAD_AFTER_MS + ANSWER_MS_MAX);
-    this.#pingedAt = now;
-    this.wakeAt = now + ANSWER_MS_MAX;
-    return "ping";
-  }
-
   #dial(now: number): "dial" {
     this.state = "dialing";
     this.tries += 1;
@@ -127,6 +132,11 @@ export class Redial {
   }
 
   #pause(now: number): void {
+    if (this.#offline) {
+      this.state = "offline";
+      this.wakeAt = now + OFFLINE_MS;
+      return;
+    }
     const pause = PAUSES_MS[Math.min(Math.max(this.tries - 1, 0), PAUSES_MS.length - 1)] ?? 2_500;
     this.state = "waiting";
     this.wakeAt = now + pause * (1 - this.random() / 2);

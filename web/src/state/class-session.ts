@@ -25,11 +25,11 @@ export const UNDO_MS = 10_000;
 const STATS_MS = 2_000;
 const REFUSAL_MS = 8_000;
 const SILENCE_MS = 8_000;
-/** Media that pauses for so long may have lost its network: pictures and sound come many times a second. In a class where nobody says or
- *  shows anything it costs a ping now and then. */
+/** Media that pauses for so long may have lost its network: what is not muted comes many times a second. */
 const QUIET_MS = 1_500;
 const QUIET_LOOK_MS = 1_000;
-/** How long the server's answer to the last such doubt counts. */
+/** So long after such a doubt the line counts as dead, if neither an answer nor media came. */
+const DOUBT_MS = 1_500;
 const DOUBT_AGAIN_MS = 5_000;
 
 export interface JoinOptions {
@@ -269,9 +269,15 @@ export class ClassSession {
   }
 
   /** Media stopped: if the network changed, the socket is dead, too, and does not know. */
-  #doubt(): void {
-    this.#doubtedAt = Date.now();
-    this.#carryOut(this.#redial.handle(Date.now(), { type: "doubted" }));
+  async #doubt(): Promise<void> {
+    const since = Date.now();
+    if (since - this.#doubtedAt < DOUBT_AGAIN_MS) return;
+    this.#doubtedAt = since;
+    this.#carryOut(this.#redial.handle(since, { type: "doubted" }));
+    await new Promise((resolve) => setTimeout(resolve, DOUBT_MS));
+    const pc = this.#receiver?.pc;
+    if (!pc || (await heardSince(pc, since)) !== false) return;
+    this.#carryOut(this.#redial.handle(Date.now(), { type: "silent", since }));
   }
 
   #failed(): void {
@@ -347,6 +353,7 @@ export class ClassSession {
     if (!room) return;
     if (message.type === "please_mute" && !this.#pleaseMute(room, message.source)) return;
     const next = apply(room, message);
+    this.#opened(next.room);
     if (next.room !== room) this.store.commit({ room: next.room });
     if (next.room.recording !== room.recording) this.store.commit({ alarmSeen: false });
     for (const news of next.news) this.onNews(news);
@@ -376,16 +383,20 @@ export class ClassSession {
     this.store.commit({ room: null, receiving: false, pinned: null, up: null, down: null });
   }
 
+  /** A class that was opened once is not opened again by itself. */
+  #opened(room: RoomState): void {
+    if (room.state === "live" && this.#options?.open) this.#options = { ...this.#options, open: false };
+  }
+
   async #entered(): Promise<void> {
     const downAt = this.#downAt;
     this.#downAt = null;
     this.#saidMuted.clear();
     const { room } = this.store.get();
     if (!room) return;
-    if (this.#options?.open && room.state !== "live" && room.role === "teacher") {
-      this.#options = { ...this.#options, open: false };
-      this.say({ type: "open" });
-    }
+    this.#opened(room);
+    // Said again each time until it is open: what was said may be lost with the line.
+    if (this.#options?.open && room.role === "teacher") this.say({ type: "open" });
     if (this.store.get().audioOnly) this.#saidAudioOnly = false; // said again: a new server knows nothing of it
     this.#tellAudioOnly();
     this.#silenceRemoved();
@@ -497,7 +508,7 @@ export class ClassSession {
       },
       unpublish: (track) => void this.say({ type: "unpublish", track }),
       connected: () => this.store.commit({ mediaBlocked: null }),
-      wavering: () => this.#doubt(),
+      wavering: () => void this.#doubt(),
       lost: () => this.store.get().link.state === "up" && void sender.restart().catch(() => undefined),
       stuck: (mediaBlocked) => this.store.commit({ mediaBlocked }),
       refused: (error) => this.#mediaRefused(error, () => sender === this.#sender && void sender.restart().catch(() => undefined)),
@@ -521,7 +532,7 @@ export class ClassSession {
         this.store.commit({ receiving: true, mediaBlocked: null });
         this.#viewing.renew();
       },
-      wavering: () => this.#doubt(),
+      wavering: () => void this.#doubt(),
       lost: () => {
         this.store.commit({ receiving: false });
         if (this.store.get().link.state === "up") void receiver.connect();
@@ -572,13 +583,9 @@ export class ClassSession {
   async #lookForQuiet(): Promise<void> {
     const { room, link } = this.store.get();
     const [now, pc] = [Date.now(), this.#receiver?.pc];
-    if (!room || !pc || link.state !== "up" || pc.connectionState !== "connected" || now - this.#doubtedAt < DOUBT_AGAIN_MS) return;
-    if (this.#expectsMedia(room) && (await heardSince(pc, now - QUIET_MS)) === false) this.#doubt();
-  }
-
-  /** Whether somebody else who is here sends something. */
-  #expectsMedia(room: RoomState): boolean {
-    return [...room.tracks.values()].some((track) => track.participant !== room.you && room.participants.get(track.participant)?.online === true);
+    if (!room || !pc || link.state !== "up" || pc.connectionState !== "connected") return;
+    const flows = [...room.tracks.values()].some((track) => !track.muted && isAnothers(room, track));
+    if (flows && (await heardSince(pc, now - QUIET_MS)) === false) await this.#doubt();
   }
 
   /**
@@ -590,7 +597,8 @@ export class ClassSession {
     const now = Date.now();
     if (!room || link.state !== "up" || now - this.#renewedAt < SILENCE_MS * 2) return;
     const silent = async (pc: RTCPeerConnection | null | undefined): Promise<boolean> => pc?.connectionState === "connected" && (await heardSince(pc, now - SILENCE_MS)) === false;
-    if (this.#expectsMedia(room) && (await silent(this.#receiver?.pc))) {
+    const expects = [...room.tracks.values()].some((track) => isAnothers(room, track));
+    if (expects && (await silent(this.#receiver?.pc))) {
       this.#renewedAt = now;
       void this.#receiver?.connect();
     }
@@ -600,3 +608,6 @@ export class ClassSession {
     }
   }
 }
+
+/** Whether somebody else who is here publishes it. */
+const isAnothers = (room: RoomState, track: { participant: string }): boolean => track.participant !== room.you && room.participants.get(track.participant)?.online === true;

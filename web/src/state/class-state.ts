@@ -50,7 +50,7 @@ export interface ClassState {
   audioOnly: boolean;
   /** Whether the receiving connection carries media. */
   receiving: boolean;
-  /** Whether no UDP path came about although the socket is up. */
+  /** What keeps media away although the socket is up. */
   mediaBlocked: Obstacle | null;
   /** The key of the picture that the viewer chose to see large. */
   pinned: string | null;

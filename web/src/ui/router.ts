@@ -1,5 +1,6 @@
 /** Which page an address shows. Pages load when they are first needed. */
 import { announce } from "./announce";
+import { allLoaded, cannotLoad, loaded } from "./load";
 import { wear } from "./theme";
 
 export interface Route {
@@ -74,18 +75,13 @@ export async function show(arrive = false): Promise<void> {
   wear(route?.where ?? "page");
   const load = route ? route.load() : import("./pages/not-found");
   try {
-    await load;
-  } catch (error) {
-    // A new version was installed and the old file is gone: the new page is one reload away. Once, not for ever.
-    if (sessionStorage.getItem("lectern.reloaded") !== location.pathname) {
-      sessionStorage.setItem("lectern.reloaded", location.pathname);
-      location.reload();
-      return;
-    }
-    throw error;
+    await loaded(load);
+  } catch {
+    if (mine === turn) cannotLoad(outlet);
+    return;
   }
   if (mine !== turn) return;
-  sessionStorage.removeItem("lectern.reloaded");
+  allLoaded();
   const page = document.createElement(route?.page ?? "page-not-found");
   for (const [name, value] of Object.entries(route?.params ?? {})) page.setAttribute(name, value);
   outlet.replaceChildren(page);

@@ -117,7 +117,6 @@ export class WallSession {
         if (this.store.get().wall.sound !== null) this.#listen();
       },
       connected: () => this.#link({ media: "up" }),
-      wavering: () => this.#event({ type: "doubted" }),
       lost: () => this.#lostPeer(),
       stuck: (obstacle) => this.#link({ media: obstacle === "browser" ? "forbidden" : "blocked" }),
       refused: () => this.#lostPeer(),

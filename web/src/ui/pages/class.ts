@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { Clock } from "lucide";
 import { problemWords, t } from "../../i18n";
 import * as api from "../../protocol/api";
+import { ApiError } from "../../protocol/http";
 import type { ClassPreview } from "../../protocol/generated/index";
 import { ClassSession } from "../../state/class-session";
 import { kept } from "../../state/resume";
@@ -27,6 +28,8 @@ import "../class/panel";
 import "../shell.css";
 import "./class.css";
 
+/** How often a server that could not be reached is tried again. */
+const RETRY_MS = 5_000;
 /** In full screen the controls fade after this long without a movement. */
 const IDLE_MS = 3_000;
 
@@ -57,7 +60,12 @@ class PageClass extends View {
     if (place) {
       void loadSession();
       this.#join({ name: place.name, open: false });
-    } else void this.#look();
+    } else {
+      void this.#look();
+      // As soon as the server can be reached the lobby is there, without a click.
+      const again = setInterval(() => this.#error instanceof ApiError && this.#error.status === 0 && void this.#look(), RETRY_MS);
+      this.until(() => clearInterval(again));
+    }
   }
 
   override disconnectedCallback(): void {
@@ -71,16 +79,23 @@ class PageClass extends View {
   }
 
   async #look(): Promise<void> {
-    this.#error = null;
-    this.requestUpdate();
     try {
       const [preview] = await Promise.all([api.classPreview(this.code), loadSession()]);
+      // Nobody knows who is asking: a teacher would be asked for a name, as a guest is.
+      if (person.get().phase === "unreachable") throw new ApiError("offline", 0, "");
       this.#preview = preview;
+      this.#error = null;
     } catch (error) {
       this.#error = error;
     }
     this.requestUpdate();
   }
+
+  #lookAgain = (): void => {
+    this.#error = null;
+    this.requestUpdate();
+    void this.#look();
+  };
 
   #join(choice: LobbyChoice): void {
     this.#inside = true;
@@ -263,7 +278,7 @@ class PageClass extends View {
     if (this.#error) {
       const words = problemWords(this.#error);
       return html`<main class="closed">
-        <div class="narrow">${wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${() => void this.#look()}>${t.common.again}</button><a class="btn" href="/">${t.errors.toToday}</a>` })}</div>
+        <div class="narrow">${wordsNote(words, { code: words.code, actions: html`<button class="btn" @click=${this.#lookAgain}>${t.common.again}</button><a class="btn" href="/">${t.errors.toToday}</a>` })}</div>
       </main>`;
     }
     if (!this.#preview) return html`<main class="closed"><div class="empty" role="status"><div class="skeleton joining"></div><p>${t.lobby.loadingClass}</p></div></main>`;

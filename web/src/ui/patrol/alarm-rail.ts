@@ -77,11 +77,14 @@ export function saidElsewhere(a: AlarmItem): string[] {
   return a.elsewhere.map((said) => [said.place_name, said.note, said.handed_to ? p.alarms.handedTo(said.handed_to) : ""].filter(Boolean).join(" · "));
 }
 
+/** Who has taken it on: somebody of another place goes without a name. */
+export const takenOn = (a: AlarmItem): string => (a.acknowledged_by ? p.alarms.takenBy(a.acknowledged_by) : a.acknowledged_at ? p.alarms.takenElsewhere : p.alarms.nobody);
+
 function row(a: AlarmItem, port: RailPort): TemplateResult {
   return html`<li class="alarm-row ${isUrgent(a) ? "urgent" : ""}" data-alarm=${a.id}>
     <button class="what" @click=${() => port.bring(a)} title=${p.alarms.bring}><strong>${alarmWords(a)}</strong><span class="clip">${a.camera_name} <span class="muted">${a.place_name}</span></span>
       <span class="num muted tiny">${clockS(a.since)} · ${lasting(port.now - a.since)}</span></button>
-    ${a.acknowledged_by ? html`<p class="tiny muted">${a.handed_to ? p.alarms.handedTo(a.handed_to) : p.alarms.takenBy(a.acknowledged_by)}</p>` : nothing}
+    ${isUrgent(a) && !a.handed_to ? nothing : html`<p class="tiny muted">${a.handed_to ? p.alarms.handedTo(a.handed_to) : takenOn(a)}</p>`}
     ${a.note ? html`<p class="tiny">${a.note}</p>` : nothing}${saidElsewhere(a).map((said) => html`<p class="tiny">${said}</p>`)}
     <div class="row-acts">
       ${isUrgent(a) ? html`<button class="btn small primary" @click=${() => void acknowledge(a, port.changed)}>${icon(Check)}${p.alarms.acknowledge}</button>` : nothing}

@@ -12,7 +12,7 @@ import { session } from "../../../state/session";
 import { isUrgent } from "../../../state/patrol/wall";
 import { icon } from "../../icon";
 import { Page } from "../../page";
-import { acknowledge, handle, saidElsewhere } from "../../patrol/alarm-rail";
+import { acknowledge, handle, saidElsewhere, takenOn } from "../../patrol/alarm-rail";
 import { patrolTabs } from "../../patrol/tabs";
 import { editThresholds, FAULTS } from "../../patrol/thresholds";
 import { placeOptions } from "../../patrol/wall-dialogs";
@@ -120,7 +120,7 @@ class PageAlarms extends Page {
       <td><strong>${icon(BellRing)}${alarmWords(a)}</strong>${a.note ? html`<span class="small note-text">${a.note}</span>` : nothing}${saidElsewhere(a).map((said) => html`<span class="small note-text">${said}</span>`)}</td>
       <td>${a.camera_name} <span class="muted small">${a.place_name} · ${p.groups[a.group]}</span></td>
       <td class="num">${stamp(a.since)} <span class="muted small">${a.until ? p.alarms.over(clockS(a.until), lasting(a.until - a.since)) : p.alarms.still(lasting(now - a.since))}</span></td>
-      <td class="small">${a.acknowledged_by ? html`${p.alarms.takenBy(a.acknowledged_by)}${a.acknowledged_at ? html` <span class="num muted">${clockS(a.acknowledged_at)}</span>` : nothing}${a.handed_to ? html`<br />${p.alarms.handedTo(a.handed_to)}` : nothing}` : a.handed_to ? p.alarms.handedTo(a.handed_to) : html`<span class="muted">${p.alarms.nobody}</span>`}</td>
+      <td class="small">${a.acknowledged_at ? html`${takenOn(a)} <span class="num muted">${clockS(a.acknowledged_at)}</span>` : a.handed_to ? nothing : html`<span class="muted">${takenOn(a)}</span>`}${a.handed_to ? html`<div>${p.alarms.handedTo(a.handed_to)}</div>` : nothing}</td>
       <td class="acts-cell">
         ${isUrgent(a) ? html`<button class="btn small primary" @click=${() => void acknowledge(a, (x) => this.#changed(x))}>${icon(Check)}${p.alarms.acknowledge}</button>` : nothing}
         <a class="btn quiet small icon-only" href=${`/patrol/timeline?cameras=${a.camera}&date=${isoDay(a.since)}&at=${a.since - 10_000}`} aria-label=${p.alarms.watch} title=${p.alarms.watch}>${icon(Film)}</a>
