@@ -45,6 +45,9 @@ export class Lines {
     lines.viewers = ready.viewers;
     // The test itself stands outside of all lines, with a short cable into the server's namespace.
     execFileSync("ip", ["link", "add", "ctl0", "type", "veth", "peer", "name", "ctl1", "netns", lines.server.netns]);
+    // Without IPv6, whose own address comes seconds later: Chromium breaks off all that is under way then.
+    execFileSync("ip", ["link", "set", "ctl0", "addrgenmode", "none"]);
+    execFileSync("ip", ["-n", lines.server.netns, "link", "set", "ctl1", "addrgenmode", "none"]);
     for (const words of [["addr", "add", "10.98.0.1/30", "dev", "ctl0"], ["link", "set", "ctl0", "up"]]) execFileSync("ip", words);
     for (const words of [["addr", "add", "10.98.0.2/30", "dev", "ctl1"], ["link", "set", "ctl1", "up"]]) {
       execFileSync("ip", ["-n", lines.server.netns, ...words]);

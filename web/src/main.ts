@@ -26,6 +26,7 @@ settings.subscribe((s) => {
   void loaded(useLanguage(language)).then(() => settings.commit({ name: settings.get().name })).then(() => show());
 });
 
+document.getElementById("opening")?.remove();
 const main = document.createElement("div");
 main.id = "page";
 document.body.append(main);
