@@ -310,6 +310,7 @@ impl Camera {
         let mut was_up = false;
         for feed in feeds.into_iter().flatten() {
             was_up |= feed.is_open();
+            feed.finish(tap, &mut self.live, now);
             if feed.stream == CameraStream::Sound && !feed.is_known() {
                 continue;
             }

@@ -178,6 +178,15 @@ impl Feed {
         self.tell(told, tap);
     }
 
+    /// The session broke off: what is held for order won't be joined by what is missing, and goes on as it is.
+    pub(crate) fn finish(&mut self, tap: Option<&TapHandle>, live: &mut Live, now: Stamp) {
+        let mut got = std::mem::take(&mut self.got);
+        if let Some(open) = &mut self.open {
+            open.inlet.finish(now.at, &mut got);
+        }
+        self.drain(got, tap, live);
+    }
+
     /// The session is over.
     pub(crate) fn close(&mut self) {
         if let Some(open) = self.open.take() {

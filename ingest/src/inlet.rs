@@ -164,6 +164,12 @@ impl Inlet {
         }
     }
 
+    /// Hands on all that is held for order: nothing more comes.
+    pub(crate) fn finish(&mut self, now: Instant, out: &mut Vec<Got>) {
+        self.reorder.give_up();
+        self.poll(now, out);
+    }
+
     /// When to call [`Self::poll`] at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.reorder.deadline()

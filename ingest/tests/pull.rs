@@ -96,6 +96,31 @@ async fn over_udp_order_is_restored_and_losses_are_counted_and_told() {
     }
 }
 
+/// What a camera says last comes another way than the news that it hung up, and that may be heard first.
+#[tokio::test]
+async fn what_came_right_before_a_camera_hung_up_is_kept() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let (bench, camera) = (Bench::start(), FakeCamera::start(1).await);
+        let mut config = config(camera.url("main"), None);
+        config.transport = transport;
+        let id = config.id;
+        bench.ingest.put(config);
+        camera.control.times.store(10, Relaxed);
+        for nth in 1..=10 {
+            bench.until("it plays", || camera.control.plays.load(Relaxed) >= nth).await;
+            let before = bench.packets(id, CameraStream::Main).len();
+            bench.until("packets", || bench.packets(id, CameraStream::Main).len() > before).await;
+            camera.control.cut_behind.store(true, Relaxed);
+            bench.until("it hung up", || !camera.control.cut_behind.load(Relaxed)).await;
+            if nth == 10 {
+                *camera.control.close_at.lock() = Some(Step::Accept);
+            }
+        }
+        let all = || bench.packets(id, CameraStream::Main).len() == camera.control.sent.lock().len();
+        bench.until(&format!("all that was sent over {transport:?}"), all).await;
+    }
+}
+
 #[tokio::test]
 async fn a_silent_camera_is_absent_from_its_last_packet_to_its_next() {
     let (bench, camera) = (Bench::start(), FakeCamera::start(1).await);

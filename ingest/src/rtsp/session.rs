@@ -81,6 +81,8 @@ pub(crate) struct Session {
     control: String,
     lines: Vec<Line>,
     early: VecDeque<Inbound>,
+    /// Why it is over, as soon as all is taken that came before.
+    over: Option<Fault>,
     public: Option<String>,
     keepalive_at: Instant,
     report_at: Instant,
@@ -116,6 +118,7 @@ impl Session {
             control: url.as_str().to_owned(),
             lines: Vec::new(),
             early: VecDeque::new(),
+            over: None,
             public: None,
             keepalive_at: Instant::now(),
             report_at: Instant::now(),
@@ -204,6 +207,9 @@ impl Session {
             if let Some(inbound) = self.ready()? {
                 return Ok(inbound);
             }
+            if let Some(fault) = &self.over {
+                return Err(fault.clone());
+            }
             let Self { stream, reader, lines, scratch, strangers, .. } = self;
             let datagram = poll_fn(|cx| {
                 for (nth, line) in lines.iter().enumerate() {
@@ -217,11 +223,22 @@ impl Session {
             });
             tokio::select! {
                 read = stream.read_buf(reader.buffer()) => match read {
-                    Ok(0) => return Err(Fault::Closed),
+                    Ok(0) => self.end(Fault::Closed),
                     Ok(_) => {}
-                    Err(_) => return Err(Fault::Reset),
+                    Err(_) => self.end(Fault::Reset),
                 },
                 (nth, half, packet) = datagram => return Ok(of_pair(nth, half, packet)),
+            }
+        }
+    }
+
+    /// The camera hung up. Datagrams go another way than that news: what came before it may still wait.
+    fn end(&mut self, fault: Fault) {
+        self.over = Some(fault);
+        let Self { lines, scratch, early, .. } = self;
+        for (nth, line) in lines.iter().enumerate() {
+            if let Line::Udp(pair) = line {
+                pair.left(scratch, |half, packet| early.push_back(of_pair(nth, half, packet)));
             }
         }
     }

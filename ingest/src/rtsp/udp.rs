@@ -5,7 +5,7 @@ use socket2::{Domain, Socket, Type};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd},
     task::{Context, Poll},
 };
 use tokio::{io::ReadBuf, net::UdpSocket};
@@ -19,6 +19,9 @@ const TRIES: usize = 32;
 
 /// How many datagrams of strangers are passed over before others get their turn.
 const TURNS_MAX: usize = 64;
+
+/// The most datagrams taken of a session that is over: a camera that floods until the end gets no more.
+const LEFT_MAX: usize = 4_096;
 
 /// The largest datagram.
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_536;
@@ -115,6 +118,25 @@ impl Pair {
             }
         }
         None
+    }
+
+    /// What waits in the sockets when the session is over: the runtime may not know of it yet, so the system is asked. At most what the
+    /// kernel holds ([`RECEIVE_BUFFER_BYTES`], twice).
+    pub(crate) fn left(&self, scratch: &mut [u8], mut each: impl FnMut(Half, Bytes)) {
+        for (half, socket) in [(Half::Rtp, &self.rtp), (Half::Rtcp, &self.rtcp)] {
+            let Ok(socket) = socket.as_fd().try_clone_to_owned().map(std::net::UdpSocket::from) else { continue };
+            for _ in 0..LEFT_MAX {
+                match socket.recv_from(scratch) {
+                    Ok((len, from)) if from.ip().to_canonical() == self.camera.to_canonical() => {
+                        each(half, Bytes::copy_from_slice(&scratch[..len]));
+                    }
+                    Ok(_) => {}
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    // ICMP errors of what we sent first; each is told once.
+                    Err(_) => {}
+                }
+            }
+        }
     }
 
     /// One datagram of the camera, from either socket. Strangers' are passed over and counted in `strangers`.

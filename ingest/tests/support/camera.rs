@@ -58,6 +58,8 @@ pub struct Control {
     pub mangle: Mutex<Option<Mangle>>,
     /// Ends what plays.
     pub cut: AtomicBool,
+    /// Ends what plays right behind the pictures of a turn.
+    pub cut_behind: AtomicBool,
     /// What descriptions say as their base, and redirects as where to; else what was asked.
     pub base: Mutex<Option<String>>,
     pub connections: AtomicU32,
@@ -97,6 +99,7 @@ impl FakeCamera {
             clock_ahead_ms: AtomicU64::default(),
             mangle: Mutex::default(),
             cut: AtomicBool::default(),
+            cut_behind: AtomicBool::default(),
             base: Mutex::default(),
             connections: AtomicU32::default(),
             plays: AtomicU32::default(),
@@ -336,6 +339,9 @@ async fn play(mut stream: TcpStream, mut buf: Vec<u8>, lines: &[Line], control: 
                 let report = sender_report(ssrc, timestamp, control.clock_ahead_ms.load(Relaxed));
                 send(&mut stream, lines.first()?, 1, &report).await?;
             }
+        }
+        if control.cut_behind.swap(false, Relaxed) {
+            return None;
         }
         if let Some(line) = lines.get(1)
             && picture % 2 == 0
