@@ -46,7 +46,7 @@ export const patrolZh: PatrolWords = {
   },
   tour: { title: "轮巡", place: "轮巡范围", groups: "类别", allGroups: "不选即为全部类别。", dwell: "每页停留（秒）", sum: (cameras, pages) => `${cameras} 台摄像机，共 ${pages} 页`, start: "开始轮巡", hold: "暂停", goOn: "继续", end: "结束轮巡", held: "已暂停", alarm: "告警", waiting: (n) => `${n} 个等待`, space: "空格" },
   alarms: {
-    title: "告警", unknown: "连接中断，暂时不知道有无告警", calm: "没有未恢复的告警", none: "没有告警", noneLead: "系统一直在检测每台摄像机，出现异常会显示在这里。", openCount: (n) => `${n} 个未恢复`, mute: "静音 10 分钟", unmute: "打开告警声", acknowledge: "确认", note: "备注", noteText: "情况与处理", handOver: "转交", handTo: "转交给（姓名）", handedTo: (name) => `已转交 ${name}`, takenBy: (name) => `${name} 已确认`, nobody: "无人处理", takenElsewhere: "其他地点已确认", bring: "在墙上显示", watch: "查看录像",
+    title: "告警", unknown: "连接中断，暂时不知道有无告警", calm: "没有未恢复的告警", none: "没有告警", noneLead: "系统一直在检测每台摄像机，出现异常会显示在这里。", openCount: (n) => `${n} 个待确认`, mute: "静音 10 分钟", unmute: "打开告警声", acknowledge: "确认", note: "备注", noteText: "情况与处理", handOver: "转交", handTo: "转交给（姓名）", handedTo: (name) => `已转交 ${name}`, takenBy: (name) => `${name} 已确认`, nobody: "无人处理", takenElsewhere: "其他地点已确认", bring: "在墙上显示", watch: "查看录像",
     fault: "异常", since: "开始时间", handled: "处理", still: (time) => `已 ${time}`, over: (time, lasted) => `至 ${time}，共 ${lasted}`, onlyOpen: "未恢复", all: "全部", allFaults: "全部异常",
   },
   thresholds: {
