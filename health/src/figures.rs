@@ -70,6 +70,8 @@ pub(crate) struct FigureWatch {
     bit_rate: Usual,
     frame_rate: Usual,
     quiet_since: Option<UnixMillis>,
+    /// Since when pictures arrive.
+    here_since: Option<UnixMillis>,
 }
 
 impl FigureWatch {
@@ -83,13 +85,15 @@ impl FigureWatch {
         t: &Thresholds,
     ) -> Option<[Sign; 4]> {
         if f.silent_for.as_millis() >= u128::from(t.no_stream_ms) {
-            self.quiet_since = None;
+            (self.quiet_since, self.here_since) = (None, None);
             return None;
         }
+        let here_ms = (now.0 - self.here_since.get_or_insert(now).0).max(0) as u64;
         let hold_ms = t.figures_hold_ms;
         let offset = f.clock_offset_ms.filter(|ms| ms.unsigned_abs() > u64::from(t.clock_offset_ms));
         let clock = Sign { fault: Fault::WrongClock, seen: offset.map(|ms| ms as f32 / 1_000.0), hold_ms };
-        let sound = Sign { fault: Fault::NoSound, seen: f.sound.and_then(|s| self.silence(now, s, t)), hold_ms: 0 };
+        let sound =
+            Sign { fault: Fault::NoSound, seen: f.sound.and_then(|s| self.silence(now, here_ms, s, t)), hold_ms: 0 };
 
         let kbps = f.bit_rate.map(|b| b.as_bps() as f32 / 1_000.0);
         let bits = kbps.zip(self.bit_rate.get()).map(|(now, usual)| now / usual);
@@ -107,14 +111,15 @@ impl FigureWatch {
         Some([clock, sound, bits, frames])
     }
 
-    /// For how many seconds there has been no sound, if that is too long.
-    fn silence(&mut self, now: UnixMillis, s: SoundFigures, t: &Thresholds) -> Option<f32> {
+    /// For how many seconds there has been no sound, if that is too long. Of a camera that was away it is counted from when its picture
+    /// was back: the sound comes by another session, a moment later.
+    fn silence(&mut self, now: UnixMillis, here_ms: u64, s: SoundFigures, t: &Thresholds) -> Option<f32> {
         let too_long = |ms: u64| (ms >= u64::from(t.no_sound_ms)).then_some(ms as f32 / 1_000.0);
         if s.level_dbov.is_some_and(|l| l < t.silence_dbov) {
             let since = *self.quiet_since.get_or_insert(now);
             return too_long((now.0 - since.0).max(0) as u64);
         }
         self.quiet_since = None;
-        too_long(s.silent_for.as_millis() as u64)
+        too_long((s.silent_for.as_millis() as u64).min(here_ms))
     }
 }

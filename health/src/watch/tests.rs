@@ -191,6 +191,31 @@ fn figures_that_are_off_are_raised_when_they_stay_so() {
 }
 
 #[test]
+fn the_sound_of_a_camera_that_was_away_may_be_back_a_moment_after_its_picture() {
+    let sound = |silent_s| Some(SoundFigures { silent_for: Duration::from_secs(silent_s), level_dbov: None });
+    for (sound_back, raised) in [(42, None), (60, Some(45))] {
+        let mut core = HealthCore::new();
+        let mut said = Vec::new();
+        for s in 0..90u64 {
+            // Both are gone at 30; the picture is back at 40.
+            let silent_for = Duration::from_secs(if (30..40).contains(&s) { s - 30 + 3 } else { 0 });
+            let f = Figures {
+                silent_for,
+                sound: sound(if (30..sound_back).contains(&s) { s - 29 } else { 0 }),
+                ..figures()
+            };
+            said.extend(
+                core.observe(UnixMillis(s as i64 * 1_000), CAMERA, Observation::Figures(&f))
+                    .iter()
+                    .map(|v| (s, v.fault, v.state)),
+            );
+        }
+        let no_sound = said.iter().find(|(_, fault, _)| *fault == Fault::NoSound).map(|(s, ..)| *s);
+        assert_eq!(no_sound, raised, "{said:?}");
+    }
+}
+
+#[test]
 fn a_black_picture_takes_fewer_bits_and_that_is_no_fault_of_its_own() {
     let room = Scene::room(5);
     let mut site = Site::new();
