@@ -235,11 +235,19 @@ impl Session {
     /// The camera hung up. Datagrams go another way than that news: what came before it may still wait.
     fn end(&mut self, fault: Fault) {
         self.over = Some(fault);
-        let Self { lines, scratch, early, .. } = self;
+        let Self { lines, scratch, early, strangers, .. } = self;
         for (nth, line) in lines.iter().enumerate() {
             if let Line::Udp(pair) = line {
-                pair.left(scratch, |half, packet| early.push_back(of_pair(nth, half, packet)));
+                pair.left(scratch, strangers, |half, packet| early.push_back(of_pair(nth, half, packet)));
             }
+        }
+        self.count_strangers();
+    }
+
+    fn count_strangers(&mut self) {
+        let strangers = std::mem::take(&mut self.strangers);
+        if strangers > 0 {
+            metrics::counter!("lectern_ingest_packets_refused_total", "reason" => "stranger").increment(strangers);
         }
     }
 
@@ -271,10 +279,7 @@ impl Session {
     /// the rest of a packet's way.
     pub(crate) fn mind(&mut self) -> Result<(), Fault> {
         let now = Instant::now();
-        let strangers = std::mem::take(&mut self.strangers);
-        if strangers > 0 {
-            metrics::counter!("lectern_ingest_packets_refused_total", "reason" => "stranger").increment(strangers);
-        }
+        self.count_strangers();
         if now >= self.report_at {
             self.report_at = now + REPORT_EVERY;
             let report = rtcp::receiver_report(self.us);

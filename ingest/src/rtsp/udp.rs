@@ -122,7 +122,7 @@ impl Pair {
 
     /// What waits in the sockets when the session is over: the runtime may not know of it yet, so the system is asked. At most what the
     /// kernel holds ([`RECEIVE_BUFFER_BYTES`], twice).
-    pub(crate) fn left(&self, scratch: &mut [u8], mut each: impl FnMut(Half, Bytes)) {
+    pub(crate) fn left(&self, scratch: &mut [u8], strangers: &mut u64, mut each: impl FnMut(Half, Bytes)) {
         for (half, socket) in [(Half::Rtp, &self.rtp), (Half::Rtcp, &self.rtcp)] {
             let Ok(socket) = socket.as_fd().try_clone_to_owned().map(std::net::UdpSocket::from) else { continue };
             for _ in 0..LEFT_MAX {
@@ -130,7 +130,7 @@ impl Pair {
                     Ok((len, from)) if from.ip().to_canonical() == self.camera.to_canonical() => {
                         each(half, Bytes::copy_from_slice(&scratch[..len]));
                     }
-                    Ok(_) => {}
+                    Ok(_) => *strangers += 1,
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     // ICMP errors of what we sent first; each is told once.
                     Err(_) => {}
