@@ -7,6 +7,8 @@
 //          fail: undefined | "denied" | "no-camera" | "no-devices" | "busy".
 
 (() => {
+  // On the browser's own page about an error there are no devices.
+  if (!navigator.mediaDevices) return;
   const options = Object.assign({ width: 1280, height: 720, fps: 25, firstFrame: 0, fail: undefined }, __OPTIONS__);
   const SCREEN_OFFSET = 400_000;
   const BEEP_HZ = 2000;
